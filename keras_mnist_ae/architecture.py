@@ -1,0 +1,336 @@
+"""Autoencoders as tables: rows that know their output shape, their parameter count and how they print.
+
+A `Stack` is a column of (layer, claimed shape) pairs, checked when it is made; a `Variant` is an encoder stack, a decoder stack and the
+recipe that trains them. Shapes are channels x height x width, or (d,) for a vector. Standard library only.
+"""
+
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass
+from math import prod
+from typing import Literal, NamedTuple
+
+from .errors import UsageError
+
+Shape = tuple[int, ...]
+Activation = Literal["relu", "tanh"]
+
+BATCH_NORM_EPSILON = 1e-5
+BATCH_NORM_MOMENTUM = 0.9  # share of the old moving average kept at each step: PyTorch's momentum of 0.1
+
+
+@dataclass(frozen=True)
+class Conv:
+    """Convolution with kernel k x k, stride s and p zeros on every side, then batch normalisation if `norm`, then the activation.
+
+    Under batch normalisation there is no bias: the normalisation would subtract it again.
+    """
+
+    inputs: int
+    outputs: int
+    _: KW_ONLY
+    k: int
+    s: int = 1
+    p: int = 0
+    norm: bool = False
+    act: Activation | None = None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        height, width = _spatial(shape, self.inputs)
+        return (self.outputs, *((size + 2 * self.p - self.k) // self.s + 1 for size in (height, width)))
+
+    @property
+    def parameters(self) -> int:
+        return self.k**2 * self.inputs * self.outputs + self.outputs * (2 if self.norm else 1)
+
+    def __str__(self) -> str:
+        return f"Conv {self.inputs}->{self.outputs} k{self.k} s{self.s} p{self.p}{_suffix(self.norm, self.act)}"
+
+
+@dataclass(frozen=True)
+class ConvTranspose:
+    """Transposed convolution: kernel k x k, stride s, the result cropped by p on every side, then as in `Conv`."""
+
+    inputs: int
+    outputs: int
+    _: KW_ONLY
+    k: int
+    s: int = 1
+    p: int = 0
+    norm: bool = False
+    act: Activation | None = None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        height, width = _spatial(shape, self.inputs)
+        return (self.outputs, *((size - 1) * self.s + self.k - 2 * self.p for size in (height, width)))
+
+    @property
+    def parameters(self) -> int:
+        return self.k**2 * self.inputs * self.outputs + self.outputs * (2 if self.norm else 1)
+
+    def __str__(self) -> str:
+        return f"ConvTranspose {self.inputs}->{self.outputs} k{self.k} s{self.s} p{self.p}{_suffix(self.norm, self.act)}"
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Fully connected layer on a vector, then the activation."""
+
+    inputs: int
+    outputs: int
+    _: KW_ONLY
+    act: Activation | None = None
+
+    def output_shape(self, shape: Shape) -> Shape:
+        if shape != (self.inputs,):
+            raise ValueError(f"takes a vector of {self.inputs}")
+        return (self.outputs,)
+
+    @property
+    def parameters(self) -> int:
+        return self.inputs * self.outputs + self.outputs
+
+    def __str__(self) -> str:
+        return f"Dense {self.inputs}->{self.outputs}{_suffix(False, self.act)}"
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """Maximum of each 2 x 2 window. With a `switch`, the place of the maximum (0..3, row-major, the first on a tie) is an output too."""
+
+    switch: str | None = None
+    parameters = 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        height, width = _spatial(shape)
+        if self.switch and (height % 2 or width % 2):
+            raise ValueError("takes an image of even height and width, so that every pixel has a window")
+        return (shape[0], height // 2, width // 2)
+
+    def __str__(self) -> str:
+        return "MaxPool 2" + (f" (switches {self.switch.upper()})" if self.switch else "")
+
+
+@dataclass(frozen=True)
+class MaxUnpool:
+    """Puts each value back at the place that the `MaxPool` of the same switch took it from; zeros elsewhere."""
+
+    switch: str
+    parameters = 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        height, width = _spatial(shape)
+        return (shape[0], 2 * height, 2 * width)
+
+    def __str__(self) -> str:
+        return f"MaxUnpool 2 (switches {self.switch.upper()})"
+
+
+@dataclass(frozen=True)
+class GlobalAveragePool:
+    """Mean of each channel."""
+
+    parameters = 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        _spatial(shape)
+        return (shape[0], 1, 1)
+
+    def __str__(self) -> str:
+        return "GlobalAveragePool"
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """Image to vector, in the order channels, height, width."""
+
+    parameters = 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return (prod(shape),)
+
+    def __str__(self) -> str:
+        return "Flatten"
+
+
+@dataclass(frozen=True)
+class Unflatten:
+    """Vector to image, in the order channels, height, width."""
+
+    channels: int
+    height: int
+    width: int
+    parameters = 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        size = self.channels * self.height * self.width
+        if shape != (size,):
+            raise ValueError(f"takes a vector of {size}")
+        return (self.channels, self.height, self.width)
+
+    def __str__(self) -> str:
+        return "Unflatten"
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """x * scale + offset: stands at the edges of a variant that thinks in another range than [0, 1]."""
+
+    scale: float
+    offset: float
+    parameters = 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def __str__(self) -> str:
+        return f"Rescale x*{self.scale:g}{self.offset:+g}"
+
+
+Layer = Conv | ConvTranspose | Dense | MaxPool | MaxUnpool | GlobalAveragePool | Flatten | Unflatten | Rescale
+
+
+class Step(NamedTuple):
+    """One row as its consumers meet it: a name unique in its stack (`conv2`), the layer, its input and output shape."""
+
+    name: str
+    layer: Layer
+    input: Shape
+    output: Shape
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Layers in order, each beside the shape that its author claims for its output."""
+
+    input: Shape
+    rows: tuple[tuple[Layer, Shape], ...]
+
+    def check(self, where: str) -> None:
+        """Raise `UsageError`, naming the place, the row and both shapes, when a claim is not what the layer gives."""
+        shape = self.input
+        for number, (layer, claim) in enumerate(self.rows, 1):
+            row = f"{where}, row {number}, {layer}"
+            try:
+                output = layer.output_shape(shape)
+            except ValueError as error:
+                raise UsageError(f"{row}: {error}, but is given {text(shape)}") from None
+            if output != claim:
+                raise UsageError(f"{row}: the table claims {text(claim)}, but {text(shape)} gives {text(output)}")
+            if min(output) < 1:
+                raise UsageError(f"{row}: nothing is left of {text(shape)}: it gives {text(output)}")
+            shape = output
+
+    @property
+    def output(self) -> Shape:
+        return self.rows[-1][1] if self.rows else self.input
+
+    @property
+    def parameters(self) -> int:
+        return sum(layer.parameters for layer, _ in self.rows)
+
+    @property
+    def switches(self) -> dict[str, Shape]:
+        """The shape of every pooling switch by name, in the order of the rows: made in an encoder, taken in a decoder."""
+        found = {}
+        for step in self:
+            match step.layer:
+                case MaxPool(switch=str(name)):
+                    found[name] = step.output
+                case MaxUnpool(switch=name):
+                    found[name] = step.input
+                case _:
+                    pass
+        return found
+
+    def __iter__(self) -> Iterator[Step]:
+        shape, seen = self.input, dict[str, int]()
+        for layer, output in self.rows:
+            kind = type(layer).__name__.lower()
+            seen[kind] = seen.get(kind, 0) + 1
+            yield Step(f"{kind}{seen[kind]}", layer, shape, output)
+            shape = output
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a variant is trained unless told otherwise: Adam at a constant learning rate on the mean squared error over every pixel."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An autoencoder: encoder table, decoder table, recipe.
+
+    `parameters` is the author's claim for the number of trainable parameters. Raises `UsageError` when a claimed shape or that number is
+    not what the rows give, when decoder and encoder do not meet, or when a pooling switch has no partner of the same shape.
+    """
+
+    name: str
+    summary: str
+    encoder: Stack
+    decoder: Stack
+    parameters: int
+    recipe: Recipe
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        self.encoder.check(f"{self.name} encoder")
+        self.decoder.check(f"{self.name} decoder")
+        counted = self.encoder.parameters + self.decoder.parameters
+        if counted != self.parameters:
+            raise UsageError(f"{self.name}: the table claims {self.parameters:,} parameters, but its rows have {counted:,}")
+        for what, given, wanted in (
+            ("decoder starts from", self.decoder.input, self.encoder.output),
+            ("decoder ends in", self.decoder.output, self.encoder.input),
+        ):
+            if given != wanted:
+                raise UsageError(f"{self.name}: the {what} {text(given)}, but the encoder has {text(wanted)} there")
+        if len(self.encoder.output) != 1:
+            raise UsageError(f"{self.name}: the code has shape {text(self.encoder.output)}; end the encoder in Flatten or Dense")
+        made, taken = self.encoder.switches, self.decoder.switches
+        if made != taken:
+            raise UsageError(f"{self.name}: the encoder makes switches {made}, but the decoder takes {taken}")
+
+    @property
+    def image(self) -> Shape:
+        return self.encoder.input
+
+    @property
+    def latent(self) -> int:
+        """Length of the code."""
+        return self.encoder.output[0]
+
+    @property
+    def switches(self) -> dict[str, Shape]:
+        """Shapes of the pooling switches that travel beside the code, by name, in the encoder's order."""
+        return self.encoder.switches
+
+    def table(self) -> str:
+        """The printed table: a line per row with its output shape and its number of parameters."""
+        lines = [("", "row", "output", "parameters"), ("", "image", text(self.image), "")]
+        for part, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
+            for number, step in enumerate(stack):
+                lines.append((part if number == 0 else "", str(step.layer), text(step.output), f"{step.layer.parameters:,}"))
+        lines.append(("", "total", "", f"{self.parameters:,}"))
+        first, second, third, last = (max(len(line[column]) for line in lines) for column in range(4))
+        return "\n".join(f"{a:<{first}}  {b:<{second}}  {c:<{third}}  {d:>{last}}".rstrip() for a, b, c, d in lines)
+
+
+def text(shape: Shape) -> str:
+    """(16, 14, 14) as 16x14x14."""
+    return "x".join(map(str, shape))
+
+
+def _spatial(shape: Shape, channels: int | None = None) -> tuple[int, int]:
+    if len(shape) != 3:
+        raise ValueError("takes an image")
+    if channels is not None and shape[0] != channels:
+        raise ValueError(f"takes {channels} channels")
+    return shape[1], shape[2]
+
+
+def _suffix(norm: bool, act: Activation | None) -> str:
+    return (", BatchNorm" if norm else "") + (f", {'ReLU' if act == 'relu' else act}" if act else "")

@@ -1,0 +1,198 @@
+"""Tables to Keras models: functional encoder and decoder of stock layers, and the `Autoencoder` that joins them."""
+
+import math
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, assert_never
+
+from . import backend as _backend  # noqa: F401  (chooses the default backend, so it stands before keras)
+
+# isort: split
+import keras
+import numpy as np
+from keras import layers, ops
+from keras.src.utils.module_utils import tensorflow
+
+from .architecture import (
+    BATCH_NORM_EPSILON,
+    BATCH_NORM_MOMENTUM,
+    Activation,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Flatten,
+    GlobalAveragePool,
+    MaxPool,
+    MaxUnpool,
+    Rescale,
+    Shape,
+    Stack,
+    Step,
+    Unflatten,
+    Variant,
+)
+from .errors import CorruptFileError, UsageError
+from .variants import VARIANTS
+
+LAST = "channels_last"  # on every backend, whatever the user's keras.json says
+
+
+class Autoencoder(keras.Model):
+    """`decoder(encoder(images))`: images float32 of shape (n, H, W, C) in [0, 1] to reconstructions of the same shape.
+
+    `encoder` gives the code, float32 of shape (n, d); for a variant with pooling switches the list [code, switch, ...], switches uint8
+    of shape (n, h, w, c), values 0..3. `decoder` takes what the encoder gives. All three are functional Keras models.
+    """
+
+    def __init__(self, variant: Variant, encoder: keras.Model, decoder: keras.Model) -> None:
+        super().__init__(inputs=encoder.input, outputs=decoder(encoder(encoder.input)), name=variant.name)
+        self.variant = variant
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def save(self, filepath: str | Path, overwrite: bool = True, **options: Any) -> None:
+        """Write a model of stock layers: it opens with `keras.saving.load_model` where this package is not installed."""
+        stock = keras.Model(self.input, self.output, name=self.name)
+        with _tensorflow_left_alone():
+            stock.save(filepath, overwrite=overwrite, **options)
+
+
+def build(variant: str | Variant = "conv-avgpool", seed: int = 0) -> Autoencoder:
+    """An untrained model of a variant, given by name or as a table.
+
+    Weights are drawn from `seed` with Glorot's uniform distribution (Glorot and Bengio 2010), biases are zero; the same seed gives the
+    same weights on every backend. Raises `UsageError` for an unknown name.
+    """
+    variant = find(variant) if isinstance(variant, str) else variant
+    image = keras.Input(_channels_last(variant.image), name="image")
+    code, switches = _apply(variant.encoder, image, {})
+    encoder = keras.Model(image, _join(code, switches.values()), name="encoder")
+    latent = keras.Input(variant.decoder.input, name="latent")
+    switches = {name: keras.Input(_channels_last(shape), dtype="uint8", name=f"switch_{name}") for name, shape in variant.switches.items()}
+    reconstruction, _ = _apply(variant.decoder, latent, switches)
+    decoder = keras.Model(_join(latent, switches.values()), reconstruction, name="decoder")
+    _draw_weights([*encoder.layers, *decoder.layers], np.random.default_rng(seed))
+    return Autoencoder(variant, encoder, decoder)
+
+
+def load(path: str | Path) -> Autoencoder:
+    """The model in a `model.keras` written by `Autoencoder.save`; nothing in the file is executed.
+
+    Raises `CorruptFileError` when the file cannot be read as one of ours.
+    """
+    try:
+        with _tensorflow_left_alone():
+            saved = keras.saving.load_model(path, compile=False, safe_mode=True)
+        return Autoencoder(find(saved.name), saved.get_layer("encoder"), saved.get_layer("decoder"))
+    except Exception as error:  # Keras raises whatever its reader, h5py or the zip file meets
+        raise CorruptFileError(f"{path} is not a model this package can open: {str(error).splitlines()[0][:200]}") from error
+
+
+def find(name: str) -> Variant:
+    """The variant of that name. Raises `UsageError`, with the nearest name, when there is none."""
+    if name in VARIANTS:
+        return VARIANTS[name]
+    near = get_close_matches(name, VARIANTS, n=1, cutoff=0.0)[0]
+    raise UsageError(f"unknown variant {name!r}; did you mean {near!r}?\nThe variants: {', '.join(VARIANTS)}.")
+
+
+def _apply(stack: Stack, x: Any, switches: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Run a symbolic tensor through the rows; give the result and the switches, taken or made."""
+    switches = dict(switches)
+    for step in stack:
+        name, layer = step.name, step.layer
+        match layer:
+            case Conv():
+                if layer.p:
+                    x = layers.ZeroPadding2D(layer.p, data_format=LAST, name=f"{name}_pad")(x)
+                options = {"strides": layer.s, "use_bias": not layer.norm, "data_format": LAST, "name": name}
+                x = layers.Conv2D(layer.outputs, layer.k, **options)(x)
+                x = _finish(x, step, layer.norm, layer.act)
+            case ConvTranspose():
+                options = {"strides": layer.s, "use_bias": not layer.norm, "data_format": LAST, "name": name}
+                x = layers.Conv2DTranspose(layer.outputs, layer.k, **options)(x)
+                if layer.p:
+                    x = layers.Cropping2D(layer.p, data_format=LAST, name=f"{name}_crop")(x)
+                x = _finish(x, step, layer.norm, layer.act)
+            case Dense():
+                x = _finish(layers.Dense(layer.outputs, name=name)(x), step, False, layer.act)
+            case MaxPool():
+                if layer.switch:
+                    switches[layer.switch] = _switch(x, step.output)
+                x = layers.MaxPooling2D(2, data_format=LAST, name=name)(x)
+            case MaxUnpool():
+                x = _unpool(x, switches[layer.switch], step.output)
+            case GlobalAveragePool():
+                x = layers.GlobalAveragePooling2D(data_format=LAST, keepdims=True, name=name)(x)
+            case Flatten():
+                if _order_matters(step.input):  # channels first, as the tables count
+                    x = layers.Permute((3, 1, 2), name=f"{name}_order")(x)
+                x = layers.Flatten(data_format=LAST, name=name)(x)
+            case Unflatten():
+                if _order_matters(step.output):
+                    x = layers.Reshape(step.output, name=name)(x)
+                    x = layers.Permute((2, 3, 1), name=f"{name}_order")(x)
+                else:
+                    x = layers.Reshape(_channels_last(step.output), name=name)(x)
+            case Rescale():
+                x = layers.Rescaling(layer.scale, layer.offset, name=name)(x)
+            case _:
+                assert_never(layer)
+    return x, switches
+
+
+def _finish(x: Any, step: Step, norm: bool, act: Activation | None) -> Any:
+    if norm:
+        x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, name=f"{step.name}_norm")(x)
+    return layers.Activation(act, name=f"{step.name}_{act}")(x) if act else x
+
+
+def _switch(x: Any, pooled: Shape) -> Any:
+    """Where in its 2 x 2 window each maximum stands, row-major 0..3, the first on a tie."""
+    channels, height, width = pooled
+    windows = ops.transpose(ops.reshape(x, (-1, height, 2, width, 2, channels)), (0, 1, 3, 5, 2, 4))
+    return ops.cast(ops.argmax(ops.reshape(windows, (-1, height, width, channels, 4)), axis=-1), "uint8")
+
+
+def _unpool(x: Any, switch: Any, unpooled: Shape) -> Any:
+    channels, height, width = unpooled
+    here = ops.one_hot(switch, 4, dtype="bool")
+    windows = ops.reshape(ops.where(here, ops.expand_dims(x, -1), 0.0), (-1, height // 2, width // 2, channels, 2, 2))
+    return ops.reshape(ops.transpose(windows, (0, 1, 4, 2, 5, 3)), (-1, height, width, channels))
+
+
+def _draw_weights(model_layers: list[keras.Layer], generator: np.random.Generator) -> None:
+    """Glorot uniform kernels, from numpy: the backends' own generators would each start elsewhere."""
+    for layer in model_layers:
+        if isinstance(layer, layers.Dense | layers.Conv2D | layers.Conv2DTranspose):
+            *window, inputs, outputs = layer.kernel.shape
+            limit = math.sqrt(6 / (math.prod(window) * (inputs + outputs)))
+            layer.kernel.assign(generator.uniform(-limit, limit, layer.kernel.shape).astype("float32"))
+
+
+@contextmanager
+def _tensorflow_left_alone() -> Iterator[None]:
+    """Keep Keras from importing TensorFlow, to ask for its types, when it saves or loads under another backend: 2 s and 400 MB saved."""
+    known = tensorflow._available
+    if "tensorflow" not in sys.modules:
+        tensorflow._available = False
+    try:
+        yield
+    finally:
+        tensorflow._available = known
+
+
+def _order_matters(shape: Shape) -> bool:
+    """Whether flattening channels-first and channels-last differ."""
+    return shape[0] > 1 and math.prod(shape[1:]) > 1
+
+
+def _join(first: Any, others: Any) -> Any:
+    return [first, *others] if others else first
+
+
+def _channels_last(shape: Shape) -> Shape:
+    return (*shape[1:], shape[0])
