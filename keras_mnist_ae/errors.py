@@ -52,6 +52,8 @@ class WriteError(KaeError):
 class Interrupted(KaeError):
     """Stopped by a signal: 130 for SIGINT, 143 for SIGTERM."""
 
-    def __init__(self, message: str, exit_code: int = 130) -> None:
+    exit_code = 130
+
+    def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code

@@ -4,7 +4,6 @@ import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -34,8 +33,8 @@ from .architecture import (
     Unflatten,
     Variant,
 )
-from .errors import CorruptFileError, UsageError
-from .variants import VARIANTS
+from .errors import CorruptFileError
+from .variants import find
 
 LAST = "channels_last"  # on every backend, whatever the user's keras.json says
 
@@ -89,14 +88,6 @@ def load(path: str | Path) -> Autoencoder:
         return Autoencoder(find(saved.name), saved.get_layer("encoder"), saved.get_layer("decoder"))
     except Exception as error:  # Keras raises whatever its reader, h5py or the zip file meets
         raise CorruptFileError(f"{path} is not a model this package can open: {str(error).splitlines()[0][:200]}") from error
-
-
-def find(name: str) -> Variant:
-    """The variant of that name. Raises `UsageError`, with the nearest name, when there is none."""
-    if name in VARIANTS:
-        return VARIANTS[name]
-    near = get_close_matches(name, VARIANTS, n=1, cutoff=0.0)[0]
-    raise UsageError(f"unknown variant {name!r}; did you mean {near!r}?\nThe variants: {', '.join(VARIANTS)}.")
 
 
 def _apply(stack: Stack, x: Any, switches: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -1,4 +1,6 @@
-"""The autoencoders of this package, as tables. Nothing else."""
+"""The autoencoders of this package, as tables."""
+
+from difflib import get_close_matches
 
 from .architecture import (
     Conv,
@@ -14,6 +16,7 @@ from .architecture import (
     Unflatten,
     Variant,
 )
+from .errors import UsageError
 
 # fmt: off
 
@@ -145,3 +148,11 @@ A mean squared error on [-1, 1] is four times the one on [0, 1]. The recipe is o
 # fmt: on
 
 VARIANTS = {variant.name: variant for variant in (CONV_AVGPOOL, CONV_K15, CONV_K16, CONV_UNPOOL, MLP)}
+
+
+def find(name: str) -> Variant:
+    """The variant of that name. Raises `UsageError`, with the nearest name, when there is none."""
+    if name in VARIANTS:
+        return VARIANTS[name]
+    near = get_close_matches(str(name), VARIANTS, n=1, cutoff=0.0)[0]
+    raise UsageError(f"unknown variant {name!r}; did you mean {near!r}?\nThe variants: {', '.join(VARIANTS)}.")

@@ -1,0 +1,1 @@
+"""The command line: `kae`. Each command imports what is heavy when it runs."""

@@ -1,0 +1,1 @@
+"""From trained models to files that run elsewhere."""

@@ -1,0 +1,41 @@
+# make demo   the main job from nothing: environment, training, figures
+# make test   environment with all three backends, all tests, once per backend
+# make check  lint, types, the generated parts of the docs
+
+PYTHON ?= python3
+BIN := .venv/bin
+BACKENDS := torch tensorflow jax
+
+.PHONY: demo test check docs clean $(BACKENDS:%=test-%)
+
+demo: .venv/installed
+	$(BIN)/kae demo
+
+test: .venv/installed-dev
+	$(MAKE) --jobs=2 --output-sync=target --keep-going $(BACKENDS:%=test-%)
+
+# One process per backend, one thread each: two run side by side.
+$(BACKENDS:%=test-%): test-%: .venv/installed-dev
+	KERAS_BACKEND=$* OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q
+
+check: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/cog --check --check-fail-msg "run: make docs" README.md docs/*.md
+
+docs: .venv/installed-dev
+	$(BIN)/cog -r README.md docs/*.md
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/installed-dev: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch .venv/installed $@
+
+clean:
+	rm -rf .venv build dist *.egg-info

@@ -1,0 +1,24 @@
+"""kae demo: the main job from nothing."""
+
+from pathlib import Path
+
+import click
+
+from ..backend import BACKENDS
+from .options import as_json, runs_dir
+from .train import report
+
+EPOCHS = 60  # of 45 steps each
+
+
+@click.command()
+@click.option("--backend", help=f"{', '.join(BACKENDS)}.  [default: KERAS_BACKEND, else torch]")
+@runs_dir
+@as_json
+def demo(backend: str | None, runs_dir: Path, as_json: bool) -> None:
+    """Train conv-avgpool on the embedded digits: no download, about a minute."""
+    from ..training import train
+
+    settings = {"backend": backend} if backend else {}
+    run = train("conv-avgpool", dataset="digits", epochs=EPOCHS, runs_dir=str(runs_dir), **settings)
+    report(run, as_json)

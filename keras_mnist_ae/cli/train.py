@@ -1,0 +1,57 @@
+"""kae train: one run."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..backend import BACKENDS, DEVICES
+from .options import as_json, data_dir, echo_json, runs_dir
+
+
+@click.command()
+@click.argument("variant", required=False)
+@click.option("--backend", help=f"{', '.join(BACKENDS)}.  [default: KERAS_BACKEND, else torch]")
+@click.option("--device", help=f"{', '.join(DEVICES)}.  [default: auto]")
+@click.option("--dataset", help="A name from `kae data list`.  [default: mnist]")
+@data_dir
+@click.option("--epochs", type=int, help="Times through the training images.  [default: the variant's recipe]")
+@click.option("--batch-size", type=int, help="Images per step.  [default: the variant's recipe]")
+@click.option("--learning-rate", type=float, help="Adam's.  [default: the variant's recipe]")
+@click.option("--seed", type=int, help="Of the weights and the order of the images.  [default: 0]")
+@click.option("--limit", type=int, help="Only the first N training images; the test set stays whole.")
+@runs_dir
+@click.option("--name", help="The run folder is RUNS_DIR/NAME instead of a generated name.")
+@click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings; flags go before it.")
+@as_json
+def train(config: Path | None, as_json: bool, **flags: Any) -> None:
+    """Train VARIANT (conv-avgpool unless named) and write a run folder."""
+    from ..config import configure
+    from ..training import train_config
+
+    paths = {key: str(flags.pop(key)) for key in ("data_dir", "runs_dir") if flags[key] is not None}
+    report(train_config(configure(config, **flags, **paths)), as_json)
+
+
+def report(run: Any, as_json: bool) -> None:
+    """What a finished run achieved."""
+    history = run.history
+    seconds = round(sum(history["seconds"]), 3)
+    if as_json:
+        echo_json(
+            {
+                "run": str(run.path),
+                "variant": run.config.variant,
+                "backend": run.config.backend,
+                "epochs": len(history["loss"]),
+                "history": {"loss": history["loss"], "val_loss": history["val_loss"]},
+                "metrics": {name: run.metrics[name] for name in ("train_mse", "test_mse")},
+                "seconds": seconds,
+            }
+        )
+        return
+    click.echo(f"train MSE  {run.metrics['train_mse']:.5f}")
+    click.echo(f"test MSE   {run.metrics['test_mse']:.5f}")
+    click.echo(f"trained    {len(history['loss'])} epochs in {seconds:.1f} s")
+    click.echo(f"run        {run.path}")
+    click.echo(f"figure     {run.figures / 'reconstructions.png'}")

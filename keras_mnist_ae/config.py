@@ -1,0 +1,99 @@
+"""What a training run is told: defaults, then a TOML file, then flags; checked in one place."""
+
+import json
+import math
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from . import backend
+from .errors import UsageError
+from .variants import find
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """The settings of one run. Raises `UsageError`, naming the setting and its value, when one cannot be used.
+
+    `epochs`, `batch_size` and `learning_rate` have the variant's recipe as their defaults: see `configure`.
+    """
+
+    variant: str = "conv-avgpool"
+    backend: str = field(default_factory=backend.current)
+    device: str = "auto"
+    dataset: str = "mnist"
+    data_dir: str | None = None
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    seed: int = 0
+    limit: int | None = None
+    runs_dir: str = "runs"
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        find(self.variant)
+        _one_of("backend", self.backend, backend.BACKENDS)
+        _one_of("device", self.device, backend.DEVICES)
+        for setting in ("dataset", "runs_dir", "data_dir", "name"):
+            if not isinstance(value := getattr(self, setting), str | None) or value == "":
+                raise UsageError(f"{setting} is {value!r}; give text")
+        _integer("epochs", self.epochs, 1)
+        _integer("batch_size", self.batch_size, 1)
+        _integer("seed", self.seed, 0)
+        if self.limit is not None:
+            _integer("limit", self.limit, 1)
+        rate = self.learning_rate
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not (math.isfinite(rate) and rate > 0):
+            raise UsageError(f"learning_rate is {rate!r}; give a number above 0, such as 0.001")
+        if self.name is not None and (not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", self.name) or self.name == "latest"):
+            raise UsageError(f"name is {self.name!r}; use letters, digits, '.', '_' and '-', and not 'latest'")
+
+    def to_toml(self) -> str:
+        """The settings that make the result, as TOML that `kae train --config` takes; where the run lies is not among them."""
+        settings = {key: value for key, value in asdict(self).items() if value is not None and key not in {"runs_dir", "name"}}
+        return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in settings.items())
+
+
+def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
+    """Defaults, then the TOML file, then the flags that are not None; the variant's recipe where none of them speaks.
+
+    Raises `UsageError` for an unknown setting, an unreadable file, or a value that cannot be used.
+    """
+    settings = {**(read(file) if file else {}), **{key: value for key, value in flags.items() if value is not None}}
+    _known(settings, "the call")
+    name = settings.get("variant", TrainConfig.variant)
+    recipe = find(name).recipe
+    return TrainConfig(**{**asdict(recipe), **settings})
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The settings in a TOML file. Raises `UsageError`."""
+    try:
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"cannot read the config file {file}: {error}") from error
+    _known(settings, str(file))
+    return settings
+
+
+def _known(settings: Mapping[str, Any], where: str) -> None:
+    names = [setting.name for setting in fields(TrainConfig)]
+    for key in settings:
+        if key not in names:
+            near = get_close_matches(key, names, n=1, cutoff=0.0)[0]
+            raise UsageError(f"unknown setting {key!r} in {where}; did you mean {near!r}?\nThe settings: {', '.join(names)}.")
+
+
+def _one_of(setting: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{setting} is {value!r}; use one of {', '.join(allowed)}")
+
+
+def _integer(setting: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UsageError(f"{setting} is {value!r}; give a whole number from {least} up")

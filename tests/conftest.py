@@ -1,0 +1,28 @@
+"""Fixtures: real images, and an environment of the tests' own."""
+
+import os
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    """Nothing is read from or written to the user's cache folder."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="session")
+def digits() -> np.ndarray:
+    """100 real images, float32 of shape (100, 28, 28, 1) in [0, 1]."""
+    from keras_mnist_ae import datasets, evaluation
+
+    return next(evaluation.chunks(datasets.load("digits").test.images[:100]))
+
+
+@pytest.fixture(scope="session")
+def installed_backends() -> list[str]:
+    return [name for name in ("torch", "tensorflow", "jax") if find_spec(name)]

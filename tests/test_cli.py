@@ -1,0 +1,233 @@
+"""The command line: what it answers, how it fails, and what it does not import."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import pytest
+from click.testing import CliRunner
+
+from keras_mnist_ae.backend import device_name
+from keras_mnist_ae.cli.main import kae
+
+BACKEND = keras.backend.backend()
+KAE = [sys.executable, "-c", "from keras_mnist_ae.cli.main import main; main()"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(kae, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def train(tmp_path, *arguments):
+    return run("train", "--dataset", "digits", "--limit", 64, "--epochs", 1, "--runs-dir", tmp_path / "runs", *arguments)
+
+
+def test_models_lists_every_variant():
+    lines = run("models").stdout.splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [
+        ["conv-avgpool", "64", "62,905"],
+        ["conv-k15", "64", "94,393"],
+        ["conv-k16", "64", "707,121"],
+        ["conv-unpool", "64", "210,465"],
+        ["mlp", "32", "222,384"],
+    ]
+
+
+def test_models_prints_a_table_row_by_row():
+    output = run("models", "conv-k15").stdout
+    assert "encoder  Conv 1->8 k15 s1 p1, ReLU            8x16x16       1,808" in output
+    assert "recipe: 15 epochs, batch 32, Adam at 0.01" in output
+
+
+def test_models_tells_the_erratum_of_conv_k16():
+    output = run("models", "conv-k16").stdout
+    for size in ("9x9", "12x12", "15x15", "7x7", "8x8", "28x28", "707,121"):
+        assert size in output
+
+
+def test_models_as_json_is_one_object():
+    found = json.loads(run("models", "mlp", "--json").stdout)
+    assert found["latent"] == 32
+    assert found["decoder"][2] == {"name": "dense3", "row": "Dense 128->784, tanh", "output": [784], "parameters": 101_136}
+    assert len(json.loads(run("models", "--json").stdout)["variants"]) == 5
+
+
+def test_train_evaluate_and_runs_tell_the_same_numbers(tmp_path):
+    trained = train(tmp_path, "mlp", "--name", "mine", "--json")
+    assert trained.exit_code == 0
+    assert trained.stderr.startswith("epoch 1/1   train MSE 0.")
+    told = json.loads(trained.stdout)
+    assert set(told) == {"run", "variant", "backend", "epochs", "history", "metrics", "seconds"}
+    assert told["run"] == str(tmp_path / "runs" / "mine")
+    assert (told["variant"], told["backend"], told["epochs"]) == ("mlp", BACKEND, 1)
+    assert list(told["history"]) == ["loss", "val_loss"]
+    assert list(told["metrics"]) == ["train_mse", "test_mse"]
+
+    (listed,) = json.loads(run("runs", "--runs-dir", tmp_path / "runs", "--json").stdout)["runs"]
+    assert (listed["run"], listed["test_mse"], listed["seconds"]) == ("mine", told["metrics"]["test_mse"], told["seconds"])
+
+    evaluated = json.loads(run("evaluate", "--runs-dir", tmp_path / "runs", "--json").stdout)
+    assert evaluated["mse"] == pytest.approx(told["metrics"]["test_mse"], rel=1e-6)
+    assert evaluated["rmse"] ** 2 == pytest.approx(evaluated["mse"])
+    assert evaluated["n"] == 360
+    assert 0 < evaluated["pca_mse"] < evaluated["mse"], "64 images do not make a net that beats a PCA"
+
+
+def test_written_config_repeats_the_run(tmp_path):
+    assert train(tmp_path, "--name", "first", "--seed", 5).exit_code == 0
+    config = tmp_path / "runs" / "first" / "config.toml"
+    again = run("train", "--config", config, "--runs-dir", tmp_path / "runs", "--name", "second", "--json")
+    first = json.loads((config.parent / "metrics.json").read_text())
+    assert json.loads(again.stdout)["metrics"] == first
+
+
+def test_demo_trains_on_the_embedded_digits(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_mnist_ae.cli.demo.EPOCHS", 1)
+    told = json.loads(run("demo", "--runs-dir", tmp_path, "--json").stdout)
+    assert told["variant"] == "conv-avgpool"
+    assert len(list(tmp_path.glob("*/figures/reconstructions.png"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("models", "conv-k51"), 2, "unknown variant 'conv-k51'; did you mean 'conv-k"),
+        (("train", "conv-avgpol"), 2, "did you mean 'conv-avgpool'?"),
+        (("train", "--dataset", "mnits"), 2, "unknown dataset 'mnits'"),
+        (("train", "--dataset", "digits", "--epochs", "0"), 2, "epochs is 0"),
+        (("train", "--dataset", "digits", "--epochs", "many"), 2, "'many' is not a valid integer"),
+        (("train", "--dataset", "digits", "--batch-size", "0"), 2, "batch_size is 0"),
+        (("train", "--dataset", "digits", "--batch-size", "1438"), 2, "batch_size is 1438, more than the 1437 training images"),
+        (("train", "--learning-rate", "-1"), 2, "learning_rate is -1.0"),
+        (("train", "--learning-rate", "nan"), 2, "learning_rate is nan"),
+        (("train", "--backend", "mxnet"), 2, "backend is 'mxnet'; use one of torch, tensorflow, jax"),
+        (("train", "--data-dir", "nowhere"), 4, "nowhere"),
+        (("train", "--config", "nowhere.toml"), 2, "cannot read the config file nowhere.toml"),
+        (("train", "--dataset", "digits", "--runs-dir", "file/runs"), 8, "cannot make the run folder"),
+        (("evaluate", "nothing"), 2, "no run 'nothing'"),
+        (("evaluate",), 2, "there is no run"),
+        (("frobnicate",), 2, "No such command"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_bad_input(tmp_path, monkeypatch, arguments, code, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    result = run(*arguments)
+    assert result.exit_code == code, result.stderr
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) <= 6
+    assert "Traceback" not in result.stderr
+    assert result.stdout == ""
+    assert sorted(os.listdir(tmp_path)) == ["file"]
+
+
+def test_backend_that_is_not_installed(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_mnist_ae.backend.find_spec", lambda name: None)
+    result = train(tmp_path, "--backend", BACKEND)
+    assert result.exit_code == 3
+    assert f"the backend '{BACKEND}' is not installed" in result.stderr
+    assert "pip install" in result.stderr
+
+
+def test_backend_other_than_that_of_the_process(tmp_path):
+    other = "jax" if BACKEND == "torch" else "torch"
+    result = train(tmp_path, "--backend", other)
+    assert result.exit_code == 2
+    assert f"Keras runs on '{BACKEND}'" in result.stderr
+
+
+def test_gpu_that_is_not_there(tmp_path):
+    if device_name() != "cpu":
+        pytest.skip("there is a GPU")
+    result = train(tmp_path, "--device", "gpu")
+    assert result.exit_code == 2
+    assert f"{BACKEND} sees none" in result.stderr
+
+
+def test_images_of_another_size_end_in_4(tmp_path, monkeypatch):
+    from keras_mnist_ae import datasets
+
+    small = datasets.load("digits").train
+    small = datasets.Split(small.images[:, :20, :20], small.labels)
+    monkeypatch.setattr(datasets, "load", lambda *_: datasets.Dataset("small", small, small, (), ""))
+    result = train(tmp_path)
+    assert result.exit_code == 4
+    assert "1x20x20" in result.stderr
+
+
+def test_debug_shows_where_a_failure_happened():
+    with pytest.raises(ValueError, match="unknown variant"):
+        run("models", "nothing", "--debug")
+
+
+def test_bug_is_told_as_one_without_traceback(monkeypatch):
+    monkeypatch.setattr("keras_mnist_ae.cli.models.find", lambda name: 1 / 0)
+    result = run("models", "mlp")
+    assert result.exit_code == 1
+    assert result.stderr == "kae: unexpected ZeroDivisionError: division by zero\nThis is a bug; --debug shows where it happened.\n"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_ends_training_with_its_code_and_no_traceback(tmp_path, number, code):
+    command = [*KAE, "train", "--dataset", "digits", "--epochs", "1000", "--runs-dir", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "KERAS_BACKEND": BACKEND}) as process:
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if line.startswith("epoch") and " 2/1000" in line:
+                process.send_signal(number)
+        assert process.wait(60) == code
+    assert lines[-1].startswith(("kae: interrupted", "kae: terminated")), lines
+    assert not any("Traceback" in line for line in lines)
+    assert [path.name for path in tmp_path.glob("*/.*")] == [], "a temporary file was left"
+
+
+FORBIDDEN = ["keras", "torch", "tensorflow", "jax", "matplotlib", "sklearn", "skimage", "tensorflow_datasets", "onnx", "onnxruntime"]
+LOADED = f"""
+import sys
+print([name for name in {FORBIDDEN} if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import keras_mnist_ae",
+        "import keras_mnist_ae; keras_mnist_ae.VARIANTS; keras_mnist_ae.Variant",
+        "from keras_mnist_ae.cli.main import kae; kae(['--help'], standalone_mode=False)",
+        "from keras_mnist_ae.cli.main import kae; kae(['train', '--help'], standalone_mode=False)",
+        "from keras_mnist_ae.cli.main import kae; kae(['models', 'conv-k15'], standalone_mode=False)",
+        "from keras_mnist_ae.cli.main import kae; kae(['runs'], standalone_mode=False)",
+    ],
+)
+def test_nothing_heavy_is_imported(tmp_path, code):
+    done = subprocess.run([sys.executable, "-c", code + LOADED], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_progress_bar_on_a_terminal(tmp_path):
+    """Under a pseudo-terminal a bar is drawn; the other tests, whose stderr is no terminal, see one plain line per epoch."""
+    pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
+    leader, follower = pty.openpty()
+    command = [*KAE, "train", "--dataset", "digits", "--epochs", "1", "--runs-dir", str(tmp_path), "--json"]
+    process = subprocess.Popen(command, stderr=follower, stdout=subprocess.PIPE, text=True, env={**os.environ, "KERAS_BACKEND": BACKEND})
+    os.close(follower)
+    seen, deadline = b"", time.monotonic() + 120
+    while time.monotonic() < deadline:
+        try:
+            part = os.read(leader, 4096)
+        except OSError:  # the other end is closed
+            break
+        seen += part
+    output = process.communicate()[0]
+    os.close(leader)
+    assert json.loads(output)["epochs"] == 1
+    assert b"epoch 1/1  [" in seen
+    assert b"100%" in seen
+    assert b"train MSE" in seen

@@ -1,0 +1,54 @@
+"""Whole or not there: what a failure at any moment of a write leaves behind."""
+
+import os
+
+import pytest
+
+from keras_mnist_ae.errors import WriteError
+from keras_mnist_ae.files import replacing, write_text
+
+
+def test_new_content_takes_the_old_ones_place(tmp_path):
+    path = tmp_path / "new folder" / "file.txt"
+    write_text(path, "old")
+    write_text(path, "new")
+    assert path.read_text() == "new"
+    assert os.listdir(path.parent) == ["file.txt"]
+
+
+@pytest.mark.parametrize("failing", ["write", "fsync", "rename"])
+def test_failure_keeps_the_old_file_and_leaves_nothing(tmp_path, monkeypatch, failing):
+    path = tmp_path / "file.txt"
+    write_text(path, "old")
+
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    match failing:
+        case "write":
+            monkeypatch.setattr("pathlib.Path.write_text", full)
+        case "fsync":
+            monkeypatch.setattr("os.fsync", full)
+        case "rename":
+            monkeypatch.setattr("pathlib.Path.replace", full)
+    with pytest.raises(WriteError, match=r"file\.txt: No space left on device"):
+        write_text(path, "new")
+    monkeypatch.undo()
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["file.txt"]
+
+
+def test_exception_of_the_writer_keeps_the_old_file(tmp_path):
+    path = tmp_path / "file.bin"
+    path.write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file.bin"]
+
+
+def test_folder_that_is_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match="cannot write"):
+        write_text(tmp_path / "file" / "inner.txt", "text")

@@ -1,0 +1,50 @@
+"""What is installed, and what is public."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import keras_mnist_ae
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_wheel_holds_the_package_and_the_command_alone(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "--quiet",
+        "--wheel-dir",
+        str(tmp_path),
+        str(ROOT),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        entry_points = archive.read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
+    assert {name.split("/")[0].split("-")[0] for name in names} == {"keras_mnist_ae"}
+    assert entry_points.split() == ["[console_scripts]", "kae", "=", "keras_mnist_ae.cli.main:main"]
+    assert {"keras_mnist_ae/py.typed", "keras_mnist_ae/cli/main.py", "keras_mnist_ae/export/__init__.py"} <= set(names)
+
+
+def test_public_names_are_pinned():
+    assert keras_mnist_ae.__all__ == [
+        "VARIANTS", "Autoencoder", "Recipe", "Run", "Stack", "TrainConfig", "Variant", "__version__", "build", "train",
+    ]  # fmt: skip
+    assert all(getattr(keras_mnist_ae, name) is not None for name in keras_mnist_ae.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        keras_mnist_ae.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("link", ["export", "cli"])
+def test_links_at_the_top_lead_into_the_package(link):
+    assert (ROOT / link).is_symlink()
+    assert (ROOT / link).resolve() == ROOT / "keras_mnist_ae" / link

@@ -1,0 +1,154 @@
+"""Training: against a plain PyTorch loop, repeatable, and what it leaves behind."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+import torch
+from torch_modules import with_weights_of
+
+from keras_mnist_ae import Run, build, datasets, evaluation, train
+from keras_mnist_ae.errors import CorruptFileError, DataError, DivergedError, UsageError, WriteError
+from keras_mnist_ae.runs import every, find
+from keras_mnist_ae.variants import VARIANTS
+
+BATCH = 32
+
+
+def digits_run(tmp_path, variant="conv-avgpool", **settings):
+    return train(variant, **{"dataset": "digits", "limit": 5 * BATCH, "epochs": 2, "runs_dir": str(tmp_path / "runs"), **settings})
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_losses_are_those_of_a_plain_pytorch_loop(name, tmp_path):
+    """From the same weights, over the same batches: ten steps of Adam on the mean squared error, whatever the backend."""
+    rate, seed = 1e-3, 4
+    run = digits_run(tmp_path, name, learning_rate=rate, seed=seed)
+
+    module = with_weights_of(build(name, seed)).train()
+    optimizer = torch.optim.Adam(module.parameters(), lr=rate)
+    data = datasets.load("digits")
+    images = torch.from_numpy(data.train.images[: 5 * BATCH].transpose(0, 3, 1, 2) / np.float32(255))
+    losses, step = [], 0
+    for epoch in range(2):
+        order = np.random.default_rng((seed, epoch)).permutation(len(images))
+        of_batches = []
+        for batch in images[order].split(BATCH):
+            step += 1
+            optimizer.param_groups[0]["eps"] = 1e-8 / (1 - 0.999**step) ** 0.5  # Keras' epsilon is the paper's "epsilon hat"
+            loss = torch.nn.functional.mse_loss(module(batch)[1], batch)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            of_batches.append(loss.item())
+        losses.append(np.mean(of_batches))
+    np.testing.assert_allclose(run.history["loss"], losses, rtol=5e-4)
+
+
+def test_same_seed_gives_the_same_weights_another_seed_others(tmp_path):
+    first, again, other = (digits_run(tmp_path, seed=seed).model.get_weights() for seed in (7, 7, 8))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Run:
+    return digits_run(tmp_path_factory.mktemp("finished"), name="mine", learning_rate=2e-3)
+
+
+def test_run_folder_reads_back(finished):
+    again = find(str(finished.path))
+    assert again.config == finished.config.__class__(**{**vars(finished.config), "runs_dir": "runs", "name": None})
+    assert again.history == finished.history
+    assert again.metrics == finished.metrics
+    images = evaluation.to_float(datasets.load("digits").test.images)
+    np.testing.assert_array_equal(again.model.predict_on_batch(images), finished.model.predict_on_batch(images))
+    with (finished.path / "history.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
+    assert (finished.path.parent / "latest").read_text() == "mine\n"
+    assert find(None, finished.path.parent).path == finished.path
+
+
+def test_metrics_are_those_of_the_saved_model_on_whole_sets(finished):
+    model = keras.saving.load_model(finished.path / "model.keras")
+    data = datasets.load("digits")
+    for images, metric in ((data.train.images[: 5 * BATCH], "train_mse"), (data.test.images, "test_mse")):
+        pixels = images / 255
+        error = np.square(model.predict(pixels, verbose=0).astype(float) - pixels).mean()
+        assert finished.metrics[metric] == pytest.approx(error, rel=1e-5)
+    assert finished.history["val_loss"][-1] == pytest.approx(finished.metrics["test_mse"], rel=1e-4)
+
+
+def test_environment_tells_what_made_the_run(finished):
+    backend = keras.backend.backend()
+    environment = json.loads((finished.path / "environment.json").read_text())
+    assert environment["keras"] == keras.__version__
+    assert environment["backend"] == backend
+    assert environment[backend].split(".")[0].isdigit()
+    assert environment["dataset_sha256"] == datasets.load("digits").sha256
+
+
+def test_figure_shows_ten_pairs_before_and_after(finished):
+    from matplotlib.image import imread
+
+    picture = imread(finished.path / "figures" / "reconstructions.png")
+    assert picture.shape[1] > 1000
+    original, before, after = np.array_split(picture[:, picture.shape[1] // 6 :, 0], 3)
+    assert original.std() > 0.2
+    assert before.std() > 0.1, "white frame around dark images"
+    assert np.abs(after - before[: len(after)]).mean() > 0.01, "training changed the pictures"
+
+
+def test_best_run_comes_first_and_unfinished_ones_last(tmp_path):
+    runs_dir = tmp_path / "runs"
+    for name, epochs in (("short", 1), ("long", 6)):
+        digits_run(tmp_path, name=name, epochs=epochs)
+    (runs_dir / "killed").mkdir()
+    (runs_dir / "killed" / "config.toml").write_bytes((runs_dir / "short" / "config.toml").read_bytes())
+    found = every(runs_dir)
+    assert [run.name for run in found] == ["long", "short", "killed"]
+    with pytest.raises(UsageError, match="not finished"):
+        found[2].metrics  # noqa: B018
+
+
+def test_run_of_an_existing_name_is_refused(tmp_path):
+    digits_run(tmp_path, name="twice", epochs=1)
+    with pytest.raises(UsageError, match="a run named 'twice' exists"):
+        digits_run(tmp_path, name="twice", epochs=1)
+
+
+def test_batch_above_the_data_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="batch_size is 161, more than the 160 training images"):
+        digits_run(tmp_path, batch_size=161)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_images_of_another_size_are_refused(tmp_path, monkeypatch):
+    data = datasets.load("digits")
+    small = datasets.Split(data.train.images[:, :20, :20], data.train.labels)
+    monkeypatch.setattr(datasets, "load", lambda *_: datasets.Dataset("small", small, small, (), ""))
+    with pytest.raises(DataError, match="are 1x20x20 .* but conv-avgpool takes 1x28x28"):
+        digits_run(tmp_path)
+
+
+def test_runs_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(WriteError, match="cannot make the run folder"):
+        digits_run(tmp_path)
+
+
+def test_divergence_ends_training_and_keeps_the_history(tmp_path):
+    with pytest.raises(DivergedError, match=r"diverged: the loss is (nan|inf) in epoch \d, at a learning rate of 1e\+30"):
+        digits_run(tmp_path, "conv-k15", learning_rate=1e30, epochs=3)
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "history.csv", "model.keras", "config.toml"])
+def test_broken_file_of_a_run_is_named(finished, tmp_path, name):
+    for file in ("metrics.json", "history.csv", "model.keras", "config.toml"):
+        (tmp_path / file).write_bytes((finished.path / file).read_bytes())
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:-30].replace(b"epochs", b"epohcs").replace(b"val_loss", b"val"))
+    attribute = name.split(".")[0]
+    with pytest.raises(CorruptFileError, match=name if name != "config.toml" else "the config of run"):
+        getattr(Run(tmp_path), attribute)

@@ -1,0 +1,174 @@
+"""One conformance suite over all variants: tables, Keras models, agreement with PyTorch and between backends, saving."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import torch
+from torch_modules import MODULES, with_weights_of
+
+from keras_mnist_ae import build
+from keras_mnist_ae.architecture import Conv, ConvTranspose, Flatten, Recipe, Stack, Unflatten, Variant, text
+from keras_mnist_ae.model import load
+from keras_mnist_ae.variants import VARIANTS
+
+ALL = sorted(VARIANTS)
+
+# Sizes and counts as the references print them; conv-unpool's parameters are counted by hand below.
+REFERENCE = {
+    "conv-avgpool": (64, 62_905, "16x14x14 32x7x7 64x4x4 64x1x1 64", "64x1x1 32x4x4 16x7x7 8x14x14 1x28x28"),
+    "conv-k15": (64, 94_393, "8x16x16 16x8x8 32x4x4 64x1x1 64", "64x1x1 32x4x4 16x8x8 8x16x16 1x28x28"),
+    "conv-k16": (64, 707_121, "16x28x28 32x14x14 64x1x1 64", "64x1x1 32x7x7 16x14x14 1x28x28"),
+    "conv-unpool": (
+        64,
+        (9 * 16 + 32) + (9 * 16 * 32 + 64) + (49 * 32 * 64 + 64) + (49 * 64 * 32 + 64) + (9 * 32 * 16 + 32) + (9 * 16 + 1),
+        "16x28x28 16x14x14 32x14x14 32x7x7 64x1x1 64",
+        "64x1x1 32x7x7 32x14x14 16x14x14 16x28x28 1x28x28",
+    ),
+    "mlp": (32, 222_384, "1x28x28 784 128 64 32", "64 128 784 1x28x28 1x28x28"),
+}
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def randomised(name):
+    """A model whose biases and batch statistics are not the zeros and ones of a fresh one."""
+    model, generator = build(name, seed=3), np.random.default_rng(5)
+    for weight in model.weights:
+        if weight.path.endswith(("bias", "beta", "moving_mean")):
+            weight.assign(generator.normal(0, 0.1, weight.shape))
+        elif weight.path.endswith(("gamma", "moving_variance")):
+            weight.assign(generator.uniform(0.5, 2, weight.shape))
+    return model
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_table_is_the_reference(name):
+    variant = VARIANTS[name]
+    assert REFERENCE[name] == (
+        variant.latent,
+        variant.parameters,
+        " ".join(text(step.output) for step in variant.encoder),
+        " ".join(text(step.output) for step in variant.decoder),
+    )
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_keras_model_has_the_tables_shapes_and_parameters(name):
+    model = build(name)
+    assert sum(np.prod(weight.shape) for weight in model.trainable_weights) == VARIANTS[name].parameters
+    assert model.input_shape == model.output_shape == (None, 28, 28, 1)
+    assert as_list(model.encoder.output)[0].shape == (None, VARIANTS[name].latent)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_outputs_equal_a_hand_written_pytorch_module(name, digits):
+    model = randomised(name)
+    codes, images = as_list(model.encoder.predict_on_batch(digits)), model.predict_on_batch(digits)
+    with torch.no_grad():
+        their_codes, their_images = with_weights_of(model)(torch.from_numpy(digits.transpose(0, 3, 1, 2)))
+    np.testing.assert_allclose(codes[0], their_codes[0], atol=1e-5)
+    np.testing.assert_allclose(images.transpose(0, 3, 1, 2), their_images, atol=1e-5)
+    for switch, theirs in zip(codes[1:], their_codes[1:], strict=True):
+        assert switch.dtype == np.uint8
+        np.testing.assert_array_equal(switch.transpose(0, 3, 1, 2), theirs)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_decoder_after_encoder_is_the_autoencoder(name, digits):
+    model = randomised(name)
+    composed = model.decoder.predict_on_batch(model.encoder.predict_on_batch(digits))
+    np.testing.assert_allclose(composed, model.predict_on_batch(digits), atol=1e-6)
+    if name in ("mlp", "conv-k16"):  # their last activation bounds them
+        assert composed.min() >= 0
+
+
+def test_every_reference_is_covered():
+    assert set(REFERENCE) == set(MODULES) == set(VARIANTS)
+
+
+def test_first_maximum_wins_a_tie_and_unpooling_puts_it_there():
+    image = np.zeros((2, 28, 28, 1), "float32")  # constant: every window is a tie
+    code, switch_a, switch_b = build("conv-unpool").encoder.predict_on_batch(image)
+    assert switch_a[:, 1:-1, 1:-1].max() == 0, "away from the border all four values are equal"
+    assert code.shape == (2, 64)
+    assert switch_b.shape == (2, 7, 7, 32)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_saved_model_reopens_as_ours(name, digits, tmp_path):
+    model = randomised(name)
+    model.save(tmp_path / "model.keras")
+    reopened = load(tmp_path / "model.keras")
+    assert reopened.variant is VARIANTS[name]
+    np.testing.assert_array_equal(reopened.predict_on_batch(digits), model.predict_on_batch(digits))
+
+
+STOCK = """
+import json, sys, keras, numpy as np
+folder = sys.argv[1]
+images = np.load(f"{folder}/images.npy")
+for name in sys.argv[2:]:
+    model = keras.saving.load_model(f"{folder}/{name}.keras", safe_mode=True)
+    parts = model.get_layer("encoder"), model.get_layer("decoder")
+    codes = parts[0].predict_on_batch(images)
+    latent = codes[0] if isinstance(codes, list) else codes
+    results = {"latent": latent, "images": model.predict_on_batch(images), "composed": parts[1].predict_on_batch(codes)}
+    np.savez(f"{folder}/{name}-{keras.backend.backend()}.npz", **results)
+print(json.dumps([name for name in sys.modules if name.startswith("keras_mnist_ae")]))
+"""
+
+
+def test_saved_models_open_on_every_backend_with_keras_alone(digits, tmp_path, installed_backends):
+    np.save(tmp_path / "images.npy", digits)
+    models = {name: randomised(name) for name in ALL}
+    for name, model in models.items():
+        model.save(tmp_path / f"{name}.keras")
+    others = [other for other in installed_backends if other != keras.backend.backend()]
+    command = [sys.executable, "-c", STOCK, str(tmp_path), *ALL]
+    for other in others:
+        environment = {**os.environ, "KERAS_BACKEND": other}
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1]) == [], "the package was imported"
+        for name, model in models.items():
+            theirs = np.load(tmp_path / f"{name}-{other}.npz")
+            np.testing.assert_allclose(theirs["latent"], as_list(model.encoder.predict_on_batch(digits))[0], atol=1e-5)
+            np.testing.assert_allclose(theirs["images"], model.predict_on_batch(digits), atol=1e-5)
+            np.testing.assert_allclose(theirs["composed"], model.predict_on_batch(digits), atol=1e-5)
+
+
+def test_same_seed_same_weights_other_seed_others():
+    first, again, other = (build("conv-avgpool", seed).get_weights() for seed in (1, 1, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True) if a.ndim > 1)
+
+
+def test_weights_are_glorot_uniform():
+    kernel = build("conv-k16").encoder.get_layer("conv3").get_weights()[0]  # 524,288 numbers
+    limit = np.sqrt(6 / (16 * 16 * (32 + 64)))
+    assert np.abs(kernel).max() == pytest.approx(limit, rel=1e-4)
+    assert kernel.var() == pytest.approx(limit**2 / 3, rel=0.01)
+
+
+def test_codes_of_several_pixels_count_channels_first(digits):
+    """Flatten and Unflatten keep the tables' order channels, height, width where Keras' own would not."""
+    variant = Variant(
+        "wide", "",
+        Stack((1, 28, 28), ((Conv(1, 3, k=14, s=14), (3, 2, 2)), (Flatten(), (12,)))),
+        Stack((12,), ((Unflatten(3, 2, 2), (3, 2, 2)), (ConvTranspose(3, 1, k=14, s=14), (1, 28, 28)))),
+        2 * 3 * 196 + 4, Recipe(1, 1, 1.0),
+    )  # fmt: skip
+    model = build(variant)
+    kernel = torch.from_numpy(np.array(model.encoder.get_layer("conv1").get_weights()[0])).permute(3, 2, 0, 1)
+    back = torch.from_numpy(np.array(model.decoder.get_layer("convtranspose1").get_weights()[0])).permute(3, 2, 0, 1)
+    code = torch.conv2d(torch.from_numpy(digits.transpose(0, 3, 1, 2)), kernel, stride=14)
+    np.testing.assert_allclose(model.encoder.predict_on_batch(digits), code.flatten(1), atol=1e-5)
+    expected = torch.conv_transpose2d(code, back, stride=14).permute(0, 2, 3, 1)
+    np.testing.assert_allclose(model.predict_on_batch(digits), expected, atol=1e-5)
