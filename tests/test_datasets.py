@@ -426,7 +426,7 @@ def test_a_download_is_prepared_once_and_equals_the_idx_files(
 ) -> None:
     assert datasets.available(tiny.folder)[0].where == "not here: kae data get mnist"
     first = tiny.load()
-    assert capfd.readouterr() == ("", "")
+    assert capfd.readouterr() == ("", f"fetching mnist into {tmp_path / 'data' / 'tfds'}\n")
     tiny.check(first)
     assert sorted(server.asked) == sorted(server.bodies)
     assert datasets.available(tiny.folder)[0].where.startswith(f"prepared in {tiny.folder}")
@@ -521,7 +521,7 @@ print(datasets.load("mnist", Path({str(tiny.folder)!r})).sha256)
 assert "tensorflow" not in sys.modules
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (found.returncode, found.stderr) == (0, "")
+    assert (found.returncode, found.stderr) == (0, f"fetching mnist into {tiny.folder / 'tfds'}\n")
     tiny.write_all()
     assert found.stdout == tiny.load().sha256 + "\n"
 
@@ -642,7 +642,8 @@ except errors.MissingDependencyError as error:
     print(error)
 """
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert (found.returncode, found.stderr) == (0, "")
+    assert found.returncode == 0, found.stderr
+    assert all(line.startswith("fetching tfds:") for line in found.stderr.splitlines())
     number, *text = found.stdout.splitlines()
     assert (number, len(text)) == ("5", 2)
     assert "pip install 'keras_mnist_ae[tensorflow]'" in text[1]
