@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 BACKENDS := torch tensorflow jax
 
-.PHONY: demo test check docs clean $(BACKENDS:%=test-%)
+.PHONY: demo test check docs results clean $(BACKENDS:%=test-%)
 
 demo: .venv/installed
 	$(BIN)/kae demo
@@ -26,6 +26,17 @@ check: .venv/installed-dev
 
 docs: .venv/installed-dev
 	$(BIN)/cog -r README.md docs/*.md
+
+# The runs behind the figures in the README: hours on two cores. MNIST must be at hand (KAE_DATA_DIR or kae data get mnist).
+VARIANTS := conv-avgpool conv-k15 conv-k16 conv-unpool mlp
+results: .venv/installed-dev
+	for variant in $(VARIANTS); do $(BIN)/kae train $$variant --runs-dir runs/results --name $$variant || exit; done
+	for backend in tensorflow jax; do \
+	    $(BIN)/kae train conv-avgpool --backend $$backend --runs-dir runs/results --name conv-avgpool-$$backend || exit; done
+	for variant in $(VARIANTS); do $(BIN)/kae evaluate $$variant --runs-dir runs/results || exit; done
+	$(BIN)/kae runs --runs-dir runs/results --json | $(BIN)/python -m json.tool > docs/results.json
+	cp runs/results/conv-avgpool/figures/reconstructions.png docs/images/
+	$(MAKE) docs
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

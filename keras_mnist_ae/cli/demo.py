@@ -8,7 +8,7 @@ from ..backend import BACKENDS
 from .options import as_json, runs_dir
 from .train import report
 
-EPOCHS = 60  # of 45 steps each
+EPOCHS = 40  # of 45 steps each
 
 
 @click.command()

@@ -30,9 +30,11 @@ def runs(runs_dir: Path, as_json: bool) -> None:
             "seconds": round(sum(run.history["seconds"]), 3) if epochs else 0.0,
         }
 
-    found = [facts(run) for run in every(runs_dir)]
+    every_run = every(runs_dir)
+    found = [facts(run) for run in every_run]
     if as_json:
-        echo_json({"runs": found})
+        more = [{"loss": run.history["loss"][-1], "metrics": run.metrics} if run.finished else {} for run in every_run]
+        echo_json({"runs": [{**first, **second} for first, second in zip(found, more, strict=True)]})
     elif not found:
         click.echo(f"no run in {runs_dir.resolve()} yet; train one: kae train", err=True)
     else:

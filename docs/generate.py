@@ -1,0 +1,100 @@
+"""The generated parts of the README and of these pages; `make docs` renews them with cog."""
+
+import ast
+import json
+import math
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+OUTSIDE = {  # what has no docstring
+    "pyproject.toml": "the package, its dependencies, the tools' settings",
+    "constraints.txt": "the versions it is tested with",
+    "Makefile": "demo, test, check, docs, results",
+    "export": "link to keras_mnist_ae/export",
+    "cli": "link to keras_mnist_ae/cli",
+    "docs/": "pages, decisions, changelog",
+}
+
+
+def file_tree() -> str:
+    """Every file of the package with the first sentence of its docstring."""
+    lines = list(OUTSIDE.items())
+    lines.append(("keras_mnist_ae/", ""))
+    for path in sorted((ROOT / "keras_mnist_ae").rglob("*.py"), key=lambda path: (len(path.parts), path)):
+        inside = path.relative_to(ROOT / "keras_mnist_ae")
+        if path.name != "__init__.py":
+            lines.append((f"    {inside}", role(path)))
+    lines.append(("tests/", ""))
+    lines += [(f"    {path.name}", role(path)) for path in sorted((ROOT / "tests").glob("*.py"))]
+    width = max(len(name) for name, _ in lines)
+    return "```\n" + "\n".join(f"{name:<{width}}  {role}".rstrip() for name, role in lines) + "\n```"
+
+
+def role(path: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return docstring.splitlines()[0].removesuffix(".")
+
+
+def results() -> dict[str, dict]:
+    """The runs that `make results` made, by name."""
+    return {run["run"]: run for run in json.loads((ROOT / "docs" / "results.json").read_text(encoding="utf-8"))["runs"]}
+
+
+def results_table() -> str:
+    """The variants on MNIST, each row from the run of its name."""
+    from keras_mnist_ae.variants import VARIANTS
+
+    lines = [
+        "| variant | latent | parameters | train MSE | test MSE | PCA, as many components | command |",
+        "| --- | --: | --: | --: | --: | --: | --- |",
+    ]
+    for variant in VARIANTS.values():
+        metrics = results()[variant.name]["metrics"]
+        bits = sum(2 * math.prod(shape) for shape in variant.switches.values())
+        latent = f"{variant.latent}" + (f" + {bits:,} bits" if bits else "")
+        lines.append(
+            f"| {variant.name} | {latent} | {variant.parameters:,} | {metrics['train_mse']:.5f} | {metrics['test_mse']:.5f} "
+            f"| {metrics['pca_mse']:.5f} | `kae train {variant.name}` |"
+        )
+    return "\n".join(lines)
+
+
+def backends_table() -> str:
+    """conv-avgpool at its recipe on the three backends."""
+    lines = ["| backend | train MSE, epoch 10 | test MSE | command |", "| --- | --: | --: | --- |"]
+    for backend in ("torch", "tensorflow", "jax"):
+        run = results()["conv-avgpool" if backend == "torch" else f"conv-avgpool-{backend}"]
+        lines.append(f"| {backend} | {run['loss']:.5f} | {run['metrics']['test_mse']:.5f} | `kae train conv-avgpool --backend {backend}` |")
+    return "\n".join(lines)
+
+
+def variant_pages() -> str:
+    """Every variant as `kae models NAME` prints it."""
+    return "\n\n".join(f"## {name}\n\n```\n{kae('models', name)}\n```" for name in json_names())
+
+
+def json_names() -> list[str]:
+    return [variant["name"] for variant in json.loads(kae("models", "--json"))["variants"]]
+
+
+def cli_page() -> str:
+    """The help of every command."""
+    from keras_mnist_ae.cli.main import kae as group
+
+    pages = [f"```\n{kae('--help')}\n```"]
+    for name in sorted(group.commands):
+        subcommands = sorted(getattr(group.commands[name], "commands", {}))
+        for words in [(name,), *((name, subcommand) for subcommand in subcommands)]:
+            pages.append(f"## kae {' '.join(words)}\n\n```\n{kae(*words, '--help')}\n```")
+    return "\n\n".join(pages)
+
+
+def kae(*arguments: str) -> str:
+    """What the command prints."""
+    from click.testing import CliRunner
+
+    from keras_mnist_ae.cli.main import kae as group
+
+    done = CliRunner().invoke(group, arguments, prog_name="kae", terminal_width=100, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout.rstrip()
