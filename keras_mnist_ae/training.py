@@ -77,6 +77,17 @@ def load_data(config: TrainConfig) -> datasets.Dataset:
     return data
 
 
+def reopen(run: runs.Run, data_dir: Path | None = None) -> tuple["Autoencoder", datasets.Dataset]:
+    """The model of a finished run, on the run's backend, and the dataset it was trained on; `data_dir` where the data lie elsewhere now.
+
+    Raises as `train` does, and `CorruptFileError` for a run whose files cannot be read.
+    """
+    config = dataclasses.replace(run.config, data_dir=str(data_dir)) if data_dir else run.config
+    backend.choose(config.backend)
+    data = load_data(config)
+    return run.model, data
+
+
 def reconstruct(model: "Autoencoder", images: np.ndarray) -> np.ndarray:
     """Reconstructions of float32 images of shape (n, H, W, C) in [0, 1]; the same shape."""
     return np.asarray(model.predict_on_batch(images))

@@ -37,7 +37,7 @@ def test_losses_are_those_of_a_plain_pytorch_loop(name, tmp_path):
         of_batches = []
         for batch in images[order].split(BATCH):
             step += 1
-            optimizer.param_groups[0]["eps"] = 1e-8 / (1 - 0.999**step) ** 0.5  # Keras' epsilon is the paper's "epsilon hat"
+            optimizer.param_groups[0]["eps"] = 3.162e-10 / (1 - 0.999**step) ** 0.5  # Keras' epsilon is the paper's "epsilon hat"
             loss = torch.nn.functional.mse_loss(module(batch)[1], batch)
             optimizer.zero_grad()
             loss.backward()

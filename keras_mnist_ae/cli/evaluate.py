@@ -1,6 +1,5 @@
 """kae evaluate: how good a run is."""
 
-import dataclasses
 import math
 from pathlib import Path
 
@@ -16,15 +15,12 @@ from .options import as_json, data_dir, echo_json, run, runs_dir
 @as_json
 def evaluate(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
     """Measure RUN (the latest unless named) on the test images, beside a PCA with as many components as its code has numbers."""
-    from .. import backend
     from ..evaluation import pca_squared_errors, squared_errors
     from ..runs import find
-    from ..training import load_data, reconstruct
+    from ..training import reconstruct, reopen
 
     found = find(run, runs_dir)
-    config = dataclasses.replace(found.config, data_dir=str(data_dir)) if data_dir else found.config
-    backend.choose(config.backend)
-    model, data = found.model, load_data(config)
+    model, data = reopen(found, data_dir)
     mse = float(squared_errors(data.test.images, lambda images: reconstruct(model, images)).mean())
     pca = float(pca_squared_errors(data.train.images, data.test.images, model.variant.latent).mean())
     facts = {"n": len(data.test.images), "mse": mse, "rmse": math.sqrt(mse), "psnr_of_mean_mse": -10 * math.log10(mse), "pca_mse": pca}
@@ -32,7 +28,7 @@ def evaluate(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bo
     if as_json:
         echo_json({"run": str(found.path), **facts})
         return
-    click.echo(f"{found.path}: {config.variant} on the {facts['n']:,} test images of {data.name}, pixels in [0, 1]")
+    click.echo(f"{found.path}: {model.variant.name} on the {facts['n']:,} test images of {data.name}, pixels in [0, 1]")
     click.echo(f"MSE    {mse:.5f}   (PCA with {model.variant.latent} components: {pca:.5f})")
     click.echo(f"RMSE   {facts['rmse']:.5f}")
     click.echo(f"PSNR   {facts['psnr_of_mean_mse']:.2f} dB, of the mean MSE")

@@ -11,6 +11,7 @@ from ..errors import Interrupted, KaeError
 from .data import data
 from .demo import demo
 from .evaluate import evaluate
+from .export import export, validate
 from .models import models
 from .runs import runs
 from .train import train
@@ -53,7 +54,7 @@ def kae() -> None:
     """Image autoencoders: train with Keras on torch, TensorFlow or JAX, and look at what they learned."""
 
 
-for command in (models, data, train, runs, evaluate, demo):
+for command in (models, data, train, runs, evaluate, export, validate, demo):
     kae.add_command(command)
 
 

@@ -1,0 +1,457 @@
+"""The emitter over every variant: form of the graphs, agreement with Keras and two other judges, exact unpooling, equal bytes."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import keras
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+import torch
+from onnx.reference import ReferenceEvaluator
+from torch import nn
+
+from keras_mnist_ae import build
+from keras_mnist_ae.architecture import (
+    Conv,
+    ConvTranspose,
+    Dense,
+    Flatten,
+    MaxPool,
+    MaxUnpool,
+    Recipe,
+    Rescale,
+    Stack,
+    Unflatten,
+    Variant,
+)
+from keras_mnist_ae.export import weights
+from keras_mnist_ae.export.onnx import emit
+from keras_mnist_ae.export.screening import OPERATORS
+from keras_mnist_ae.variants import VARIANTS
+
+ALL = sorted(VARIANTS)
+GRAPHS = ("encoder", "decoder", "autoencoder")
+
+POOL = "MaxPool MaxPool Equal Where MaxPool Equal Where MaxPool Equal Where"
+UNPOOL = "Resize Resize Equal Where"
+OPERATIONS = {
+    "conv-avgpool": (
+        "Conv Relu Conv Relu Conv Relu GlobalAveragePool Flatten",
+        "Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose Relu ConvTranspose",
+        "Conv Relu Conv Relu Conv Relu GlobalAveragePool ConvTranspose Relu ConvTranspose Relu ConvTranspose Relu ConvTranspose",
+    ),
+    "conv-k15": (
+        "Conv Relu Conv Relu Conv Relu Conv Flatten",
+        "Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose Relu ConvTranspose",
+        "Conv Relu Conv Relu Conv Relu Conv ConvTranspose Relu ConvTranspose Relu ConvTranspose Relu ConvTranspose",
+    ),
+    "conv-k16": (
+        "Conv Relu Conv Relu Conv Relu Flatten",
+        "Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose Relu",
+        "Conv Relu Conv Relu Conv Relu ConvTranspose Relu ConvTranspose Relu ConvTranspose Relu",
+    ),
+    "conv-unpool": (
+        f"Conv Relu {POOL} Conv Relu {POOL} Conv Flatten",
+        f"Reshape ConvTranspose Relu {UNPOOL} ConvTranspose Relu {UNPOOL} ConvTranspose",
+        f"Conv Relu {POOL} Conv Relu {POOL} Conv ConvTranspose Relu {UNPOOL} ConvTranspose Relu {UNPOOL} ConvTranspose",
+    ),
+    "mlp": (
+        "Flatten Gemm Relu Gemm Relu Gemm",
+        "Gemm Relu Gemm Relu Gemm Sigmoid Reshape",
+        "Flatten Gemm Relu Gemm Relu Gemm Gemm Relu Gemm Relu Gemm Sigmoid Reshape",
+    ),
+}
+
+
+@cache
+def trained(variant):
+    """A model whose biases and moving statistics are not the zeros and ones of a fresh one."""
+    model, generator = build(variant, seed=3), np.random.default_rng(5)
+    for weight in model.weights:
+        if weight.path.endswith(("bias", "beta", "moving_mean")):
+            weight.assign(generator.normal(0, 0.1, weight.shape))
+        elif weight.path.endswith(("gamma", "moving_variance")):
+            weight.assign(generator.uniform(0.05, 2, weight.shape))
+    return model
+
+
+@cache
+def emitted(variant):
+    model = trained(variant)
+    return emit(model.variant, weights.read(model), {"dataset": "digits"})
+
+
+@cache
+def session(variant, graph):
+    return ort.InferenceSession(emitted(variant)[graph].SerializeToString(), providers=["CPUExecutionProvider"])
+
+
+def run(variant, graph, *arrays):
+    """A graph's outputs for channels-last inputs, channels last."""
+    ready = session(variant, graph)
+    return [last(array) for array in ready.run(None, dict(zip(names(ready), map(first, arrays), strict=True)))]
+
+
+def names(ready):
+    return [port.name for port in ready.get_inputs()]
+
+
+def first(array):
+    return np.ascontiguousarray(array.transpose(0, 3, 1, 2)) if array.ndim == 4 else array
+
+
+def last(array):
+    return array.transpose(0, 2, 3, 1) if array.ndim == 4 else array
+
+
+def as_list(value):
+    return [np.asarray(array) for array in (value if isinstance(value, list) else [value])]
+
+
+def assert_codes_equal(ours, theirs):
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * max(1, np.abs(theirs).max()))
+
+
+def assert_images_equal(ours, theirs):
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
+
+
+def clear_windows(model, images):
+    """For each switch, where the first maximum leads by more than rounding can take away."""
+    clear = []
+    for step in model.variant.encoder:
+        if isinstance(step.layer, MaxPool) and step.layer.switch:
+            before = as_list(keras.Model(model.encoder.input, model.encoder.get_layer(step.name).input).predict_on_batch(images))[0]
+            n, height, width, channels = before.shape
+            windows = before.reshape(n, height // 2, 2, width // 2, 2, channels).transpose(0, 1, 3, 5, 2, 4)
+            ordered = np.sort(windows.reshape(n, height // 2, width // 2, channels, 4))
+            clear.append(ordered[..., 3] - ordered[..., 2] > 1e-5)
+    return clear
+
+
+def small(name, encoder, decoder, image):
+    """A variant made for one test, whose parameters nobody claims."""
+    encoder, decoder = Stack(image, encoder), Stack(encoder[-1][1], decoder)
+    return Variant(name, "", encoder, decoder, encoder.parameters + decoder.parameters, Recipe(1, 1, 1.0))
+
+
+# --- form
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_inputs_outputs_and_versions_are_the_contract(name):
+    variant = VARIANTS[name]
+    image, latent = (onnx.TensorProto.FLOAT, ["batch", *variant.image]), (onnx.TensorProto.FLOAT, ["batch", variant.latent])
+    switches = {f"switch_{switch}": (onnx.TensorProto.UINT8, ["batch", *shape]) for switch, shape in variant.switches.items()}
+    expected = {
+        "encoder": ({"image": image}, {"latent": latent, **switches}),
+        "decoder": ({"latent": latent, **switches}, {"reconstruction": image}),
+        "autoencoder": ({"image": image}, {"reconstruction": image}),
+    }
+    found = {key: (described(model.graph.input), described(model.graph.output)) for key, model in emitted(name).items()}
+    assert found == expected
+    for model in emitted(name).values():
+        assert model.ir_version == 8
+        assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
+
+
+def described(values):
+    return {value.name: (value.type.tensor_type.elem_type, dimensions(value)) for value in values}
+
+
+def dimensions(value):
+    return [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
+
+
+@pytest.mark.parametrize("graph", GRAPHS)
+@pytest.mark.parametrize("name", ALL)
+def test_graph_passes_the_checker_and_every_tensor_has_its_shape(name, graph):
+    model = emitted(name)[graph]
+    onnx.checker.check_model(model, full_check=True)
+    inferred = onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+    shapes = {value.name: dimensions(value) for value in (*inferred.graph.value_info, *inferred.graph.output)}
+    for node in model.graph.node:
+        batch, *rest = shapes[node.output[0]]
+        assert batch == "batch", node.name
+        assert all(isinstance(size, int) and size > 0 for size in rest), node.name
+    bare = onnx.ModelProto()
+    bare.CopyFrom(model)
+    bare.graph.ClearField("value_info")
+    for value in onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True).graph.value_info:
+        assert dimensions(value)[1:] == shapes[value.name][1:], "a stored shape is not the one the operators give"
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operators_are_those_a_hand_would_write(name):
+    assert tuple(" ".join(node.op_type for node in emitted(name)[graph].graph.node) for graph in GRAPHS) == OPERATIONS[name]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_at_most_a_node_per_row_and_activation(name):
+    variant = VARIANTS[name]
+    for graph, stacks in zip(GRAPHS, ((variant.encoder,), (variant.decoder,), (variant.encoder, variant.decoder)), strict=True):
+        nodes = emitted(name)[graph].graph.node
+        assert {node.op_type for node in nodes} <= OPERATORS, "the runtime would refuse the file"
+        layers = [step.layer for stack in stacks for step in stack]
+        allowed = len(layers) + sum(getattr(layer, "act", None) is not None for layer in layers)
+        allowed += sum(9 for layer in layers if isinstance(layer, MaxPool) and layer.switch)
+        allowed += sum(3 for layer in layers if isinstance(layer, MaxUnpool))
+        assert len(nodes) <= allowed
+
+
+def test_names_read_like_the_table():
+    graph = emitted("conv-avgpool")["autoencoder"].graph
+    assert [node.name for node in graph.node][:7] == [
+        *("encoder/conv1", "encoder/conv1/relu", "encoder/conv2", "encoder/conv2/relu", "encoder/conv3", "encoder/conv3/relu"),
+        "encoder/globalaveragepool1",
+    ]
+    assert [(array.name, list(array.dims)) for array in graph.initializer][-2:] == [
+        ("decoder/convtranspose4/weight", [8, 1, 4, 4]),
+        ("decoder/convtranspose4/bias", [1]),
+    ]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_metadata(name):
+    variant = VARIANTS[name]
+    for model in emitted(name).values():
+        found = {entry.key: entry.value for entry in model.metadata_props}
+        assert list(found) == sorted(found)
+        assert found.pop("kae.weights_sha256") == weights.fingerprint(weights.read(trained(name)))
+        assert found.pop("kae.version")
+        assert found == {
+            "kae.dataset": "digits",
+            "kae.latent_size": str(variant.latent),
+            "kae.pixel_range": "[0, 1]",
+            "kae.variant": name,
+        }
+
+
+# --- agreement
+
+
+@pytest.mark.parametrize("batch", [0, 1, 7, 33])
+@pytest.mark.parametrize("name", ALL)
+def test_equals_keras(name, batch, digits):
+    model, images = trained(name), digits[:batch]
+    ours = run(name, "encoder", images)
+    if not batch:
+        empty = (*ours, *run(name, "decoder", *ours), *run(name, "autoencoder", images))
+        assert {len(array) for array in empty} == {0}
+        return
+    theirs = as_list(model.encoder.predict_on_batch(images))
+    assert_codes_equal(ours[0], theirs[0])
+    same = np.ones(batch, bool)
+    for switch, expected, clear in zip(ours[1:], theirs[1:], clear_windows(model, images), strict=True):
+        assert switch.dtype == np.uint8
+        np.testing.assert_array_equal(switch[clear], expected[clear])
+        same &= (switch == expected).all(axis=(1, 2, 3))
+    assert same.mean() > 0.8, "switches may differ where two pixels of a window are equal up to rounding, which is rare"
+    expected = np.asarray(model.decoder.predict_on_batch(theirs if theirs[1:] else theirs[0]))
+    assert_images_equal(run(name, "decoder", *theirs)[0], expected)
+    assert_images_equal(run(name, "autoencoder", images)[0][same], expected[same])
+    assert_images_equal(run(name, "decoder", *ours)[0][same], expected[same])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_equals_the_reference_evaluator(name, digits):
+    image = first(digits[:3])
+    codes = session(name, "encoder").run(None, {"image": image})
+    feeds = {"encoder": [image], "decoder": codes, "autoencoder": [image]}
+    for graph, arrays in feeds.items():
+        feed = dict(zip(names(session(name, graph)), arrays, strict=True))
+        expected = ReferenceEvaluator(emitted(name)[graph]).run(None, feed)
+        for ours, theirs in zip(session(name, graph).run(None, feed), expected, strict=True):
+            assert ours.dtype == theirs.dtype
+            np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * max(1, np.abs(theirs).max()))
+
+
+@pytest.mark.filterwarnings("ignore")  # of PyTorch's exporter
+@pytest.mark.skipif(keras.backend.backend() != "torch", reason="Keras exports to ONNX with torch alone")
+@pytest.mark.parametrize("name", ALL)
+def test_equals_what_keras_exports(name, digits, tmp_path):
+    model = trained.__wrapped__(name)
+    stock = keras.Model(model.input, model.output)
+    stock.trainable = False  # PyTorch's exporter stops at a trainable dense layer
+    stock(digits[:1])  # and Keras at a model that was never called
+    stock.export(tmp_path / "keras.onnx", format="onnx", verbose=False)
+    theirs = ort.InferenceSession(tmp_path / "keras.onnx", providers=["CPUExecutionProvider"])
+    assert_images_equal(run(name, "autoencoder", digits[:16])[0], theirs.run(None, {names(theirs)[0]: digits[:16]})[0])
+
+
+# --- unpooling
+
+PURE = small(
+    "pure", ((MaxPool("a"), (3, 4, 2)), (Flatten(), (24,))), ((Unflatten(3, 4, 2), (3, 4, 2)), (MaxUnpool("a"), (3, 8, 4))), (3, 8, 4)
+)  # fmt: skip
+
+
+def pure(graph, *arrays):
+    model = emit(PURE, {"encoder": {}, "decoder": {}}, {})[graph]
+    ready = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return ready.run(None, dict(zip(names(ready), arrays, strict=True)))
+
+
+@pytest.mark.parametrize("levels", [1, 2, 3, 10_000], ids=lambda levels: f"{levels} grey levels")
+def test_first_maximum_wins_and_goes_back_to_its_place(levels):
+    images = (np.random.default_rng(levels).integers(0, levels, (50, 3, 8, 4)) - levels // 2).astype(np.float32)
+    windows = images.reshape(50, 3, 4, 2, 2, 2).transpose(0, 1, 2, 4, 3, 5).reshape(50, 3, 4, 2, 4)
+    latent, switch = pure("encoder", images)
+    np.testing.assert_array_equal(switch, windows.argmax(axis=-1))  # numpy's is the first
+    np.testing.assert_array_equal(latent, windows.max(axis=-1).reshape(50, 24))
+    rows, columns = np.indices((4, 2))
+    where = torch.from_numpy((2 * rows + switch // 2) * 4 + 2 * columns + switch % 2)
+    expected = nn.functional.max_unpool2d(torch.from_numpy(latent.reshape(50, 3, 4, 2)), where, 2)
+    np.testing.assert_array_equal(pure("decoder", latent, switch)[0], expected)
+    np.testing.assert_array_equal(pure("autoencoder", images)[0], expected)
+    parts = [pure("decoder", latent[at : at + 7], switch[at : at + 7])[0] for at in range(0, 50, 7)]
+    np.testing.assert_array_equal(np.concatenate(parts), expected)
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if VARIANTS[name].switches])
+def test_codes_and_switches_decode_in_any_slices(name, digits):
+    codes = run(name, "encoder", digits)
+    whole = run(name, "decoder", *codes)[0]
+    for size in (1, 3, 64):
+        parts = [run(name, "decoder", *(array[at : at + size] for array in codes))[0] for at in range(0, len(digits), size)]
+        np.testing.assert_allclose(np.concatenate(parts), whole, rtol=0, atol=1e-6)
+    shuffled = np.random.default_rng(0).permutation(len(digits))
+    np.testing.assert_allclose(run(name, "decoder", *(array[shuffled] for array in codes))[0], whole[shuffled], rtol=0, atol=1e-6)
+
+
+# --- folding and layouts no variant of today has
+
+CASES = {
+    "rescale before an unpadded convolution": (
+        ((Rescale(2.0, -1.0), (2, 6, 4)), (Conv(2, 3, k=2, act="tanh"), (3, 5, 3)), (Flatten(), (45,))),
+        "Conv Tanh Flatten",
+    ),
+    "rescale before a padded convolution, whose zeros it must not reach": (
+        ((Rescale(2.0, -1.0), (2, 6, 4)), (Conv(2, 1, k=3, p=1), (1, 6, 4)), (Flatten(), (24,))),
+        "Mul Add Conv Flatten",
+    ),
+    "scale alone before a padded convolution": (
+        ((Rescale(3.0, 0.0), (2, 6, 4)), (Conv(2, 1, k=3, p=1), (1, 6, 4)), (Flatten(), (24,))),
+        "Conv Flatten",
+    ),
+    "rescale after a normalised convolution": (
+        ((Conv(2, 3, k=3, p=1, norm=True), (3, 6, 4)), (Rescale(-2.0, 0.5), (3, 6, 4)), (Flatten(), (72,))),
+        "Conv Flatten",
+    ),
+    "rescale after a relu": (
+        ((Conv(2, 3, k=3, p=1, act="relu"), (3, 6, 4)), (Rescale(2.0, 0.5), (3, 6, 4)), (Flatten(), (72,))),
+        "Conv Relu Mul Add Flatten",
+    ),
+    "tanh to another range than [0, 1]": (
+        ((Conv(2, 3, k=3, p=1, act="tanh"), (3, 6, 4)), (Rescale(0.5, 0.25), (3, 6, 4)), (Flatten(), (72,))),
+        "Conv Tanh Mul Add Flatten",
+    ),
+    "tanh to [0, 1] past a flattening": (
+        ((Conv(2, 3, k=3, p=1, act="tanh"), (3, 6, 4)), (Flatten(), (72,)), (Rescale(0.5, 0.5), (72,))),
+        "Conv Sigmoid Flatten",
+    ),
+    "two rescales around a flattening": (
+        ((Rescale(2.0, -1.0), (2, 6, 4)), (Flatten(), (48,)), (Rescale(0.5, 3.0), (48,)), (Dense(48, 5), (5,))),
+        "Flatten Gemm",
+    ),
+    "pooling that leaves a row and a column out": (
+        ((Conv(2, 3, k=2, act="relu"), (3, 5, 3)), (MaxPool(), (3, 2, 1)), (Flatten(), (6,))),
+        "Conv Relu MaxPool Flatten",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_small_encoders_equal_keras(case):
+    encoder, operators = CASES[case]
+    size = encoder[-1][1][0]
+    decoder = ((Dense(size, 72, act="tanh"), (72,)), (Unflatten(3, 6, 4), (3, 6, 4)), (ConvTranspose(3, 2, k=3, p=1, norm=True), (2, 6, 4)))
+    variant = small("case", encoder, decoder, (2, 6, 4))
+    model = trained(variant)
+    assert " ".join(node.op_type for node in emitted(variant)["encoder"].graph.node) == operators
+    for each in emitted(variant).values():
+        onnx.checker.check_model(each, full_check=True)
+    images = np.random.default_rng(1).random((5, 6, 4, 2), np.float32)
+    assert_codes_equal(run(variant, "encoder", images)[0], model.encoder.predict_on_batch(images))
+    assert_images_equal(run(variant, "autoencoder", images)[0], model.predict_on_batch(images))
+
+
+def test_flattening_to_another_shape_is_kept():
+    variant = small("case", ((Flatten(), (24,)),), ((Unflatten(2, 3, 4), (2, 3, 4)), (ConvTranspose(2, 1, k=4), (1, 6, 7)),
+        (Conv(1, 1, k=1), (1, 6, 7)), (Flatten(), (42,)), (Dense(42, 24), (24,)), (Unflatten(1, 6, 4), (1, 6, 4))), (1, 6, 4))  # fmt: skip
+    operators = [node.op_type for node in emitted(variant)["autoencoder"].graph.node]
+    assert operators == ["Flatten", "Reshape", "ConvTranspose", "Conv", "Flatten", "Gemm", "Reshape"]
+    images = np.random.default_rng(1).random((5, 6, 4, 1), np.float32)
+    assert_images_equal(run(variant, "autoencoder", images)[0], trained(variant).predict_on_batch(images))
+
+
+# --- weights
+
+
+def test_weights_are_a_pytorch_state_dict():
+    encoder = {"conv1": nn.Conv2d(1, 16, 3, bias=False), "conv2": nn.Conv2d(16, 32, 3, bias=False), "conv3": nn.Conv2d(32, 64, 7)}
+    encoder |= {"conv1_norm": nn.BatchNorm2d(16), "conv2_norm": nn.BatchNorm2d(32)}
+    decoder = {"convtranspose1": nn.ConvTranspose2d(64, 32, 7, bias=False), "convtranspose1_norm": nn.BatchNorm2d(32)}
+    decoder |= {"convtranspose2": nn.ConvTranspose2d(32, 16, 3, bias=False), "convtranspose2_norm": nn.BatchNorm2d(16)}
+    decoder |= {"convtranspose3": nn.ConvTranspose2d(16, 1, 3)}
+    module = nn.ModuleDict({"encoder": nn.ModuleDict(encoder), "decoder": nn.ModuleDict(decoder)})
+    found = weights.read(trained("conv-unpool"))
+    layers = {f"{stack}.{layer}": arrays for stack, layers in found.items() for layer, arrays in layers.items()}
+    arrays = {f"{layer}.{name}": array for layer, named in layers.items() for name, array in named.items()}
+    module.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})  # strict: nothing missing, nothing left
+    norm = trained("conv-unpool").decoder.get_layer("convtranspose2_norm").get_weights()
+    for name, expected in zip(("weight", "bias", "running_mean", "running_var"), norm, strict=True):
+        np.testing.assert_array_equal(arrays[f"decoder.convtranspose2_norm.{name}"], expected)
+
+
+def test_dense_weights_are_laid_out_as_in_pytorch():
+    dense = weights.read(trained("mlp"))["encoder"]["dense1"]
+    assert dense["weight"].shape == (128, 784)
+    expected = trained("mlp").encoder.get_layer("dense1").get_weights()
+    np.testing.assert_array_equal(dense["weight"].T, expected[0])
+    np.testing.assert_array_equal(dense["bias"], expected[1])
+
+
+def test_fingerprint_tells_names_shapes_and_values():
+    def of(name="weight", values=(1, 2, 3, 4), shape=(2, 2), stack="encoder"):
+        return weights.fingerprint({stack: {"conv1": {"bias": np.zeros(2, np.float32), name: np.array(values, np.float32).reshape(shape)}}})
+
+    assert of() == of()
+    assert len({of(), of(name="other"), of(values=(1, 2, 3, 5)), of(shape=(4, 1)), of(stack="decoder")}) == 5
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    orders = ({"a": array, "b": array}, {"b": np.asfortranarray(array), "a": array})
+    assert len({weights.fingerprint({"encoder": {"conv1": order}}) for order in orders}) == 1
+
+
+# --- bytes
+
+
+def test_order_of_metadata_and_of_weights_does_not_matter():
+    model = trained("conv-unpool")
+    read = weights.read(model)
+    turned = {stack: {layer: dict(reversed(arrays.items())) for layer, arrays in reversed(read[stack].items())} for stack in reversed(read)}
+    assert digests(emit(model.variant, read, {"a": "1", "b": "2"})) == digests(emit(model.variant, turned, {"b": "2", "a": "1"}))
+
+
+def digests(models):
+    return {graph: hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest() for graph, model in models.items()}
+
+
+SCRIPT = "import json, test_onnx; print(json.dumps({name: test_onnx.digests(test_onnx.emitted(name)) for name in test_onnx.ALL}))"
+
+
+def test_same_bytes_from_every_backend_process_and_hash_seed(installed_backends):
+    ours = {name: digests(emitted(name)) for name in ALL}
+    for seed, backend in enumerate(installed_backends):
+        environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONHASHSEED": str(seed)}
+        command = [sys.executable, "-c", SCRIPT]
+        done = subprocess.run(command, env=environment, cwd=Path(__file__).parent, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1]) == ours, backend

@@ -1,0 +1,187 @@
+"""The gate lets equal graphs through, stops others, and an export is whole or not there."""
+
+import hashlib
+import json
+import os
+import shutil
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+from onnx import numpy_helper
+
+from keras_mnist_ae import build, datasets, train
+from keras_mnist_ae.cli.main import kae
+from keras_mnist_ae.errors import ValidationError, WriteError
+from keras_mnist_ae.export import folder, parity, weights
+from keras_mnist_ae.export.onnx import emit
+from keras_mnist_ae.export.runtime import OnnxAutoencoder
+from keras_mnist_ae.runs import Run
+from keras_mnist_ae.variants import VARIANTS
+
+IMAGES = datasets.load("digits").test.images[:340]  # more than a round of all batch sizes
+FILES = {"encoder.onnx", "decoder.onnx", "autoencoder.onnx", "manifest.json"}
+
+
+def emitted(model):
+    models = emit(model.variant, weights.read(model), {})
+    return {name: proto.SerializeToString(deterministic=True) for name, proto in models.items()}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Run:
+    return train("mlp", dataset="digits", limit=64, epochs=1, runs_dir=str(tmp_path_factory.mktemp("runs")), name="mine")
+
+
+@pytest.fixture
+def copy(run, tmp_path) -> Run:
+    shutil.copytree(run.path, tmp_path / "mine")
+    return Run(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_every_variant_passes(name):
+    model = build(name, seed=2)
+    verdicts = parity.compare(model, emitted(model), IMAGES)
+    assert [(verdict.graph, verdict.passed) for verdict in verdicts] == [("encoder", True), ("decoder", True), ("autoencoder", True)]
+    pixels = IMAGES / 255
+    error = np.square(np.asarray(model.predict_on_batch(pixels.astype("float32"))) - pixels).mean()
+    assert verdicts[2].keras_mse == pytest.approx(error, rel=1e-6)
+    assert verdicts[2].onnx_mse == pytest.approx(error, rel=1e-4)
+
+
+@pytest.mark.parametrize("graph", ["encoder", "decoder", "autoencoder"])
+@pytest.mark.parametrize("name", ["conv-unpool", "mlp"])
+def test_one_changed_weight_is_stopped(name, graph):
+    model = build(name)
+    files = emitted(model)
+    broken = onnx.load_model_from_string(files[graph])
+    weight = max(broken.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    values = numpy_helper.to_array(weight).copy()
+    values *= 1.001
+    weight.CopyFrom(numpy_helper.from_array(values, weight.name))
+    verdicts = parity.compare(model, {**files, graph: broken.SerializeToString()}, IMAGES[:20])
+    assert graph in {verdict.graph for verdict in verdicts if not verdict.passed}
+
+
+def test_wrong_switches_are_no_ties():
+    model = build("conv-unpool")
+    files = emitted(model)
+    broken = onnx.load_model_from_string(files["encoder"])
+    place = next(tensor for tensor in broken.graph.initializer if tensor.name == "place/2")
+    place.CopyFrom(numpy_helper.from_array(np.asarray(np.uint8(3)), "place/2"))  # bottom left is taken for bottom right
+    verdicts = parity.compare(model, {**files, "encoder": broken.SerializeToString()}, IMAGES[:20])
+    assert not verdicts[0].passed
+    assert verdicts[0].ties == 20
+
+
+def test_invalid_graph_is_refused():
+    model = build("mlp")
+    files = emitted(model)
+    broken = onnx.load_model_from_string(files["decoder"])
+    broken.graph.node[0].op_type = "Nothing"
+    with pytest.raises(ValidationError, match=r"decoder\.onnx is not a valid ONNX model"):
+        parity.compare(model, {**files, "decoder": broken.SerializeToString()}, IMAGES[:2])
+
+
+def test_nan_is_never_equal():
+    difference = parity.Difference()
+    difference.add(np.array([np.nan, 0.0]), np.zeros(2))
+    difference.add(np.ones(2), np.ones(2))
+    assert not difference.largest <= 1
+
+
+def test_export_writes_a_whole_folder_that_runs_and_validates(copy):
+    graphs = folder.export(copy, IMAGES)
+    assert set(os.listdir(copy.onnx)) == FILES
+    manifest = json.loads((copy.onnx / "manifest.json").read_text())
+    assert manifest["graphs"] == json.loads(json.dumps(graphs))
+    for graph in graphs:
+        assert graph["sha256"] == hashlib.sha256((copy.onnx / graph["file"]).read_bytes()).hexdigest()
+    ours = OnnxAutoencoder(copy.onnx)
+    np.testing.assert_allclose(ours.reconstruct(IMAGES), copy.model.predict_on_batch((IMAGES / 255).astype("float32")), atol=1e-5)
+    assert ours.info.metadata["dataset"] == "digits"
+    assert [graph["passed"] for graph in folder.validate(copy, IMAGES)] == [True] * 3
+
+
+def test_second_export_gives_the_same_bytes(copy):
+    first = folder.export(copy, IMAGES)
+    second = folder.export(copy, IMAGES)
+    assert [graph["sha256"] for graph in first] == [graph["sha256"] for graph in second]
+
+
+def test_failed_gate_leaves_the_export_that_was_there(copy, monkeypatch):
+    folder.export(copy, IMAGES[:20])
+    before = {path.name: path.read_bytes() for path in copy.onnx.iterdir()}
+    monkeypatch.setattr(parity, "TOLERANCE", 0.0)
+    with pytest.raises(ValidationError, match="differ from the Keras model"):
+        folder.export(copy, IMAGES[:20])
+    assert {path.name: path.read_bytes() for path in copy.onnx.iterdir()} == before
+    assert not list(copy.path.glob(".onnx*"))
+
+
+def test_failed_gate_leaves_nothing_where_nothing_was(copy, monkeypatch):
+    monkeypatch.setattr(parity, "TOLERANCE", 0.0)
+    result = command(copy, "export", "onnx")
+    assert result.exit_code == 6
+    assert "encoder.onnx" in result.stderr
+    assert not copy.onnx.exists()
+
+
+def test_full_disk_leaves_the_export_that_was_there(copy, monkeypatch):
+    folder.export(copy, IMAGES[:20])
+    before = {path.name: path.read_bytes() for path in copy.onnx.iterdir()}
+    written = []
+
+    def full(path, content):
+        written.append(path)
+        if len(written) == 3:
+            raise OSError(28, "No space left on device")
+        with path.open("wb") as file:
+            file.write(content)
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(WriteError, match="No space left"):
+        folder.export(copy, IMAGES[:20])
+    monkeypatch.undo()
+    assert {path.name: path.read_bytes() for path in copy.onnx.iterdir()} == before
+    assert not list(copy.path.glob(".onnx*"))
+
+
+def command(run, *arguments):
+    options = ["--runs-dir", str(run.path.parent), "--images", "20"]
+    return CliRunner().invoke(kae, [*arguments, run.name, *options], catch_exceptions=False)
+
+
+def test_commands_tell_of_each_graph(copy):
+    exported = command(copy, "export", "onnx")
+    assert exported.exit_code == 0
+    assert [line.split()[0] for line in exported.stdout.splitlines()[1:4]] == ["encoder.onnx", "decoder.onnx", "autoencoder.onnx"]
+    assert exported.stdout.count("equal") == 3
+    told = json.loads(command(copy, "validate", "--json").stdout)
+    assert (told["run"], told["passed"]) == (str(copy.path), True)
+    assert {"file", "nodes", "bytes", "sha256", "max_abs_diff", "passed"} <= set(told["graphs"][0])
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "message"),
+    [
+        (lambda run: None, 2, "there is no export"),
+        (lambda run: (run.onnx / "decoder.onnx").unlink(), 5, "not a whole export"),
+        (lambda run: (run.onnx / "decoder.onnx").write_bytes(b"short"), 5, "is not the file that manifest.json names"),
+        (lambda run: (run.onnx / "manifest.json").write_text("{"), 5, "not a whole export"),
+        (lambda run: (run.path / "model.keras").write_bytes(b"short"), 5, "model.keras"),
+        (lambda run: (run.path / "model.keras").unlink(), 2, "has no model.keras"),
+    ],
+    ids=["never exported", "file gone", "file changed", "manifest broken", "model broken", "model gone"],
+)
+def test_validate_of_what_is_not_right(copy, change, code, message, request):
+    if "never" not in request.node.name:
+        folder.export(copy, IMAGES[:20])
+    change(copy)
+    result = command(copy, "validate")
+    assert result.exit_code == code, result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.splitlines()) <= 6
