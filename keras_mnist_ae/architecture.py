@@ -19,8 +19,8 @@ BATCH_NORM_MOMENTUM = 0.9  # share of the old moving average kept at each step: 
 
 
 @dataclass(frozen=True)
-class Conv:
-    """Convolution with kernel k x k, stride s and p zeros on every side, then batch normalisation if `norm`, then the activation.
+class _Convolution:
+    """Kernel k x k, stride s, p zeros on every side (or cropped there), then batch normalisation if `norm`, then the activation.
 
     Under batch normalisation there is no bias: the normalisation would subtract it again.
     """
@@ -34,41 +34,28 @@ class Conv:
     norm: bool = False
     act: Activation | None = None
 
+    @property
+    def parameters(self) -> int:
+        return self.k**2 * self.inputs * self.outputs + self.outputs * (2 if self.norm else 1)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} {self.inputs}->{self.outputs} k{self.k} s{self.s} p{self.p}{_suffix(self.norm, self.act)}"
+
+
+class Conv(_Convolution):
+    """Convolution: p zeros on every side, kernel k x k, stride s, then batch normalisation if `norm`, then the activation."""
+
     def output_shape(self, shape: Shape) -> Shape:
         height, width = _spatial(shape, self.inputs)
         return (self.outputs, *((size + 2 * self.p - self.k) // self.s + 1 for size in (height, width)))
 
-    @property
-    def parameters(self) -> int:
-        return self.k**2 * self.inputs * self.outputs + self.outputs * (2 if self.norm else 1)
 
-    def __str__(self) -> str:
-        return f"Conv {self.inputs}->{self.outputs} k{self.k} s{self.s} p{self.p}{_suffix(self.norm, self.act)}"
-
-
-@dataclass(frozen=True)
-class ConvTranspose:
+class ConvTranspose(_Convolution):
     """Transposed convolution: kernel k x k, stride s, the result cropped by p on every side, then as in `Conv`."""
-
-    inputs: int
-    outputs: int
-    _: KW_ONLY
-    k: int
-    s: int = 1
-    p: int = 0
-    norm: bool = False
-    act: Activation | None = None
 
     def output_shape(self, shape: Shape) -> Shape:
         height, width = _spatial(shape, self.inputs)
         return (self.outputs, *((size - 1) * self.s + self.k - 2 * self.p for size in (height, width)))
-
-    @property
-    def parameters(self) -> int:
-        return self.k**2 * self.inputs * self.outputs + self.outputs * (2 if self.norm else 1)
-
-    def __str__(self) -> str:
-        return f"ConvTranspose {self.inputs}->{self.outputs} k{self.k} s{self.s} p{self.p}{_suffix(self.norm, self.act)}"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from .model import Autoencoder
@@ -16,6 +17,8 @@ from .config import TrainConfig
 from .datasets import Dataset
 from .errors import DivergedError
 from .evaluation import CHUNK, to_float
+
+History = dict[str, list[float]]
 
 # PyTorch's 1e-8 as Keras counts it: PyTorch adds it after the bias correction of the second moment, Keras before (the paper's "epsilon
 # hat"), so that it is this at the first step. It matters: gradients of a mean over 784 pixels are small, and at 1e-8 conv-k15 never learns.
@@ -53,9 +56,9 @@ class Batches(keras.utils.PyDataset):
 class EpochReport(keras.callbacks.Callback):
     """Keeps the history, one line per epoch on stderr, and stops at a loss that is no number."""
 
-    def __init__(self, keep: Any) -> None:
+    def __init__(self, keep: Callable[[History], None]) -> None:
         super().__init__()
-        self.history: dict[str, list[float]] = {"loss": [], "val_loss": [], "seconds": []}
+        self.history: History = {"loss": [], "val_loss": [], "seconds": []}
         self._keep = keep
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -99,22 +102,21 @@ class EpochBar(keras.callbacks.Callback):
         self._bar.__exit__(None, None, None)
 
 
-def fit(model: Autoencoder, data: Dataset, config: TrainConfig, keep: Any) -> dict[str, list[float]]:
-    """Train the model as the config says; give the history, a value per epoch: `loss`, `val_loss` (on the test images), `seconds`.
+def fit(model: Autoencoder, data: Dataset, config: TrainConfig, keep: Callable[[History], None]) -> None:
+    """Train the model as the config says.
 
-    `keep` is called with the history after each epoch. Raises `DivergedError` when a loss is not finite.
+    `keep` is called after each epoch with the history, a value per epoch: `loss`, `val_loss` (on the test images), `seconds`. Raises
+    `DivergedError` when a loss is not finite.
     """
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON), loss="mse")
     batches = Batches(data.train.images, config.batch_size, config.seed)
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
-    report = EpochReport(keep)
     bar = [EpochBar()] if sys.stderr.isatty() else []
     model.fit(
         batches,
         validation_data=Batches(data.test.images, CHUNK),
         epochs=config.epochs,
-        callbacks=[order, *bar, report],
+        callbacks=[order, *bar, EpochReport(keep)],
         shuffle=False,  # Keras would mix our batches by Python's own random numbers
         verbose=0,
     )
-    return report.history
