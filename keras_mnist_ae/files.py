@@ -1,6 +1,7 @@
 """Files that are whole or not there: every write of this package goes through `replacing`."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,7 +11,8 @@ from .errors import WriteError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, with the same suffix; once the block has written it, it takes the place of `path`.
+    """Yield a temporary path beside `path`, with the same suffix; once the block has written a file there, or a folder where none was, it
+    takes the place of `path`.
 
     A crash at any moment leaves the old file or the new one, never a part: the temporary file is flushed to disk, then renamed, then
     the folder is flushed. Missing folders are made.
@@ -48,4 +50,7 @@ def _flush(path: Path) -> None:
 
 def _discard(path: Path) -> None:
     with suppress(OSError):  # the folder became read-only or is not a folder: nothing of ours is there
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

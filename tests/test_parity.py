@@ -168,9 +168,9 @@ def test_commands_tell_of_each_graph(copy):
     ("change", "code", "message"),
     [
         (lambda run: None, 2, "there is no export"),
-        (lambda run: (run.onnx / "decoder.onnx").unlink(), 5, "not a whole export"),
-        (lambda run: (run.onnx / "decoder.onnx").write_bytes(b"short"), 5, "is not the file that manifest.json names"),
-        (lambda run: (run.onnx / "manifest.json").write_text("{"), 5, "not a whole export"),
+        (lambda run: (run.onnx / "decoder.onnx").unlink(), 5, "decoder.onnx cannot be read"),
+        (lambda run: (run.onnx / "decoder.onnx").write_bytes(b"short"), 5, "is not the file that its manifest.json names"),
+        (lambda run: (run.onnx / "manifest.json").write_text("{"), 5, "is not a manifest of ours"),
         (lambda run: (run.path / "model.keras").write_bytes(b"short"), 5, "model.keras"),
         (lambda run: (run.path / "model.keras").unlink(), 2, "has no model.keras"),
     ],

@@ -12,6 +12,7 @@ from .data import data
 from .demo import demo
 from .evaluate import evaluate
 from .export import export, validate
+from .infer import infer
 from .models import models
 from .runs import runs
 from .train import train
@@ -54,7 +55,7 @@ def kae() -> None:
     """Image autoencoders: train with Keras on torch, TensorFlow or JAX, and look at what they learned."""
 
 
-for command in (models, data, train, runs, evaluate, export, validate, demo):
+for command in (models, data, train, runs, evaluate, export, validate, infer, demo):
     kae.add_command(command)
 
 

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from ..errors import CorruptFileError, UsageError, ValidationError, WriteError
 from ..files import replacing
 from ..runs import Run
-from . import onnx, weights
+from . import manifest, onnx, weights
 from .parity import Verdict, compare
 
-MANIFEST = "manifest.json"
 GRAPHS = ("encoder", "decoder", "autoencoder")
 
 
@@ -35,14 +34,14 @@ def export(run: Run, images: NDArray[np.uint8]) -> list[dict[str, Any]]:
     models = onnx.emit(run.model.variant, arrays, facts)
     files = {name: model.SerializeToString(deterministic=True) for name, model in models.items()}
     graphs = reports(files, passed(compare(run.model, files, images)))
-    manifest = {
+    told = {
         "variant": run.model.variant.name,
         "weights_sha256": weights.fingerprint(arrays),
         **facts,
         "validated_images": len(images),
         "graphs": graphs,
     }
-    _write_whole(run.onnx, {**{f"{name}.onnx": content for name, content in files.items()}, MANIFEST: _json(manifest)})
+    _write_whole(run.onnx, {**{f"{name}.onnx": content for name, content in files.items()}, manifest.NAME: _json(told)})
     return graphs
 
 
@@ -58,17 +57,16 @@ def validate(run: Run, images: NDArray[np.uint8]) -> list[dict[str, Any]]:
 
 def read(folder: Path) -> dict[str, bytes]:
     """The graphs of an export, each checked against the manifest's sha256. Raises `UsageError` and `CorruptFileError`."""
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
+    if not (folder / manifest.NAME).is_file():
         raise UsageError(f"there is no export in {folder}.\nMake one: kae export onnx")
-    try:
-        told = {graph["file"]: graph["sha256"] for graph in json.loads(manifest.read_text(encoding="utf-8"))["graphs"]}
-        files = {name: (folder / f"{name}.onnx").read_bytes() for name in GRAPHS}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"{folder} is not a whole export: {error!r}\nMake it anew: kae export onnx") from error
-    for name, content in files.items():
-        if told.get(f"{name}.onnx") != hashlib.sha256(content).hexdigest():
-            raise CorruptFileError(f"{folder / name}.onnx is not the file that {MANIFEST} names.\nMake the export anew: kae export onnx")
+    files = {}
+    for name in GRAPHS:
+        path = folder / f"{name}.onnx"
+        try:
+            files[name] = path.read_bytes()
+        except OSError as error:
+            raise CorruptFileError(f"{path} cannot be read: {error.strerror}\nMake the export anew: kae export onnx") from error
+        manifest.check(path, files[name])
     return files
 
 

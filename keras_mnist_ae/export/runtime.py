@@ -10,6 +10,7 @@ import onnxruntime as ort
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CorruptFileError, DataError, UsageError
+from . import manifest
 from .screening import screened
 
 SIGNATURES = {"encoder": ("image", "latent"), "decoder": ("latent", "reconstruction"), "autoencoder": ("image", "reconstruction")}
@@ -188,6 +189,7 @@ def _load(path: Path, threads: int) -> Graph:
         raise UsageError(f"there is no {path.name} in {path.parent}.\nWrite it with `kae export onnx`.")
     try:
         data, metadata = screened(path)
+        manifest.check(path, data)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4  # what goes wrong is raised, and needs no line on stderr as well
@@ -197,6 +199,8 @@ def _load(path: Path, threads: int) -> Graph:
         if (inputs[0].name, outputs[0].name) != SIGNATURES[path.stem]:
             raise ValueError(f"it turns {inputs[0].name} into {outputs[0].name}")
         return Graph(session, metadata, inputs, outputs)
+    except CorruptFileError:
+        raise
     except Exception as error:  # onnxruntime has a dozen kinds, none of them public
         reason = (str(error).splitlines() or [repr(error)])[0][:200]
         raise CorruptFileError(f"{path} is damaged or not exported by this package:\n{reason}\nExport the run again.") from error

@@ -1,0 +1,182 @@
+"""Files in, files out: exported graphs over arrays and pictures of any number, a chunk in memory at a time."""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from ..errors import DataError, KaeError, UsageError
+from ..files import replacing
+from .runtime import OnnxAutoencoder
+
+CHUNK = 256  # images or codes at a time
+PICTURES = {".png"}
+Arrays = dict[str, NDArray[Any]]
+
+
+def infer(job: str, folder: Path, source: Path, target: Path) -> int:
+    """Run `job` ("encode", "decode" or "reconstruct") of the graphs in `folder` over `source` into `target`; give the number of items.
+
+    `source` is a .npy file, a .npz file (whose arrays are named as the graphs' inputs, or the only one), a .png picture or a folder of
+    them. `target` is a .npy file; a .npz file, needed where encoding gives switches too; or, for images, a new folder of .png pictures.
+    Raises `UsageError` for another kind of file, `DataError` for content that does not fit, `CorruptFileError`, and `WriteError`.
+    """
+    model = OnnxAutoencoder(folder, chunk=CHUNK)
+    ports = ["latent", *model.info.switches] if job == "decode" else ["image"]
+    names = ["latent", *model.info.switches] if job == "encode" else ["reconstruction"]
+    count = 0
+    with _reading(source, ports, model.info.image) as (total, chunks), _writing(target, names, total) as write:
+        for chunk in chunks:
+            given: Any = [chunk[port] for port in ports] if len(ports) > 1 else chunk[ports[0]]
+            result = getattr(model, job)(given)
+            results = result if isinstance(result, list) else [result]
+            write(dict(zip(names, results, strict=True)))
+            count += len(results[0])
+    return count
+
+
+@contextmanager
+def _reading(source: Path, ports: list[str], image: tuple[int, ...]) -> Iterator[tuple[int, Iterator[Arrays]]]:
+    """How many items there are, and their chunks by the name of the input."""
+    with ExitStack() as stack:
+        if source.is_dir() or source.suffix in PICTURES:
+            paths = sorted(path for path in source.iterdir() if path.suffix in PICTURES) if source.is_dir() else [source]
+            if not paths or ports != ["image"]:
+                raise DataError(
+                    f"{source} has no .png pictures." if not paths else "codes cannot be read from pictures; give .npy or .npz."
+                )
+            yield len(paths), ({"image": _pictures(paths[at : at + CHUNK], image)} for at in range(0, len(paths), CHUNK))
+            return
+        try:
+            streams = _streams(source, ports, stack)
+            headers = {name: _header(stream) for name, stream in streams.items()}
+        except KaeError:
+            raise
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise DataError(f"{source} cannot be read: {error}") from error
+        lengths = {shape[0] for shape, _ in headers.values()}
+        if len(lengths) > 1:
+            raise DataError(f"the arrays in {source} are not equally long: {', '.join(map(str, sorted(lengths)))}")
+        (total,) = lengths
+        yield total, ({name: _rows(streams[name], *headers[name], at, source) for name in ports} for at in range(0, max(total, 1), CHUNK))
+
+
+def _streams(source: Path, ports: list[str], stack: ExitStack) -> dict[str, IO[bytes]]:
+    match source.suffix:
+        case ".npy" if len(ports) == 1:
+            return {ports[0]: stack.enter_context(source.open("rb"))}
+        case ".npz":
+            archive = stack.enter_context(zipfile.ZipFile(source))
+            members = [name.removesuffix(".npy") for name in archive.namelist()]
+            if len(ports) == len(members) == 1:
+                return {ports[0]: stack.enter_context(archive.open(f"{members[0]}.npy"))}
+            if missing := [port for port in ports if port not in members]:
+                raise DataError(f"{source} has the arrays {', '.join(members) or 'none'}; expected {', '.join(missing)} too.")
+            return {port: stack.enter_context(archive.open(f"{port}.npy")) for port in ports}
+        case ".npy":
+            raise UsageError(f"this decoder takes {', '.join(ports)}: give a .npz file with these arrays, as `kae infer encode` writes it.")
+        case other:
+            raise UsageError(f"{source}: cannot read {other or 'files without suffix'}; give .npy, .npz, .png or a folder of .png files.")
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of the array that follows in a .npy stream. Raises ValueError; nothing of Python's objects is ever loaded."""
+    version = npy.read_magic(stream)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, fortran, dtype = read(stream)
+    if fortran or dtype.hasobject or not shape:
+        raise ValueError(f"an array of shape {shape} and type {dtype}{', columns first' if fortran else ''}; give numbers, rows first")
+    return shape, dtype
+
+
+def _rows(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], at: int, source: Path) -> NDArray[Any]:
+    """The next chunk of rows."""
+    rows = (min(CHUNK, shape[0] - at), *shape[1:])
+    size = int(np.prod(rows, dtype=np.int64)) * dtype.itemsize
+    content = stream.read(size)
+    if len(content) < size:
+        raise DataError(f"{source} is truncated: it ends within row {at + len(content) * rows[0] // max(size, 1)} of {shape[0]}")
+    return np.frombuffer(content, dtype).reshape(rows)
+
+
+def _pictures(paths: list[Path], image: tuple[int, ...]) -> NDArray[np.uint8]:
+    from PIL import Image
+
+    modes = {1: "L", 3: "RGB", 4: "RGBA"}
+    found = []
+    for path in paths:
+        try:
+            with Image.open(path, formats=["PNG"]) as picture:
+                height, width, channels = image
+                if picture.size != (width, height):
+                    raise DataError(f"{path} is {picture.width}x{picture.height} pixels; expected {width}x{height}")
+                if picture.mode.startswith(("I", "F")):
+                    raise DataError(f"{path} has more than 8 bits per pixel ({picture.mode}); convert it to 8 bits")
+                found.append(np.asarray(picture.convert(modes[channels])).reshape(image))
+        except (OSError, Image.DecompressionBombError) as error:
+            raise DataError(f"{path} cannot be read: {error}") from error
+    return np.stack(found)
+
+
+@contextmanager
+def _writing(target: Path, names: list[str], total: int) -> Iterator[Any]:
+    """A function that takes chunks by name; when the block ends well, `target` is there, and otherwise as it was before."""
+    match target.suffix:
+        case ".npy":
+            if len(names) > 1:
+                raise UsageError(f"encoding gives {', '.join(names)}: name a .npz file as the output.")
+            with replacing(target) as temporary, temporary.open("wb") as file:
+                yield _appending({names[0]: file}, total)
+        case ".npz":
+            with replacing(target) as temporary, ExitStack() as stack:
+                files = {name: stack.enter_context(tempfile.TemporaryFile(dir=target.parent)) for name in names}
+                yield _appending(files, total)
+                with zipfile.ZipFile(temporary, "w") as archive:
+                    for name, part in files.items():
+                        part.seek(0)
+                        with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                            shutil.copyfileobj(part, member)
+        case "" if names == ["reconstruction"]:
+            if target.exists():
+                raise UsageError(f"{target} exists; name a new folder for the pictures.")
+            with replacing(target) as temporary:
+                temporary.mkdir()
+                yield _drawing(temporary, total)
+        case _:
+            raise UsageError(
+                f"cannot write {target.name}; name a .npy or .npz file{'' if 'latent' in names else ', or a folder for pictures'}."
+            )
+
+
+def _drawing(folder: Path, total: int) -> Any:
+    from PIL import Image
+
+    numbers = iter(range(total))
+
+    def write(chunk: Arrays) -> None:
+        for image in np.rint(np.clip(chunk["reconstruction"], 0, 1) * 255).astype(np.uint8):
+            pixels = image[..., 0] if image.shape[-1] == 1 else image
+            Image.fromarray(pixels).save(folder / f"{next(numbers):0{len(str(total))}}.png")
+
+    return write
+
+
+def _appending(files: Mapping[str, IO[bytes]], total: int) -> Any:
+    started = set()
+
+    def write(chunk: Arrays) -> None:
+        for name, array in chunk.items():
+            if name not in started:
+                header = {"descr": npy.dtype_to_descr(array.dtype), "fortran_order": False, "shape": (total, *array.shape[1:])}
+                npy.write_array_header_1_0(files[name], header)
+                started.add(name)
+            files[name].write(np.ascontiguousarray(array).data)
+
+    return write

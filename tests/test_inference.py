@@ -1,0 +1,184 @@
+"""kae infer: every kind of file, in chunks, and what it says of files that do not fit."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from keras_mnist_ae import build, datasets
+from keras_mnist_ae.cli.main import kae
+from keras_mnist_ae.export import inference, weights
+from keras_mnist_ae.export.onnx import emit
+from keras_mnist_ae.export.runtime import OnnxAutoencoder
+
+IMAGES = datasets.load("digits").test.images[:300]  # more than a chunk
+
+
+def exported(folder, name):
+    model = build(name, seed=1)
+    folder.mkdir()
+    for graph, proto in emit(model.variant, weights.read(model), {}).items():
+        (folder / f"{graph}.onnx").write_bytes(proto.SerializeToString(deterministic=True))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def mlp(tmp_path_factory):
+    return exported(tmp_path_factory.mktemp("infer") / "mlp", "mlp")
+
+
+@pytest.fixture(scope="module")
+def unpool(tmp_path_factory):
+    return exported(tmp_path_factory.mktemp("infer") / "unpool", "conv-unpool")
+
+
+def run(*arguments):
+    return CliRunner().invoke(kae, ["infer", *map(str, arguments)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("form", ["npy", "npz", "compressed"])
+def test_arrays_are_encoded_decoded_and_reconstructed(mlp, tmp_path, form):
+    source = tmp_path / ("images.npy" if form == "npy" else "images.npz")
+    save = {"npy": np.save, "npz": lambda path, array: np.savez(path, anything=array), "compressed": np.savez_compressed}[form]
+    save(source, IMAGES)
+    assert run("encode", mlp, source, "-o", tmp_path / "codes.npy").stdout == f"300 codes in {tmp_path / 'codes.npy'}\n"
+    told = json.loads(run("decode", mlp, tmp_path / "codes.npy", "-o", tmp_path / "decoded.npz", "--json").stdout)
+    assert told["count"] == 300
+    assert run("reconstruct", mlp, source, "-o", tmp_path / "images-again.npy").exit_code == 0
+    ours = OnnxAutoencoder(mlp)
+    np.testing.assert_allclose(np.load(tmp_path / "codes.npy"), ours.encode(IMAGES), atol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "decoded.npz")["reconstruction"], ours.reconstruct(IMAGES), atol=1e-6)
+    np.testing.assert_allclose(np.load(tmp_path / "images-again.npy"), ours.reconstruct(IMAGES), atol=1e-6)
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
+
+
+def test_switches_travel_in_an_npz(unpool, tmp_path):
+    np.save(tmp_path / "images.npy", IMAGES)
+    assert run("encode", unpool, tmp_path / "images.npy", "-o", tmp_path / "codes.npz").exit_code == 0
+    with np.load(tmp_path / "codes.npz") as codes:
+        assert {name: (array.dtype.name, array.shape) for name, array in codes.items()} == {
+            "latent": ("float32", (300, 64)),
+            "switch_a": ("uint8", (300, 14, 14, 16)),
+            "switch_b": ("uint8", (300, 7, 7, 32)),
+        }
+    assert run("decode", unpool, tmp_path / "codes.npz", "-o", tmp_path / "images-again.npy").exit_code == 0
+    np.testing.assert_allclose(np.load(tmp_path / "images-again.npy"), OnnxAutoencoder(unpool).reconstruct(IMAGES), atol=1e-6)
+
+
+def test_pictures_in_and_out(mlp, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for number, image in enumerate(IMAGES[:12]):
+        Image.fromarray(image[..., 0]).convert("RGB" if number % 2 else "L").save(pictures / f"{number:02}.png")
+    assert run("reconstruct", mlp, pictures, "-o", tmp_path / "out").exit_code == 0
+    expected = np.rint(np.clip(OnnxAutoencoder(mlp).reconstruct(IMAGES[:12]), 0, 1) * 255)
+    found = np.stack([np.asarray(Image.open(path)) for path in sorted((tmp_path / "out").iterdir())])
+    np.testing.assert_allclose(found, expected[..., 0], atol=1)
+    assert run("encode", mlp, pictures / "03.png", "-o", tmp_path / "one.npy").exit_code == 0
+    np.testing.assert_allclose(np.load(tmp_path / "one.npy"), OnnxAutoencoder(mlp).encode(IMAGES[3:4]), atol=1e-5)
+
+
+def test_nothing_in_gives_nothing_out(mlp, tmp_path):
+    np.save(tmp_path / "none.npy", IMAGES[:0])
+    assert run("encode", mlp, tmp_path / "none.npy", "-o", tmp_path / "codes.npy").exit_code == 0
+    assert np.load(tmp_path / "codes.npy").shape == (0, 32)
+
+
+def test_memory_does_not_grow_with_the_file(mlp, tmp_path):
+    """A header that promises more rows than fit in any memory, over a stream that is read a chunk at a time."""
+    asked = []
+
+    class Endless(io.RawIOBase):
+        def read(self, size=-1):
+            asked.append(size)
+            return bytes(size)
+
+    rows = inference._rows(Endless(), (10**9, 28, 28, 1), np.dtype("uint8"), 0, tmp_path)
+    assert rows.shape == (inference.CHUNK, 28, 28, 1)
+    assert asked == [inference.CHUNK * 784]
+
+
+def npy(array, **replaced):
+    file = io.BytesIO()
+    np.save(file, array, **replaced)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("job", "name", "content", "code", "message"),
+    [
+        ("encode", "missing.npy", None, 4, "missing.npy cannot be read"),
+        ("encode", "images.jpg", b"", 2, "cannot read .jpg; give .npy, .npz, .png"),
+        ("encode", "images.npy", b"nothing", 4, "images.npy cannot be read"),
+        ("encode", "images.npy", npy(IMAGES)[:-1000], 4, "is truncated: it ends within row 298 of 300"),
+        ("encode", "images.npy", npy(IMAGES[:, :20]), 4, "image has shape"),
+        ("encode", "images.npy", npy(np.full((2, 28, 28), np.nan, "float32")), 4, "image number 0 holds nan"),
+        ("encode", "images.npy", npy(np.array([object()]), allow_pickle=True), 4, "type object"),
+        ("encode", "images.npz", b"nothing", 4, "images.npz cannot be read"),
+        ("encode", "image.png", b"nothing", 4, "image.png cannot be read"),
+        ("decode", "codes.npy", npy(np.zeros((2, 7), "float32")), 4, "latent has shape (256, 7)"),
+        ("decode", "image.png", b"", 4, "codes cannot be read from pictures"),
+    ],
+)
+def test_input_that_does_not_fit(mlp, tmp_path, job, name, content, code, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "out.npy").write_bytes(b"old")
+    result = run(job, mlp, tmp_path / name, "-o", tmp_path / "out.npy")
+    assert result.exit_code == code, result.stderr
+    assert message.replace("(256, 7)", "(2, 7)") in result.stderr
+    assert "Traceback" not in result.stderr
+    assert (tmp_path / "out.npy").read_bytes() == b"old", "a failure changed the output"
+    assert not [path for path in os.listdir(tmp_path) if path.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("job", "target", "message"),
+    [
+        ("encode", "codes", "name a .npy or .npz file."),
+        ("encode", "codes.csv", "cannot write codes.csv"),
+        ("reconstruct", "existing", "exists; name a new folder"),
+    ],
+)
+def test_output_that_cannot_be(mlp, tmp_path, job, target, message):
+    np.save(tmp_path / "images.npy", IMAGES[:2])
+    (tmp_path / "existing").mkdir()
+    result = run(job, mlp, tmp_path / "images.npy", "-o", tmp_path / target)
+    assert result.exit_code == 2
+    assert message in result.stderr
+
+
+def test_codes_with_switches_need_an_npz(unpool, tmp_path):
+    np.save(tmp_path / "images.npy", IMAGES[:2])
+    assert "name a .npz file" in run("encode", unpool, tmp_path / "images.npy", "-o", tmp_path / "codes.npy").stderr
+    np.save(tmp_path / "codes.npy", np.zeros((2, 64), "float32"))
+    result = run("decode", unpool, tmp_path / "codes.npy", "-o", tmp_path / "out.npy")
+    assert result.exit_code == 2
+    assert "latent, switch_a, switch_b: give a .npz file" in result.stderr
+
+
+def test_changed_graph_is_refused(mlp, tmp_path):
+    folder = tmp_path / "copy"
+    folder.mkdir()
+    for path in mlp.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "manifest.json").write_text(json.dumps({"graphs": [{"file": "encoder.onnx", "sha256": "0" * 64}]}))
+    np.save(tmp_path / "images.npy", IMAGES[:2])
+    result = run("encode", folder, tmp_path / "images.npy", "-o", tmp_path / "codes.npy")
+    assert result.exit_code == 5
+    assert "encoder.onnx is not the file that its manifest.json names" in result.stderr
+
+
+def test_command_loads_neither_keras_nor_onnx(mlp, tmp_path):
+    np.save(tmp_path / "images.npy", IMAGES[:2])
+    arguments = ["infer", "encode", str(mlp), str(tmp_path / "images.npy"), "-o", str(tmp_path / "codes.npy")]
+    code = f"import sys; from keras_mnist_ae.cli.main import kae; kae({arguments!r}, standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not {"keras", "torch", "tensorflow", "jax", "onnx", "matplotlib", "sklearn"} & set(done.stdout.split())
