@@ -2,6 +2,9 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from importlib.util import find_spec
 
 from .errors import MissingDependencyError, UsageError
@@ -41,10 +44,26 @@ def choose(backend: str, device: str = "auto") -> None:
     os.environ["KERAS_BACKEND"] = backend
     if device == "cpu" and "keras" not in sys.modules:
         os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu", KERAS_TORCH_DEVICE="cpu")
+    if backend == "tensorflow" and "tensorflow" not in sys.modules:
+        with _stderr_muted():
+            import_module("tensorflow")
     if device == "gpu" and device_name() == "cpu":
         raise UsageError(
             f"a GPU was asked for, but {backend} sees none on this machine.\nUse --device cpu, or install a GPU build of {backend}."
         )
+
+
+@contextmanager
+def _stderr_muted() -> Iterator[None]:
+    """TensorFlow's libraries write start-up notes straight to the file descriptor, before any setting of theirs is heard."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def device_name() -> str:
