@@ -25,7 +25,7 @@ def current() -> str:
     """Name of the backend that Keras runs on, or will run on."""
     if "keras" in sys.modules:
         return str(sys.modules["keras"].backend.backend())
-    return os.environ["KERAS_BACKEND"]
+    return os.environ["KERAS_BACKEND"]  # checked where it is used: TrainConfig
 
 
 def choose(backend: str, device: str = "auto") -> None:
@@ -42,8 +42,11 @@ def choose(backend: str, device: str = "auto") -> None:
     if find_spec(backend) is None:
         raise MissingDependencyError(f"the backend {backend!r} is not installed.\nInstall it: {INSTALL[backend]}")
     os.environ["KERAS_BACKEND"] = backend
-    if device == "cpu" and "keras" not in sys.modules:
-        os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu", KERAS_TORCH_DEVICE="cpu")
+    if device == "cpu":
+        if "keras" not in sys.modules:
+            os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu", KERAS_TORCH_DEVICE="cpu")
+        elif device_name() != "cpu":
+            raise UsageError(f"device 'cpu' was asked for, but Keras computes on {device_name()} in this process already; start a new one.")
     if backend == "tensorflow" and "tensorflow" not in sys.modules:
         with _stderr_muted():
             import_module("tensorflow")

@@ -2,6 +2,8 @@
 
 import json
 import math
+import numbers
+import os
 import re
 import tomllib
 from collections.abc import Mapping
@@ -62,10 +64,14 @@ class TrainConfig:
 def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
     """Defaults, then the TOML file, then the flags that are not None; the variant's recipe where none of them speaks.
 
+    A relative `data_dir` becomes absolute. The recipe's values that a file has written down count as the file's.
+
     Raises `UsageError` for an unknown setting, an unreadable file, or a value that cannot be used.
     """
-    settings = {**(read(file) if file else {}), **{key: value for key, value in flags.items() if value is not None}}
+    settings = {**(read(file) if file else {}), **{key: _plain(value) for key, value in flags.items() if value is not None}}
     _known(settings, "the call")
+    if isinstance(settings.get("data_dir"), str):
+        settings["data_dir"] = str(Path(settings["data_dir"]).expanduser().absolute())  # the run may be read from another folder
     name = settings.get("variant", TrainConfig.variant)
     recipe = find(name).recipe
     return TrainConfig(**{**asdict(recipe), **settings})
@@ -79,6 +85,19 @@ def read(file: Path) -> dict[str, Any]:
         raise UsageError(f"cannot read the config file {file}: {error}") from error
     _known(settings, str(file))
     return settings
+
+
+def _plain(value: Any) -> Any:
+    """Paths as text, numpy's numbers as Python's."""
+    match value:
+        case os.PathLike():
+            return os.fspath(value)
+        case numbers.Integral() if not isinstance(value, bool):
+            return int(value)
+        case numbers.Real() if not isinstance(value, bool):
+            return float(value)
+        case _:
+            return value
 
 
 def _known(settings: Mapping[str, Any], where: str) -> None:

@@ -47,13 +47,3 @@ class WriteError(KaeError):
     """A file or folder that cannot be written."""
 
     exit_code = 8
-
-
-class Interrupted(KaeError):
-    """Stopped by a signal: 130 for SIGINT, 143 for SIGTERM."""
-
-    exit_code = 130
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code

@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from .model import Autoencoder
@@ -13,6 +14,7 @@ import click
 import keras
 import numpy as np
 
+from . import interruption
 from .config import TrainConfig
 from .datasets import Dataset
 from .errors import DivergedError
@@ -43,6 +45,7 @@ class Batches(keras.utils.PyDataset):
         return math.ceil(len(self.images) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        interruption.check()
         chosen = slice(index * self.batch_size, (index + 1) * self.batch_size)
         images = to_float(self.images[chosen if self.seed is None else self.order[chosen]])
         return images, images
@@ -86,20 +89,27 @@ class EpochReport(keras.callbacks.Callback):
 
 
 class EpochBar(keras.callbacks.Callback):
-    """A progress bar on stderr, for a terminal."""
+    """A progress bar on stderr, for a terminal. As a context it leaves a whole line and a visible cursor behind, however training ends."""
+
+    def __enter__(self) -> "EpochBar":
+        self._open = ExitStack()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        steps = self.params["steps"]
         label = f"epoch {epoch + 1}/{self.params['epochs']}"
-        self._bar = click.progressbar(
-            length=self.params["steps"], label=label, file=sys.stderr, update_min_steps=self.params["steps"] // 200
+        self._bar = self._open.enter_context(
+            click.progressbar(length=steps, label=label, file=sys.stderr, update_min_steps=max(1, steps // 200))
         )
-        self._bar.__enter__()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._bar.update(1)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._bar.__exit__(None, None, None)
+        self._open.close()
 
 
 def fit(model: Autoencoder, data: Dataset, config: TrainConfig, keep: Callable[[History], None]) -> None:
@@ -111,12 +121,12 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, keep: Callable[[
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON), loss="mse")
     batches = Batches(data.train.images, config.batch_size, config.seed)
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
-    bar = [EpochBar()] if sys.stderr.isatty() else []
-    model.fit(
-        batches,
-        validation_data=Batches(data.test.images, CHUNK),
-        epochs=config.epochs,
-        callbacks=[order, *bar, EpochReport(keep)],
-        shuffle=False,  # Keras would mix our batches by Python's own random numbers
-        verbose=0,
-    )
+    with EpochBar() as bar:
+        model.fit(
+            batches,
+            validation_data=Batches(data.test.images, CHUNK),
+            epochs=config.epochs,
+            callbacks=[order, *([bar] if sys.stderr.isatty() else []), EpochReport(keep)],
+            shuffle=False,  # Keras would mix our batches by Python's own random numbers
+            verbose=0,
+        )

@@ -2,6 +2,7 @@
 
 import math
 import sys
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -86,8 +87,9 @@ def load(path: str | Path) -> Autoencoder:
         with _tensorflow_left_alone():
             saved = keras.saving.load_model(path, compile=False, safe_mode=True)
         return Autoencoder(find(saved.name), saved.get_layer("encoder"), saved.get_layer("decoder"))
-    except Exception as error:  # Keras raises whatever its reader, h5py or the zip file meets
-        raise CorruptFileError(f"{path} is not a model this package can open: {str(error).splitlines()[0][:200]}") from error
+    except Exception as error:  # Keras raises whatever its reader, h5py or the zip file meets, and "not found" for a broken archive
+        reason = str(error).splitlines()[0][:200] if zipfile.is_zipfile(path) else "it is no Keras archive, or a part of one"
+        raise CorruptFileError(f"{path} is not a model this package can open: {reason}") from error
 
 
 def _apply(stack: Stack, x: Any, switches: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import platform
 from datetime import UTC, datetime
 from functools import cached_property
@@ -50,7 +51,11 @@ class Run:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        return self._json("metrics.json")
+        """`train_mse` and `test_mse`, on [0, 1], and what `kae evaluate` added."""
+        found = self._json("metrics.json")
+        if not all(isinstance(found.get(name), float) for name in ("train_mse", "test_mse")):
+            raise CorruptFileError(f"{self.path / 'metrics.json'} holds no train_mse and test_mse")
+        return found
 
     @cached_property
     def history(self) -> dict[str, list[float]]:
@@ -72,6 +77,9 @@ class Run:
     def finished(self) -> bool:
         """Whether training came to its end: the metrics are the last file it writes."""
         return (self.path / "metrics.json").is_file()
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
 
     def write_config(self, config: TrainConfig) -> None:
         write_text(self.path / "config.toml", config.to_toml())
@@ -159,7 +167,7 @@ def find(run: str | None, runs_dir: Path = Path("runs")) -> Run:
         latest = runs_dir / LATEST
         if not latest.is_file():
             raise UsageError(f"there is no run in {runs_dir.resolve()} yet.\nTrain one (kae train), or name a run folder.")
-        run = latest.read_text(encoding="utf-8").strip()
+        run = latest.read_text(encoding="utf-8", errors="replace").strip()
     for path in (runs_dir / run, Path(run)):
         if (path / "config.toml").is_file():
             return Run(path)
@@ -167,9 +175,16 @@ def find(run: str | None, runs_dir: Path = Path("runs")) -> Run:
 
 
 def every(runs_dir: Path = Path("runs")) -> list[Run]:
-    """All runs of a folder, the lowest test error first, unfinished ones last."""
+    """All runs of a folder, the lowest test error first; unfinished ones and those whose files cannot be read last."""
     found = [Run(path.parent) for path in sorted(runs_dir.glob("*/config.toml"))]
-    return sorted(found, key=lambda run: (not run.finished, run.metrics["test_mse"] if run.finished else 0.0, run.name))
+    return sorted(found, key=_rank)
+
+
+def _rank(run: Run) -> tuple[float, str]:
+    try:
+        return (run.metrics["test_mse"] if run.finished else math.inf), run.name
+    except CorruptFileError:
+        return math.inf, run.name
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -103,7 +104,7 @@ def prepare(builder: Any) -> None:
     folder = Path(builder.data_dir_root)
     ours = isinstance(builder, KaeIdx)  # the archives of ours are not kept; others may want files that the user put beside theirs
     source = IDX_SETS[builder.builder_config.name].url if ours else builder.name
-    with _quiet(), _bounded_network(), _explained(source, writes=folder):
+    with _removed_on_failure(folder, Path(builder.data_dir)), _quiet(), _bounded_network(), _explained(source, writes=folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=folder, ignore_cleanup_errors=True) as downloads:
             config = tfds.download.DownloadConfig(try_download_gcs=False, force_checksums_validation=ours)
@@ -144,17 +145,31 @@ def _split(builder: Any, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int6
 
 
 @contextmanager
+def _removed_on_failure(*folders: Path) -> Iterator[None]:
+    """Remove those of the folders that were not there before: TFDS makes them, and files in them, before it asks the network."""
+    new = [folder for folder in folders if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        for folder in new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+@contextmanager
 def _quiet() -> Iterator[None]:
     """TFDS prints on stdout, which belongs to our results; its progress bars and notes are no messages of ours either."""
     tfds.disable_progress_bar()
-    log = logging.getLogger("absl")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
+    logs = [logging.getLogger(name) for name in ("absl", "urllib3")]  # the retries of urllib3 are told of in our message
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)
     try:
         with redirect_stdout(io.StringIO()):
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 from . import backend, datasets, evaluation, figures, runs
 from .architecture import text
 from .config import TrainConfig, configure
-from .errors import DataError, UsageError
+from .errors import CorruptFileError, DataError, UsageError
 from .variants import find
 
 if TYPE_CHECKING:
@@ -85,6 +85,12 @@ def reopen(run: runs.Run, data_dir: Path | None = None) -> tuple["Autoencoder", 
     config = dataclasses.replace(run.config, data_dir=str(data_dir)) if data_dir else run.config
     backend.choose(config.backend)
     data = load_data(config)
+    if data.sha256 != run.environment.get("dataset_sha256"):
+        raise DataError(
+            f"{data.name} is not what run {run.path} was trained on: its content has another sha256.\nName the right --data-dir."
+        )
+    if run.model.variant.name != config.variant:
+        raise CorruptFileError(f"{run.path} says {config.variant}, but its model.keras is a {run.model.variant.name}")
     return run.model, data
 
 

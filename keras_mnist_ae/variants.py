@@ -152,7 +152,8 @@ VARIANTS = {variant.name: variant for variant in (CONV_AVGPOOL, CONV_K15, CONV_K
 
 def find(name: str) -> Variant:
     """The variant of that name. Raises `UsageError`, with the nearest name, when there is none."""
-    if name in VARIANTS:
+    if isinstance(name, str) and name in VARIANTS:
         return VARIANTS[name]
-    near = get_close_matches(str(name), VARIANTS, n=1, cutoff=0.0)[0]
-    raise UsageError(f"unknown variant {name!r}; did you mean {near!r}?\nThe variants: {', '.join(VARIANTS)}.")
+    near = get_close_matches(str(name), VARIANTS, n=1, cutoff=0.3)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise UsageError(f"unknown variant {str(name)[:80]!r}{hint}\nThe variants: {', '.join(VARIANTS)}.")

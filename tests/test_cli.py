@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -75,6 +76,41 @@ def test_train_evaluate_and_runs_tell_the_same_numbers(tmp_path):
     assert evaluated["rmse"] ** 2 == pytest.approx(evaluated["mse"])
     assert evaluated["n"] == 360
     assert 0 < evaluated["pca_mse"] < evaluated["mse"], "64 images do not make a net that beats a PCA"
+
+
+def test_runs_that_cannot_be_read_are_told_of_and_the_others_listed(tmp_path):
+    assert train(tmp_path, "mlp", "--name", "good").exit_code == 0
+    for name, file, content in (
+        ("no-metrics", "metrics.json", "{}"),
+        ("no-json", "metrics.json", "{"),
+        ("no-config", "config.toml", "colour = 3"),
+        ("no-history", "history.csv", "epoch,loss"),
+    ):
+        shutil.copytree(tmp_path / "runs" / "good", tmp_path / "runs" / name)
+        (tmp_path / "runs" / name / file).write_text(content)
+    shutil.copytree(tmp_path / "runs" / "good", tmp_path / "runs" / "killed")
+    (tmp_path / "runs" / "killed" / "metrics.json").unlink()
+    listed = run("runs", "--runs-dir", tmp_path / "runs", "--json")
+    assert listed.exit_code == 0
+    assert [row["run"] for row in json.loads(listed.stdout)["runs"]] == ["good", "no-history", "killed"]
+    assert listed.stderr.count("kae: left out:") == 3
+    assert all(name in listed.stderr for name in ("no-metrics", "no-json", "no-config"))
+
+
+def test_run_of_other_data_or_another_model_is_refused(tmp_path):
+    for variant in ("mlp", "conv-k15"):
+        assert train(tmp_path, variant, "--name", variant).exit_code == 0
+    mlp = tmp_path / "runs" / "mlp"
+    environment = json.loads((mlp / "environment.json").read_text())
+    (mlp / "environment.json").write_text(json.dumps({**environment, "dataset_sha256": "0" * 64}))
+    result = run("evaluate", mlp)
+    assert result.exit_code == 4
+    assert "has another sha256" in result.stderr
+    (mlp / "environment.json").write_text(json.dumps(environment))
+    (mlp / "model.keras").write_bytes((tmp_path / "runs" / "conv-k15" / "model.keras").read_bytes())
+    result = run("evaluate", mlp)
+    assert result.exit_code == 5
+    assert "says mlp, but its model.keras is a conv-k15" in result.stderr
 
 
 def test_written_config_repeats_the_run(tmp_path):
@@ -160,9 +196,11 @@ def test_images_of_another_size_end_in_4(tmp_path, monkeypatch):
     assert "1x20x20" in result.stderr
 
 
-def test_debug_shows_where_a_failure_happened():
-    with pytest.raises(ValueError, match="unknown variant"):
-        run("models", "nothing", "--debug")
+def test_debug_adds_the_traceback_and_keeps_the_exit_code():
+    result = run("models", "nothing", "--debug")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Traceback")
+    assert "kae: unknown variant 'nothing'" in result.stderr
 
 
 def test_bug_is_told_as_one_without_traceback(monkeypatch):
@@ -185,6 +223,52 @@ def test_signal_ends_training_with_its_code_and_no_traceback(tmp_path, number, c
     assert lines[-1].startswith(("kae: interrupted", "kae: terminated")), lines
     assert not any("Traceback" in line for line in lines)
     assert [path.name for path in tmp_path.glob("*/.*")] == [], "a temporary file was left"
+
+
+LOSING = """
+import os, signal, sys
+import keras_mnist_ae.cli.{module} as module
+from keras_mnist_ae.cli.main import main
+
+def lose(*arguments):
+    try:
+        os.kill(os.getpid(), signal.{name})
+        signal.pause()
+    except BaseException as error:
+        {then}
+
+module.find = lose
+sys.argv = ["kae", "models", "mlp", *sys.argv[1:]]
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "then", ["raise RuntimeError('a library failed') from error", "return __import__('keras_mnist_ae').VARIANTS['mlp']"]
+)
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize("debug", [[], ["--debug"]])
+def test_signal_is_not_lost_where_its_exception_is_wrapped_or_swallowed(then, name, code, debug):
+    done = subprocess.run(
+        [sys.executable, "-c", LOSING.format(module="models", name=name, then=then), *debug], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == code
+    assert done.stderr.splitlines()[-1] in ("kae: interrupted", "kae: terminated")
+
+
+def test_second_signal_ends_at_once():
+    code = """
+import os, signal
+from keras_mnist_ae import interruption
+interruption.install()
+try:
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pause()
+except interruption.Interrupted:
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.pause()
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == -signal.SIGTERM
 
 
 FORBIDDEN = ["keras", "torch", "tensorflow", "jax", "matplotlib", "sklearn", "skimage", "tensorflow_datasets", "onnx", "onnxruntime"]
@@ -215,19 +299,24 @@ def test_progress_bar_on_a_terminal(tmp_path):
     """Under a pseudo-terminal a bar is drawn; the other tests, whose stderr is no terminal, see one plain line per epoch."""
     pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
     leader, follower = pty.openpty()
-    command = [*KAE, "train", "--dataset", "digits", "--epochs", "1", "--runs-dir", str(tmp_path), "--json"]
-    process = subprocess.Popen(command, stderr=follower, stdout=subprocess.PIPE, text=True, env={**os.environ, "KERAS_BACKEND": BACKEND})
+    command = [*KAE, "train", "--dataset", "digits", "--epochs", "1000", "--runs-dir", str(tmp_path)]
+    process = subprocess.Popen(command, stderr=follower, env={**os.environ, "KERAS_BACKEND": BACKEND})
     os.close(follower)
     seen, deadline = b"", time.monotonic() + 120
+    interrupted = False
     while time.monotonic() < deadline:
+        if b"epoch 2/1000" in seen and not interrupted:
+            interrupted = True
+            process.send_signal(signal.SIGINT)
         try:
             part = os.read(leader, 4096)
         except OSError:  # the other end is closed
             break
         seen += part
-    output = process.communicate()[0]
+    assert process.wait(60) == 130
     os.close(leader)
-    assert json.loads(output)["epochs"] == 1
-    assert b"epoch 1/1  [" in seen
+    assert b"epoch 1/1000  [" in seen
     assert b"100%" in seen
     assert b"train MSE" in seen
+    assert seen.endswith(b"\nkae: interrupted\r\n"), "the message stands on a line of its own"
+    assert seen.rfind(b"\x1b[?25h") >= seen.rfind(b"\x1b[?25l"), "the cursor stays hidden"

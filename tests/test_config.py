@@ -1,7 +1,9 @@
 """Settings: where they come from, and what is refused."""
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from keras_mnist_ae.config import configure
@@ -25,6 +27,13 @@ def test_written_config_reads_back_as_itself(tmp_path):
     file = tmp_path / "config.toml"
     file.write_text(config.to_toml(), encoding="utf-8")
     assert configure(file) == config
+
+
+def test_paths_and_numbers_of_numpy_are_taken(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = configure(epochs=np.int64(2), learning_rate=np.float32(0.5), runs_dir=Path("there"), data_dir=Path("data"))
+    assert (config.epochs, config.learning_rate, config.runs_dir) == (2, 0.5, "there")
+    assert config.data_dir == str(tmp_path / "data"), "the run may be read from another folder"
 
 
 @pytest.mark.parametrize(

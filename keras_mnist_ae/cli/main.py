@@ -1,13 +1,12 @@
 """The `kae` command: its groups, and how a failure ends."""
 
-import signal
-from types import FrameType
+import traceback
 from typing import Any
 
 import click
 
-from .. import __version__
-from ..errors import Interrupted, KaeError
+from .. import __version__, interruption
+from ..errors import KaeError, WriteError
 from .data import data
 from .demo import demo
 from .evaluate import evaluate
@@ -27,25 +26,37 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            interruption.check()
+            return result
         except (click.exceptions.Exit, click.ClickException, BrokenPipeError):
             raise
-        except BaseException as error:
+        except (Exception, KeyboardInterrupt, interruption.Interrupted) as error:
             if ctx.meta["debug"]:
-                raise
-            match error:
-                case KaeError():
-                    message, code = str(error), error.exit_code
-                case KeyboardInterrupt():
-                    message, code = "interrupted", Interrupted.exit_code
-                case MemoryError():
-                    message, code = f"out of memory: {error}\nA smaller --batch-size or --limit needs less.", 1
-                case Exception():
-                    message, code = f"unexpected {type(error).__name__}: {error}\nThis is a bug; --debug shows where it happened.", 1
-                case _:
-                    raise
+                traceback.print_exc()
+            message, code = _ending(error)
             click.echo(f"kae: {message}", err=True)
             ctx.exit(code)
+
+
+def _ending(error: BaseException) -> tuple[str, int]:
+    """Message and exit code. A signal comes first: libraries wrap whatever is raised within them."""
+    if interrupted := interruption.pending():
+        return str(interrupted), interrupted.exit_code
+    match error:
+        case KaeError():
+            return str(error), error.exit_code
+        case KeyboardInterrupt():
+            return "interrupted", 130
+        case MemoryError():
+            return f"out of memory: {error}\nA smaller --batch-size or --limit needs less.", 1
+        case OSError() if error.errno == 28 and error.filename is None:
+            return "cannot write the output: no space left", WriteError.exit_code
+        case _:
+            return (
+                f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]}\nThis is a bug; --debug shows where it happened.",
+                1,
+            )
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -61,9 +72,5 @@ for command in (models, data, train, runs, evaluate, export, validate, infer, de
 
 def main() -> None:
     """The entry point of the `kae` command."""
-    signal.signal(signal.SIGTERM, _terminated)
+    interruption.install()
     kae(prog_name="kae")
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    raise Interrupted("terminated", 128 + number)

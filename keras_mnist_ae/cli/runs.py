@@ -1,10 +1,14 @@
 """kae runs: all runs side by side."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import as_json, echo_json, echo_table, runs_dir
+
+if TYPE_CHECKING:
+    from ..runs import Run
 
 
 @click.command()
@@ -12,40 +16,48 @@ from .options import as_json, echo_json, echo_table, runs_dir
 @as_json
 def runs(runs_dir: Path, as_json: bool) -> None:
     """All runs side by side, the best test MSE first."""
-    from ..runs import Run, every
-    from ..variants import find
+    from ..errors import CorruptFileError, UsageError
+    from ..runs import every
 
-    def facts(run: Run) -> dict[str, object]:
-        done = run.finished
-        epochs = len(run.history["loss"]) if done or (run.path / "history.csv").is_file() else 0
-        return {
-            "run": run.name,
-            "variant": run.config.variant,
-            "latent": find(run.config.variant).latent,
-            "backend": run.config.backend,
-            "dataset": run.config.dataset,
-            "epochs": epochs,
-            "train_mse": run.metrics["train_mse"] if done else None,
-            "test_mse": run.metrics["test_mse"] if done else None,
-            "seconds": round(sum(run.history["seconds"]), 3) if epochs else 0.0,
-        }
-
-    every_run = every(runs_dir)
-    found = [facts(run) for run in every_run]
+    if runs_dir.exists() and not runs_dir.is_dir():
+        raise UsageError(f"{runs_dir} is no folder")
+    found = []
+    for run in every(runs_dir):
+        try:
+            found.append(facts(run))
+        except (CorruptFileError, UsageError) as error:
+            click.echo(f"kae: left out: {error}", err=True)
     if as_json:
-        more = [{"loss": run.history["loss"][-1], "metrics": run.metrics} if run.finished else {} for run in every_run]
-        echo_json({"runs": [{**first, **second} for first, second in zip(found, more, strict=True)]})
+        echo_json({"runs": found})
     elif not found:
         click.echo(f"no run in {runs_dir.resolve()} yet; train one: kae train", err=True)
     else:
-        echo_table([key.replace("_mse", " MSE") for key in found[0]], [[shown(value) for value in row.values()] for row in found])
+        header = ("run", "variant", "latent", "backend", "dataset", "epochs", "train MSE", "test MSE", "seconds")
+        echo_table(header, [shown(row) for row in found])
 
 
-def shown(value: object) -> str:
-    match value:
-        case None:
-            return "-"
-        case float():
-            return f"{value:.5f}" if value < 1 else f"{value:.1f}"
-        case _:
-            return str(value)
+def facts(run: "Run") -> dict[str, Any]:
+    """What is known of a run; None for what an unfinished one does not have."""
+    from ..variants import find
+
+    history = run.history if (run.path / "history.csv").is_file() else {"loss": [], "seconds": []}
+    metrics = run.metrics if run.finished else {}
+    return {
+        "run": run.name,
+        "variant": run.config.variant,
+        "latent": find(run.config.variant).latent,
+        "backend": run.config.backend,
+        "dataset": run.config.dataset,
+        "epochs": len(history["loss"]),
+        "loss": history["loss"][-1] if history["loss"] else None,
+        "train_mse": metrics.get("train_mse"),
+        "test_mse": metrics.get("test_mse"),
+        "seconds": round(sum(history["seconds"]), 3),
+        "metrics": metrics,
+    }
+
+
+def shown(row: dict[str, Any]) -> list[str]:
+    errors = ["-" if row[error] is None else f"{row[error]:.5f}" for error in ("train_mse", "test_mse")]
+    words = [str(row[name]) for name in ("run", "variant", "latent", "backend", "dataset", "epochs")]
+    return [*words, *errors, f"{row['seconds']:.1f}"]

@@ -1,0 +1,38 @@
+"""SIGINT and SIGTERM: an exception that nothing takes for a failure, and a note of it for where an exception is lost."""
+
+import signal
+from types import FrameType
+
+_received: int | None = None
+
+
+class Interrupted(BaseException):
+    """Stopped by a signal; `exit_code` is 130 for SIGINT, 143 for SIGTERM."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__("interrupted" if number == signal.SIGINT else "terminated")
+        self.exit_code = 128 + number
+
+
+def install() -> None:
+    """Turn the first signal into `Interrupted`; a second one ends the process at once. For a process of ours: `kae`."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _receive)
+
+
+def pending() -> Interrupted | None:
+    """The interruption that was received, although its exception may have been lost in a destructor or wrapped by a library."""
+    return None if _received is None else Interrupted(_received)
+
+
+def check() -> None:
+    """Raise `Interrupted` if a signal was received."""
+    if interruption := pending():
+        raise interruption
+
+
+def _receive(number: int, frame: FrameType | None) -> None:
+    global _received
+    _received = number
+    signal.signal(number, signal.SIG_DFL)
+    raise Interrupted(number)
