@@ -29,6 +29,7 @@ docs: .venv/installed-dev
 
 # The runs behind the figures in the README: hours on two cores. MNIST must be at hand (KAE_DATA_DIR or kae data get mnist).
 VARIANTS := conv-avgpool conv-k15 conv-k16 conv-unpool mlp
+results: export OMP_NUM_THREADS := 1
 results: .venv/installed-dev
 	for variant in $(VARIANTS); do $(BIN)/kae train $$variant --runs-dir runs/results --name $$variant || exit; done
 	for backend in tensorflow jax; do \

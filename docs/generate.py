@@ -70,11 +70,9 @@ def backends_table() -> str:
 
 def variant_pages() -> str:
     """Every variant as `kae models NAME` prints it."""
-    return "\n\n".join(f"## {name}\n\n```\n{kae('models', name)}\n```" for name in json_names())
+    from keras_mnist_ae.variants import VARIANTS
 
-
-def json_names() -> list[str]:
-    return [variant["name"] for variant in json.loads(kae("models", "--json"))["variants"]]
+    return "\n\n".join(f"## {name}\n\n```\n{kae('models', name)}\n```" for name in VARIANTS)
 
 
 def cli_page() -> str:
