@@ -65,6 +65,7 @@ class EpochReport(keras.callbacks.Callback):
         self._keep = keep
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        interruption.check()
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -101,9 +102,9 @@ class EpochBar(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         steps = self.params["steps"]
         label = f"epoch {epoch + 1}/{self.params['epochs']}"
-        self._bar = self._open.enter_context(
-            click.progressbar(length=steps, label=label, file=sys.stderr, update_min_steps=max(1, steps // 200))
-        )
+        self._bar = click.progressbar(length=steps, label=label, file=sys.stderr, update_min_steps=max(1, steps // 200))
+        self._open.push(self._bar)  # before it is drawn: a signal may come in between
+        self._bar.__enter__()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._bar.update(1)

@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM: an exception that nothing takes for a failure, and a note of it for where an exception is lost."""
 
 import signal
+import threading
 from types import FrameType
 
 _received: int | None = None
@@ -26,8 +27,8 @@ def pending() -> Interrupted | None:
 
 
 def check() -> None:
-    """Raise `Interrupted` if a signal was received."""
-    if interruption := pending():
+    """Raise `Interrupted` if a signal was received. Other threads than the main one belong to a backend, and go on."""
+    if (interruption := pending()) and threading.current_thread() is threading.main_thread():
         raise interruption
 
 

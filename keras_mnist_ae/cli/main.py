@@ -1,5 +1,7 @@
 """The `kae` command: its groups, and how a failure ends."""
 
+import os
+import sys
 import traceback
 from typing import Any
 
@@ -73,4 +75,10 @@ for command in (models, data, train, runs, evaluate, export, validate, infer, de
 def main() -> None:
     """The entry point of the `kae` command."""
     interruption.install()
-    kae(prog_name="kae")
+    try:
+        kae(prog_name="kae")
+    finally:
+        if interrupted := interruption.pending():  # what a backend's threads still do must not hold up the end, nor crash it
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(interrupted.exit_code)
