@@ -31,11 +31,12 @@ class Batches(keras.utils.PyDataset):
     """Pairs (images, the same images), float32 of shape (batch, H, W, C) in [0, 1], made from uint8 as they are asked for.
 
     With a seed each epoch has its own order, a permutation drawn from (seed, epoch): the same on every backend. Without one the order is
-    that of the images.
+    that of the images. After a signal they ask the model to stop, which it does after the batch.
     """
 
-    def __init__(self, images: np.ndarray, batch_size: int, seed: int | None = None) -> None:
+    def __init__(self, model: Autoencoder, images: np.ndarray, batch_size: int, seed: int | None = None) -> None:
         super().__init__()
+        self.model = model
         self.images = images
         self.batch_size = batch_size
         self.seed = seed
@@ -45,7 +46,8 @@ class Batches(keras.utils.PyDataset):
         return math.ceil(len(self.images) / self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        interruption.check()
+        if interruption.pending():
+            self.model.stop_training = self.model.stop_evaluating = True
         chosen = slice(index * self.batch_size, (index + 1) * self.batch_size)
         images = to_float(self.images[chosen if self.seed is None else self.order[chosen]])
         return images, images
@@ -65,10 +67,10 @@ class EpochReport(keras.callbacks.Callback):
         self._keep = keep
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        interruption.check()
         self._started = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        interruption.check()  # the epoch is not whole
         seconds = time.perf_counter() - self._started
         row = {"loss": float(logs["loss"]), "val_loss": float(logs["val_loss"]), "seconds": round(seconds, 3)}
         if not (math.isfinite(row["loss"]) and math.isfinite(row["val_loss"])):
@@ -120,12 +122,12 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, keep: Callable[[
     `DivergedError` when a loss is not finite.
     """
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON), loss="mse")
-    batches = Batches(data.train.images, config.batch_size, config.seed)
+    batches = Batches(model, data.train.images, config.batch_size, config.seed)
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
-    with EpochBar() as bar:
+    with interruption.deferred(), EpochBar() as bar:
         model.fit(
             batches,
-            validation_data=Batches(data.test.images, CHUNK),
+            validation_data=Batches(model, data.test.images, CHUNK),
             epochs=config.epochs,
             callbacks=[order, *([bar] if sys.stderr.isatty() else []), EpochReport(keep)],
             shuffle=False,  # Keras would mix our batches by Python's own random numbers

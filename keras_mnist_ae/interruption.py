@@ -1,10 +1,12 @@
 """SIGINT and SIGTERM: an exception that nothing takes for a failure, and a note of it for where an exception is lost."""
 
 import signal
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 _received: int | None = None
+_deferred = False
 
 
 class Interrupted(BaseException):
@@ -27,13 +29,26 @@ def pending() -> Interrupted | None:
 
 
 def check() -> None:
-    """Raise `Interrupted` if a signal was received. Other threads than the main one belong to a backend, and go on."""
-    if (interruption := pending()) and threading.current_thread() is threading.main_thread():
+    """Raise `Interrupted` if a signal was received."""
+    if interruption := pending():
         raise interruption
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Within the block a signal is noted, and raised at its end: for foreign code that an exception at any moment may crash."""
+    global _deferred
+    _deferred = True
+    try:
+        yield
+    finally:
+        _deferred = False
+    check()
 
 
 def _receive(number: int, frame: FrameType | None) -> None:
     global _received
     _received = number
     signal.signal(number, signal.SIG_DFL)
-    raise Interrupted(number)
+    if not _deferred:
+        raise Interrupted(number)
