@@ -44,23 +44,23 @@ UNPOOL = "Resize Resize Equal Where"
 OPERATIONS = {
     "conv-avgpool": (
         "Conv Relu Conv Relu Conv Relu GlobalAveragePool Flatten",
-        "Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose Relu ConvTranspose",
-        "Conv Relu Conv Relu Conv Relu GlobalAveragePool ConvTranspose Relu ConvTranspose Relu ConvTranspose Relu ConvTranspose",
+        "Gemm Relu Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose",
+        "Conv Relu Conv Relu Conv Relu GlobalAveragePool Flatten Gemm Relu Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose",
     ),
     "conv-k15": (
-        "Conv Relu Conv Relu Conv Relu Conv Flatten",
-        "Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose Relu ConvTranspose",
-        "Conv Relu Conv Relu Conv Relu Conv ConvTranspose Relu ConvTranspose Relu ConvTranspose Relu ConvTranspose",
+        "Conv Relu Conv Relu Conv Relu Flatten Gemm",
+        "Gemm Relu Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose",
+        "Conv Relu Conv Relu Conv Relu Flatten Gemm Gemm Relu Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose",
     ),
     "conv-k16": (
-        "Conv Relu Conv Relu Conv Relu Flatten",
-        "Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose Relu",
-        "Conv Relu Conv Relu Conv Relu ConvTranspose Relu ConvTranspose Relu ConvTranspose Relu",
+        "Conv Relu Conv Relu Flatten Gemm Relu",
+        "Gemm Relu Reshape ConvTranspose Relu ConvTranspose Relu",
+        "Conv Relu Conv Relu Flatten Gemm Relu Gemm Relu Reshape ConvTranspose Relu ConvTranspose Relu",
     ),
     "conv-unpool": (
-        f"Conv Relu {POOL} Conv Relu {POOL} Conv Flatten",
-        f"Reshape ConvTranspose Relu {UNPOOL} ConvTranspose Relu {UNPOOL} ConvTranspose",
-        f"Conv Relu {POOL} Conv Relu {POOL} Conv ConvTranspose Relu {UNPOOL} ConvTranspose Relu {UNPOOL} ConvTranspose",
+        f"Conv Relu {POOL} Conv Relu {POOL} Flatten Gemm",
+        f"Gemm Relu Reshape {UNPOOL} ConvTranspose Relu {UNPOOL} ConvTranspose",
+        f"Conv Relu {POOL} Conv Relu {POOL} Flatten Gemm Gemm Relu Reshape {UNPOOL} ConvTranspose Relu {UNPOOL} ConvTranspose",
     ),
     "mlp": (
         "Flatten Gemm Relu Gemm Relu Gemm",
@@ -212,6 +212,9 @@ def test_names_read_like_the_table():
         *("encoder/conv1", "encoder/conv1/relu", "encoder/conv2", "encoder/conv2/relu", "encoder/conv3", "encoder/conv3/relu"),
         "encoder/globalaveragepool1",
     ]
+    assert [node.name for node in graph.node][7:11] == [
+        *("encoder/flatten1", "decoder/convtranspose1", "decoder/convtranspose1/relu", "decoder/convtranspose1/unflatten"),
+    ]
     assert [(array.name, list(array.dims)) for array in graph.initializer][-2:] == [
         ("decoder/convtranspose4/weight", [8, 1, 4, 4]),
         ("decoder/convtranspose4/bias", [1]),
@@ -360,6 +363,18 @@ CASES = {
     "two rescales around a flattening": (
         ((Rescale(2.0, -1.0), (2, 6, 4)), (Flatten(), (48,)), (Rescale(0.5, 3.0), (48,)), (Dense(48, 5), (5,))),
         "Flatten Gemm",
+    ),
+    "a single pixel from a part of the image": (
+        ((Conv(2, 3, k=4, s=3, act="relu"), (3, 1, 1)), (Flatten(), (3,))),
+        "Flatten Gemm Relu",
+    ),
+    "a single pixel from a kernel that reaches over the image": (
+        ((Conv(2, 3, k=7, s=4, p=2, norm=True), (3, 1, 1)), (Flatten(), (3,))),
+        "Flatten Gemm",
+    ),
+    "a single pixel on the way": (
+        ((Conv(2, 3, k=7, s=4, p=2), (3, 1, 1)), (ConvTranspose(3, 2, k=5, p=1, act="tanh"), (2, 3, 3)), (Flatten(), (18,))),
+        "Flatten Gemm Gemm Tanh",
     ),
     "pooling that leaves a row and a column out": (
         ((Conv(2, 3, k=2, act="relu"), (3, 5, 3)), (MaxPool(), (3, 2, 1)), (Flatten(), (6,))),

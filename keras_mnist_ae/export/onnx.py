@@ -57,8 +57,10 @@ def emit(variant: Variant, weights: Weights, metadata: Mapping[str, str]) -> dic
     stored as `kae.<key>`, beside what the graphs say of themselves. Equal arguments give equal bytes, given
     `SerializeToString(deterministic=True)`.
     """
-    encoder = _fold_rescales(_rows("encoder", variant.encoder, weights))
-    decoder = _fold_rescales(_rows("decoder", variant.decoder, weights))
+    encoder, decoder = (
+        _without_reshapes(_dense(_fold_rescales(_rows(name, stack, weights))))
+        for name, stack in (("encoder", variant.encoder), ("decoder", variant.decoder))
+    )
     image, latent = (FLOAT, variant.image), (FLOAT, (variant.latent,))
     switches = {f"switch_{name}": (UINT8, shape) for name, shape in variant.switches.items()}
     properties = {
@@ -72,7 +74,7 @@ def emit(variant: Variant, weights: Weights, metadata: Mapping[str, str]) -> dic
     return {
         "encoder": _model("encoder", encoder, {"image": image}, {"latent": latent, **switches}, properties),
         "decoder": _model("decoder", decoder, {"latent": latent, **switches}, {"reconstruction": image}, properties),
-        "autoencoder": _model("autoencoder", _joined(encoder, decoder), {"image": image}, {"reconstruction": image}, properties),
+        "autoencoder": _model("autoencoder", _without_reshapes(encoder + decoder), {"image": image}, {"reconstruction": image}, properties),
     }
 
 
@@ -108,6 +110,47 @@ def _fold_norm(row: Row, norm: dict[str, Array]) -> Row:
     gain = norm["weight"] / np.sqrt(norm["running_var"].astype(np.float64) + BATCH_NORM_EPSILON)
     outputs_along = (1, -1, 1, 1) if isinstance(row.layer, ConvTranspose) else (-1, 1, 1, 1)
     return row._replace(weight=row.weight * gain.reshape(outputs_along), bias=norm["bias"] - norm["running_mean"] * gain)
+
+
+def _dense(rows: list[Row]) -> list[Row]:
+    """A convolution that gives a single pixel, or a transposed one that takes a single pixel, as the dense layer it is."""
+    found = []
+    for row in rows:
+        match row.layer:
+            case Conv(p=p) if row.output[1:] == (1, 1):
+                height, width = row.input[1:]
+                seen = row.weight[:, :, p : p + height, p : p + width]  # the rest of the kernel lies on the padding
+                weight = np.zeros((len(seen), *row.input))
+                weight[:, :, : seen.shape[2], : seen.shape[3]] = seen
+                found += _as_dense(row, weight.reshape(len(weight), -1), row.bias)
+            case ConvTranspose(p=p) if row.input[1:] == (1, 1):
+                height, width = row.output[1:]
+                weight = row.weight[:, :, p : p + height, p : p + width]
+                found += _as_dense(row, weight.reshape(len(weight), -1).T, row.bias.repeat(height * width))
+            case _:
+                found.append(row)
+    return found
+
+
+def _as_dense(row: Row, weight: Double, bias: Double) -> list[Row]:
+    outputs, inputs = weight.shape
+    return [
+        Row(f"{row.name}/flatten", Flatten(), row.input, (inputs,)),
+        Row(row.name, Dense(inputs, outputs), (inputs,), (outputs,), weight, bias, row.act),
+        Row(f"{row.name}/unflatten", Unflatten(*row.output), (outputs,), row.output),
+    ]
+
+
+def _without_reshapes(rows: list[Row]) -> list[Row]:
+    """Without flattening that is undone at once, or the other way round."""
+    kept: list[Row] = []
+    for row in rows:
+        undone = kept and all(isinstance(each.layer, Flatten | Unflatten) for each in (kept[-1], row)) and kept[-1].input == row.output
+        if undone:
+            kept.pop()
+        else:
+            kept.append(row)
+    return kept
 
 
 def _fold_rescales(rows: list[Row]) -> list[Row]:
@@ -147,14 +190,6 @@ def _after(row: Row, rescale: Rescale) -> Row | None:
         sums = row.weight.reshape(len(row.weight), -1).sum(axis=1)
         return row._replace(weight=row.weight * rescale.scale, bias=row.bias + rescale.offset * sums)
     return None
-
-
-def _joined(encoder: list[Row], decoder: list[Row]) -> list[Row]:
-    """Encoder and decoder in one; flattening an image only to restore it is left out."""
-    end, start = encoder[-1], decoder[0]
-    if isinstance(end.layer, Flatten) and isinstance(start.layer, Unflatten) and end.input == start.output:
-        return encoder[:-1] + decoder[1:]
-    return encoder + decoder
 
 
 def _model(name: str, rows: list[Row], inputs: Ports, outputs: Ports, properties: dict[str, str]) -> ModelProto:
