@@ -31,7 +31,6 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.figures = path / "figures"
-        self.onnx = path / "onnx"
 
     @property
     def name(self) -> str:
@@ -72,6 +71,10 @@ class Run:
         from .model import load
 
         return load(self._there("model.keras"))
+
+    def export_folder(self, precision: str) -> Path:
+        """Where its ONNX graphs of that precision are: `onnx` for float32, else `onnx-float16`, ..."""
+        return self.path / ("onnx" if precision == "float32" else f"onnx-{precision}")
 
     @property
     def finished(self) -> bool:

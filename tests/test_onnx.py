@@ -233,6 +233,7 @@ def test_metadata(name):
             "kae.dataset": "digits",
             "kae.latent_size": str(variant.latent),
             "kae.pixel_range": "[0, 1]",
+            "kae.precision": "float32",
             "kae.variant": name,
         }
 

@@ -20,7 +20,8 @@ from keras_mnist_ae.export.runtime import OnnxAutoencoder
 from keras_mnist_ae.runs import Run
 from keras_mnist_ae.variants import VARIANTS
 
-IMAGES = datasets.load("digits").test.images[:340]  # more than a round of all batch sizes
+DATA = datasets.load("digits")
+IMAGES = DATA.test.images[:340]  # more than a round of all batch sizes
 FILES = {"encoder.onnx", "decoder.onnx", "autoencoder.onnx", "manifest.json"}
 
 
@@ -93,31 +94,31 @@ def test_nan_is_never_equal():
 
 
 def test_export_writes_a_whole_folder_that_runs_and_validates(copy):
-    graphs = folder.export(copy, IMAGES)
-    assert set(os.listdir(copy.onnx)) == FILES
-    manifest = json.loads((copy.onnx / "manifest.json").read_text())
+    graphs = folder.export(copy, DATA).graphs
+    assert set(os.listdir(copy.path / "onnx")) == FILES
+    manifest = json.loads(((copy.path / "onnx") / "manifest.json").read_text())
     assert manifest["graphs"] == json.loads(json.dumps(graphs))
     for graph in graphs:
-        assert graph["sha256"] == hashlib.sha256((copy.onnx / graph["file"]).read_bytes()).hexdigest()
-    ours = OnnxAutoencoder(copy.onnx)
+        assert graph["sha256"] == hashlib.sha256(((copy.path / "onnx") / graph["file"]).read_bytes()).hexdigest()
+    ours = OnnxAutoencoder(copy.path / "onnx")
     np.testing.assert_allclose(ours.reconstruct(IMAGES), copy.model.predict_on_batch((IMAGES / 255).astype("float32")), atol=1e-5)
     assert ours.info.metadata["dataset"] == "digits"
-    assert [graph["passed"] for graph in folder.validate(copy, IMAGES)] == [True] * 3
+    assert [graph["passed"] for graph in folder.validate(copy, DATA).graphs] == [True] * 3
 
 
 def test_second_export_gives_the_same_bytes(copy):
-    first = folder.export(copy, IMAGES)
-    second = folder.export(copy, IMAGES)
+    first = folder.export(copy, DATA).graphs
+    second = folder.export(copy, DATA).graphs
     assert [graph["sha256"] for graph in first] == [graph["sha256"] for graph in second]
 
 
 def test_failed_gate_leaves_the_export_that_was_there(copy, monkeypatch):
-    folder.export(copy, IMAGES[:20])
-    before = {path.name: path.read_bytes() for path in copy.onnx.iterdir()}
+    folder.export(copy, DATA, limit=20)
+    before = {path.name: path.read_bytes() for path in (copy.path / "onnx").iterdir()}
     monkeypatch.setattr(parity, "TOLERANCE", 0.0)
     with pytest.raises(ValidationError, match="differ from the Keras model"):
-        folder.export(copy, IMAGES[:20])
-    assert {path.name: path.read_bytes() for path in copy.onnx.iterdir()} == before
+        folder.export(copy, DATA, limit=20)
+    assert {path.name: path.read_bytes() for path in (copy.path / "onnx").iterdir()} == before
     assert not list(copy.path.glob(".onnx*"))
 
 
@@ -126,12 +127,12 @@ def test_failed_gate_leaves_nothing_where_nothing_was(copy, monkeypatch):
     result = command(copy, "export", "onnx")
     assert result.exit_code == 6
     assert "encoder.onnx" in result.stderr
-    assert not copy.onnx.exists()
+    assert not (copy.path / "onnx").exists()
 
 
 def test_full_disk_leaves_the_export_that_was_there(copy, monkeypatch):
-    folder.export(copy, IMAGES[:20])
-    before = {path.name: path.read_bytes() for path in copy.onnx.iterdir()}
+    folder.export(copy, DATA, limit=20)
+    before = {path.name: path.read_bytes() for path in (copy.path / "onnx").iterdir()}
     written = []
 
     def full(path, content):
@@ -143,9 +144,9 @@ def test_full_disk_leaves_the_export_that_was_there(copy, monkeypatch):
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(WriteError, match="No space left"):
-        folder.export(copy, IMAGES[:20])
+        folder.export(copy, DATA, limit=20)
     monkeypatch.undo()
-    assert {path.name: path.read_bytes() for path in copy.onnx.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in (copy.path / "onnx").iterdir()} == before
     assert not list(copy.path.glob(".onnx*"))
 
 
@@ -168,9 +169,9 @@ def test_commands_tell_of_each_graph(copy):
     ("change", "code", "message"),
     [
         (lambda run: None, 2, "there is no export"),
-        (lambda run: (run.onnx / "decoder.onnx").unlink(), 5, "decoder.onnx cannot be read"),
-        (lambda run: (run.onnx / "decoder.onnx").write_bytes(b"short"), 5, "is not the file that its manifest.json names"),
-        (lambda run: (run.onnx / "manifest.json").write_text("{"), 5, "is not a manifest of ours"),
+        (lambda run: ((run.path / "onnx") / "decoder.onnx").unlink(), 5, "decoder.onnx cannot be read"),
+        (lambda run: ((run.path / "onnx") / "decoder.onnx").write_bytes(b"short"), 5, "is not the file that its manifest.json names"),
+        (lambda run: ((run.path / "onnx") / "manifest.json").write_text("{"), 5, "is not a manifest of ours"),
         (lambda run: (run.path / "model.keras").write_bytes(b"short"), 5, "model.keras"),
         (lambda run: (run.path / "model.keras").unlink(), 2, "has no model.keras"),
     ],
@@ -178,10 +179,44 @@ def test_commands_tell_of_each_graph(copy):
 )
 def test_validate_of_what_is_not_right(copy, change, code, message, request):
     if "never" not in request.node.name:
-        folder.export(copy, IMAGES[:20])
+        folder.export(copy, DATA, limit=20)
     change(copy)
     result = command(copy, "validate")
     assert result.exit_code == code, result.stderr
     assert message in result.stderr
     assert "Traceback" not in result.stderr
     assert len(result.stderr.splitlines()) <= 6
+
+
+@pytest.mark.parametrize("precision", ["float16", "int8"])
+def test_other_precisions_stand_beside_float32_and_are_judged_by_the_error(copy, precision):
+    folder.export(copy, DATA, limit=20)
+    exported = json.loads(command(copy, "export", "onnx", "--precision", precision, "--json").stdout)
+    assert exported["folder"] == str(copy.path / f"onnx-{precision}")
+    assert [graph["tolerance"] for graph in exported["graphs"]] == [parity.TOLERATED_RISES[precision]] * 3
+    assert set(os.listdir(exported["folder"])) == FILES
+    assert set(os.listdir(copy.path / "onnx")) == FILES
+    ours = OnnxAutoencoder(exported["folder"])
+    assert ours.info.metadata["precision"] == precision
+    rise = np.square(ours.reconstruct(IMAGES[:20]) - IMAGES[:20] / 255).mean() / exported["graphs"][2]["keras_mse"] - 1
+    assert rise == pytest.approx(exported["graphs"][2]["mse_rise"], abs=1e-4)
+    for arguments in (["--precision", precision, copy.name], [exported["folder"]]):
+        options = ["--runs-dir", str(copy.path.parent), "--images", "20", "--json"]
+        told = json.loads(CliRunner().invoke(kae, ["validate", *arguments, *options]).stdout)
+        assert (told["run"], told["folder"], told["passed"]) == (str(copy.path), exported["folder"], True)
+
+
+def test_rise_beyond_the_tolerance_is_stopped(copy, monkeypatch):
+    monkeypatch.setitem(parity.TOLERATED_RISES, "int8", -0.5)
+    result = command(copy, "export", "onnx", "--precision", "int8")
+    assert result.exit_code == 6
+    assert "autoencoder.onnx" in result.stderr
+    assert not (copy.path / "onnx-int8").exists()
+
+
+def test_export_away_from_its_run_cannot_be_validated(copy, tmp_path):
+    folder.export(copy, DATA, limit=20)
+    (copy.path / "onnx").rename(tmp_path / "onnx")
+    result = CliRunner().invoke(kae, ["validate", str(tmp_path / "onnx")])
+    assert result.exit_code == 2
+    assert "outside its run" in result.stderr

@@ -32,6 +32,6 @@ def _aligned(lines: list[Sequence[str]]) -> list[str]:
     columns = []
     for column in zip(*lines, strict=True):
         width = max(map(len, column))
-        numbers = all(entry[:1].isdigit() or entry in {"", "-"} for entry in column[1:])
+        numbers = all(entry.lstrip("+-")[:1].isdigit() or entry in {"", "-"} for entry in column[1:])
         columns.append([entry.rjust(width) if numbers else entry.ljust(width) for entry in column])
     return ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]

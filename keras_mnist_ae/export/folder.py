@@ -5,54 +5,83 @@ import json
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from .. import runs
+from ..datasets import Dataset
 from ..errors import CorruptFileError, UsageError, ValidationError, WriteError
+from ..evaluation import to_float
 from ..files import replacing
 from ..runs import Run
 from . import manifest, onnx, weights
+from .onnx import Precision
 from .parity import Verdict, compare
 
+CALIBRATION = 1024  # training images that an int8 export is fitted to
 GRAPHS = ("encoder", "decoder", "autoencoder")
 
 
-def export(run: Run, images: NDArray[np.uint8]) -> list[dict[str, Any]]:
-    """Write encoder.onnx, decoder.onnx, autoencoder.onnx and manifest.json into the run's `onnx` folder.
+class Export(NamedTuple):
+    """The graphs of a run in one precision, and what the manifest says of each."""
 
-    The graphs are held against the Keras model on `images`, uint8 of shape (n, H, W, C), first; what is there already stays until all
-    is well. Gives what the manifest says of the graphs. Raises `ValidationError` when a graph differs, and `WriteError`.
+    folder: Path
+    precision: Precision
+    graphs: list[dict[str, Any]]
+
+
+def export(run: Run, data: Dataset, precision: Precision = "float32", limit: int | None = None) -> Export:
+    """Write encoder.onnx, decoder.onnx, autoencoder.onnx and manifest.json into the run's folder for that precision.
+
+    The graphs are held against the Keras model on the test images of `data`, the first `limit` if it is given, before; what is there
+    already stays until all is well. Raises `ValidationError` when a graph differs, and `WriteError`.
     """
+    images = data.test.images[:limit]
     facts = {
         "dataset": str(run.environment["dataset"]),
         "dataset_sha256": str(run.environment["dataset_sha256"]),
         **{name: f"{run.metrics[name]:.6g}" for name in ("train_mse", "test_mse")},
     }
     arrays = weights.read(run.model)
-    models = onnx.emit(run.model.variant, arrays, facts)
+    calibration = to_float(data.train.images[:CALIBRATION]).transpose(0, 3, 1, 2)
+    models = onnx.emit(run.model.variant, arrays, facts, precision, calibration)
     files = {name: model.SerializeToString(deterministic=True) for name, model in models.items()}
-    graphs = reports(files, passed(compare(run.model, files, images)))
+    graphs = reports(files, passed(compare(run.model, files, images, precision)))
     told = {
         "variant": run.model.variant.name,
+        "precision": precision,
         "weights_sha256": weights.fingerprint(arrays),
         **facts,
         "validated_images": len(images),
         "graphs": graphs,
     }
-    _write_whole(run.onnx, {**{f"{name}.onnx": content for name, content in files.items()}, manifest.NAME: _json(told)})
-    return graphs
+    folder = run.export_folder(precision)
+    _write_whole(folder, {**{f"{name}.onnx": content for name, content in files.items()}, manifest.NAME: _json(told)})
+    return Export(folder, precision, graphs)
 
 
-def validate(run: Run, images: NDArray[np.uint8]) -> list[dict[str, Any]]:
-    """Hold the exported graphs of a run against its Keras model again.
+def validate(run: Run, data: Dataset, precision: Precision = "float32", limit: int | None = None) -> Export:
+    """Hold the exported graphs of a run against its Keras model again, as `export` did.
 
     Raises `UsageError` when nothing was exported, `CorruptFileError` for a file that is not what the manifest says, and
     `ValidationError` when a graph differs.
     """
-    files = read(run.onnx)
-    return reports(files, passed(compare(run.model, files, images)))
+    folder = run.export_folder(precision)
+    files = read(folder)
+    return Export(folder, precision, reports(files, passed(compare(run.model, files, data.test.images[:limit], precision))))
+
+
+def find(name: str | None, runs_dir: Path) -> tuple[Run, Precision | None]:
+    """The run of that name or path, the latest for None; for the folder of an export that run and the precision. Raises `UsageError`."""
+    folder = Path(name or "").resolve()
+    if not name or not (folder / manifest.NAME).is_file():
+        return runs.find(name, runs_dir), None
+    run = Run(folder.parent)
+    for precision in onnx.PRECISIONS:
+        if run.export_folder(precision) == folder and (folder.parent / "config.toml").is_file():
+            return run, precision
+    raise UsageError(
+        f"{name} holds an export outside its run: the Keras model that it came from is not beside it.\nValidate it in the run's folder."
+    )
 
 
 def read(folder: Path) -> dict[str, bytes]:
@@ -81,10 +110,12 @@ def reports(files: dict[str, bytes], verdicts: list[Verdict]) -> list[dict[str, 
 def passed(verdicts: list[Verdict]) -> list[Verdict]:
     """The verdicts, when all are good. Raises `ValidationError` with those that are not."""
     failures = [
-        f"{verdict.graph}.onnx: {verdict.max_abs_diff:.2g}, tolerance {verdict.tolerance:.2g}" for verdict in verdicts if not verdict.passed
+        f"{verdict.graph}.onnx: difference {verdict.max_abs_diff:.2g}, MSE {verdict.mse_rise:+.2%}, tolerance {verdict.tolerance:.2g}"
+        for verdict in verdicts
+        if not verdict.passed
     ]
     if failures:
-        raise ValidationError("\n".join(["the ONNX graphs differ from the Keras model; largest difference:", *failures]))
+        raise ValidationError("\n".join(["the ONNX graphs differ from the Keras model:", *failures]))
     return verdicts
 
 

@@ -10,6 +10,7 @@ OPERATORS = frozenset(
         *("Conv", "ConvTranspose", "Gemm", "MaxPool", "GlobalAveragePool", "Flatten", "Reshape", "Mul", "Add"),  # rows
         *("Relu", "Tanh", "Sigmoid"),  # activations
         *("Equal", "Where", "Resize"),  # pooling with switches
+        *("Cast", "QuantizeLinear", "DequantizeLinear"),  # float16 and int8
     }
 )
 OUR_METADATA = ("latent_size", "pixel_range", "variant", "version", "weights_sha256")
