@@ -1,14 +1,15 @@
 """The runtime: every form of input, agreement with Keras, an environment without Keras, files not to be trusted."""
 
-import os
 import subprocess
-import sys
+import venv
+from importlib.metadata import distribution
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from packaging.requirements import Requirement
 from test_onnx import assert_codes_equal, assert_images_equal, emitted, trained
 
 from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError
@@ -122,12 +123,9 @@ def test_only_the_graph_in_use_is_read(exported, tmp_path, digits):
 
 
 WITHOUT_KERAS = """
-import sys
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"keras", "torch", "tensorflow", "jax", "onnx", "sklearn", "matplotlib", "click"}:
-            raise ImportError(f"{name} is blocked")
-sys.meta_path.insert(0, Blocker())
+import importlib.util, sys
+for name in ("keras", "torch", "tensorflow", "jax", "onnx", "sklearn", "matplotlib", "tensorflow_datasets"):
+    assert importlib.util.find_spec(name) is None, name
 import numpy as np
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
 ours = OnnxAutoencoder(sys.argv[1])
@@ -136,18 +134,51 @@ np.savez(sys.argv[3], images=ours.reconstruct(images), again=ours.decode(ours.en
 """
 
 
+@pytest.fixture(scope="session")
+def bare_python(tmp_path_factory):
+    """A virtual environment's Python: numpy, onnxruntime, click, what these require, and this package."""
+    folder = tmp_path_factory.mktemp("bare")
+    venv.create(folder, with_pip=False, symlinks=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "keras_mnist_ae").symlink_to(Path(__file__).parents[1] / "keras_mnist_ae")
+    wanted, seen = ["numpy", "onnxruntime", "click"], set()
+    while wanted:
+        name = wanted.pop()
+        if name not in seen:
+            seen.add(name)
+            package = distribution(name)
+            requirements = [Requirement(text) for text in package.requires or []]
+            wanted += [each.name for each in requirements if each.marker is None or each.marker.evaluate({"extra": ""})]
+            for top in {path.parts[0] for path in package.files if path.parts[0] not in {"..", "__pycache__"}}:
+                if not (site / top).exists():
+                    (site / top).symlink_to(package.locate_file(top))
+    return folder / "bin" / "python"
+
+
+def run_bare(python, *arguments):
+    command = [python, "-I", "-W", "error", *arguments]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True)
+
+
 @pytest.mark.parametrize("name", ALL)
-def test_works_where_neither_keras_nor_onnx_is_installed(name, exported, digits, tmp_path):
+def test_works_where_neither_keras_nor_onnx_is_installed(name, exported, bare_python, digits, tmp_path):
     np.save(tmp_path / "images.npy", digits[:5])
-    command = [sys.executable, "-W", "error", "-c", WITHOUT_KERAS, exported(name), tmp_path / "images.npy", tmp_path / "results.npz"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
-    done = subprocess.run(list(map(str, command)), env=environment, cwd=tmp_path, capture_output=True, text=True)
+    done = run_bare(bare_python, "-c", WITHOUT_KERAS, exported(name), tmp_path / "images.npy", tmp_path / "results.npz")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     results = np.load(tmp_path / "results.npz")
     assert results["variant"] == name
     expected = OnnxAutoencoder(exported(name)).reconstruct(digits[:5])
     assert_images_equal(results["images"], expected)
     assert_images_equal(results["again"], expected)
+
+
+def test_infer_works_there_too(exported, bare_python, digits, tmp_path):
+    np.save(tmp_path / "images.npy", digits[:5])
+    kae = "import sys; from keras_mnist_ae.cli.main import main; main()"
+    arguments = ["infer", "encode", exported("mlp"), tmp_path / "images.npy", "-o", tmp_path / "codes.npy"]
+    done = run_bare(bare_python, "-c", kae, *arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_codes_equal(np.load(tmp_path / "codes.npy"), OnnxAutoencoder(exported("mlp")).encode(digits[:5]))
 
 
 # --- images and codes that do not fit

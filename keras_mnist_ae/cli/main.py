@@ -9,6 +9,7 @@ import click
 
 from .. import __version__, interruption
 from ..errors import KaeError, WriteError
+from .bench import bench
 from .data import data
 from .demo import demo
 from .evaluate import evaluate
@@ -68,7 +69,7 @@ def kae() -> None:
     """Image autoencoders: train with Keras on torch, TensorFlow or JAX, and look at what they learned."""
 
 
-for command in (models, data, train, runs, evaluate, export, validate, infer, demo):
+for command in (models, data, train, runs, evaluate, export, validate, infer, bench, demo):
     kae.add_command(command)
 
 

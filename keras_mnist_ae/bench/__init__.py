@@ -1,0 +1,1 @@
+"""Measured side by side, in one run: this package, stock Keras, plain PyTorch."""

@@ -1,0 +1,88 @@
+"""What the benchmarks compare is the same function, and their tables hold what they say. No times."""
+
+import json
+from collections import Counter
+
+import keras
+import numpy as np
+import onnx
+import pytest
+import torch
+from click.testing import CliRunner
+from test_onnx import ALL, first, last, trained
+from torch_modules import MODULES
+
+from keras_mnist_ae.bench import timing
+from keras_mnist_ae.bench.plain import Plain
+from keras_mnist_ae.cli.main import kae
+from keras_mnist_ae.export import weights
+from keras_mnist_ae.variants import VARIANTS
+
+needs_torch = pytest.mark.skipif(keras.backend.backend() != "torch", reason="Keras exports to ONNX with torch alone")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_plain_module_is_the_keras_model(name, digits):
+    model, plain = trained(name), Plain(VARIANTS[name]).eval()
+    plain.load(weights.read(model))
+    with torch.no_grad():
+        ours = last(plain(torch.from_numpy(first(digits[:16]))).numpy())
+    expected = np.asarray(model.predict_on_batch(digits[:16]))
+    same = np.isclose(ours, expected, rtol=0, atol=1e-5).all(axis=(1, 2, 3))
+    assert same.mean() > (0.8 if VARIANTS[name].switches else 0.999), "switches differ where two pixels are equal up to rounding"
+
+
+@pytest.mark.filterwarnings("ignore")  # of PyTorch's exporter
+@pytest.mark.parametrize("name", [name for name in ALL if not VARIANTS[name].switches])
+def test_plain_module_exports_what_a_hand_written_one_does(name, tmp_path):
+    class Whole(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = MODULES[name]()
+
+        def forward(self, image):
+            return self.inner(image)[1]
+
+    counts = []
+    for module in (Plain(VARIANTS[name]), Whole()):
+        torch.onnx.export(module.eval(), (torch.zeros(2, 1, 28, 28),), tmp_path / "model.onnx", dynamo=False, opset_version=17)
+        counts.append(Counter(node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node))
+    heavy = {"Conv", "ConvTranspose", "Gemm", "Relu", "GlobalAveragePool", "Flatten"}
+    assert {op: n for op, n in counts[0].items() if op in heavy} == {op: n for op, n in counts[1].items() if op in heavy}
+    assert counts[0].total() <= counts[1].total()
+
+
+def test_ratio_is_of_rounds_not_of_medians():
+    ours, theirs = np.array([1.0, 10.0, 3.0]), np.array([2.0, 20.0, 6.0])
+    assert timing.ratio(ours, theirs) == timing.Ratio(0.5, 0.5, 0.5)
+    assert timing.ratio(np.array([1.0, 2.0, 4.0]), np.ones(3)) == timing.Ratio(2.0, 1.5, 3.0)
+
+
+def test_every_call_has_its_turn_in_every_round(monkeypatch):
+    turns = []
+    monkeypatch.setattr(timing, "SHORTEST", 0.0)
+    times = timing.alternate({"a": lambda: turns.append("a"), "b": lambda: turns.append("b")})
+    assert "".join(turns) == "aabb" + "ab" * timing.ROUNDS
+    assert {name: len(taken) for name, taken in times.items()} == {"a": timing.ROUNDS, "b": timing.ROUNDS}
+
+
+@needs_torch
+def test_infer_compares_equal_functions(monkeypatch):
+    monkeypatch.setattr(timing, "ROUNDS", 2)
+    done = CliRunner().invoke(kae, ["bench", "infer", "mlp", "--json"], catch_exceptions=False)
+    results = json.loads(done.stdout)["results"]
+    forms = ["float32", "float16", "int8", "Keras' export", "PyTorch's export"]
+    assert [(result["batch"], result["graph"]) for result in results] == [(batch, form) for batch in (1, 256) for form in forms]
+    for result in results:
+        assert result["max_abs_diff"] < {"float16": 1e-3, "int8": 0.05}.get(result["graph"], 1e-5)
+        assert result["microseconds"] > 0
+        if result["graph"] == "float32":
+            assert result["to_float32"]["median"] == 1
+        if result["graph"] == "Keras' export":
+            assert result["to_keras"]["median"] == 1
+
+
+def test_infer_of_an_unknown_variant():
+    done = CliRunner().invoke(kae, ["bench", "infer", "conv-k14"])
+    assert done.exit_code == 2
+    assert "did you mean 'conv-k1" in done.stderr
