@@ -36,6 +36,10 @@ results: .venv/installed-dev
 	    $(BIN)/kae train conv-avgpool --backend $$backend --runs-dir runs/results --name conv-avgpool-$$backend || exit; done
 	for variant in $(VARIANTS); do $(BIN)/kae evaluate $$variant --runs-dir runs/results || exit; done
 	$(BIN)/kae runs --runs-dir runs/results --json | $(BIN)/python -m json.tool > docs/results.json
+	rm -f docs/exports.jsonl
+	for variant in $(VARIANTS); do for precision in float32 float16 int8; do \
+	    $(BIN)/kae export onnx $$variant --precision $$precision --runs-dir runs/results --json >> docs/exports.jsonl || exit; done; done
+	$(BIN)/kae bench infer --json | $(BIN)/python -m json.tool > docs/infer.json
 	cp runs/results/conv-avgpool/figures/reconstructions.png docs/images/
 	$(MAKE) docs
 

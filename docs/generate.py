@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+KERAS = "Keras' export"
 OUTSIDE = {  # what has no docstring
     "pyproject.toml": "the package, its dependencies, the tools' settings",
     "constraints.txt": "the versions it is tested with",
@@ -65,6 +66,57 @@ def backends_table() -> str:
     for backend in ("torch", "tensorflow", "jax"):
         run = results()["conv-avgpool" if backend == "torch" else f"conv-avgpool-{backend}"]
         lines.append(f"| {backend} | {run['loss']:.5f} | {run['metrics']['test_mse']:.5f} | `kae train conv-avgpool --backend {backend}` |")
+    return "\n".join(lines)
+
+
+def exports() -> dict[tuple[str, str], dict]:
+    """The autoencoder graphs that `make results` exported, by variant and precision."""
+    lines = (ROOT / "docs" / "exports.jsonl").read_text(encoding="utf-8").splitlines()
+    found = {}
+    for told in map(json.loads, lines):
+        precision = Path(told["folder"]).name.removeprefix("onnx").removeprefix("-") or "float32"
+        found[Path(told["run"]).name, precision] = told["graphs"][2]
+    return found
+
+
+def inference() -> dict[tuple[str, str, int], dict]:
+    """What `kae bench infer` measured, by variant, graph and batch size."""
+    results = json.loads((ROOT / "docs" / "infer.json").read_text(encoding="utf-8"))["results"]
+    return {(result["variant"], result["graph"], result["batch"]): result for result in results}
+
+
+def precisions_table() -> str:
+    """Size and error of the graphs in each precision."""
+    from keras_mnist_ae.variants import VARIANTS
+
+    lines = ["| variant | float32 | float16 | rise | int8 | rise | |", "| --- | --: | --: | --: | --: | --: | --- |"]
+    for name in VARIANTS:
+        full, half, integer = (exports()[name, precision] for precision in ("float32", "float16", "int8"))
+        slower = [p for p in ("float16", "int8") if any(inference()[name, p, batch]["to_float32"]["low"] > 1 for batch in (1, 256))]
+        lines.append(
+            f"| {name} | {full['bytes']:,} | {half['bytes']:,} | {100 * half['mse_rise']:+.3f} % | {integer['bytes']:,} "
+            f"| {100 * integer['mse_rise']:+.2f} % | {'size only: ' + ', '.join(slower) if slower else ''} |"
+        )
+    return "\n".join(lines)
+
+
+def infer_table() -> str:
+    """The float32 graphs beside the exports of Keras and PyTorch."""
+    from keras_mnist_ae.variants import VARIANTS
+
+    lines = [
+        "| variant | nodes | Keras' nodes | batch | time, us | to Keras' export | to PyTorch's | float16 to float32 | int8 to float32 |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: | --: |",
+    ]
+    for name in VARIANTS:
+        for batch in (1, 256):
+            ours, half, integer = (inference()[name, graph, batch] for graph in ("float32", "float16", "int8"))
+            to_pytorch = f"{ours['to_pytorch']['median']:.2f}" if ours["to_pytorch"] else "-"
+            lines.append(
+                f"| {name} | {ours['nodes']} | {inference()[name, KERAS, batch]['nodes']} | {batch} | {ours['microseconds']:,.0f} "
+                f"| {ours['to_keras']['median']:.2f} | {to_pytorch} "
+                f"| {half['to_float32']['median']:.2f} | {integer['to_float32']['median']:.2f} |"
+            )
     return "\n".join(lines)
 
 

@@ -26,7 +26,7 @@ LEVELS = {
     "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
     "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
-REFERENCED = 4  # images through onnx.reference, a slow second runtime
+REFERENCED = 2  # images through onnx.reference, a slow second runtime
 REFERENCE_OPSET = 19  # the first whose DequantizeLinear it knows; what the graphs use means the same there
 
 Arrays = list[NDArray[Any]]
@@ -92,7 +92,8 @@ def compare(model: Autoencoder, files: dict[str, bytes], images: NDArray[np.uint
     comparison = Comparison(model, images, TOLERATED_RISES.get(precision))
     for level in LEVELS.values():
         comparison.add(_session(files, level), _slices(len(images)))
-    comparison.add(_reference(files), [slice(0, REFERENCED)], measured=False)
+    with np.errstate(over="ignore"):  # its sigmoid takes the way over infinity
+        comparison.add(_reference(files), [slice(0, REFERENCED)], measured=False)
     return [comparison.verdict(name, content) for name, content in files.items()]
 
 
