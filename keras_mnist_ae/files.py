@@ -1,5 +1,6 @@
 """Files that are whole or not there: every write of this package goes through `replacing`."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _flush(path.parent)
     except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror or error}\nFree some space there or choose another folder.") from error
+        raise WriteError(f"cannot write {path}: {error.strerror or error}\n{advice(error)}") from error
     finally:
         _discard(temporary)
 
@@ -36,6 +37,11 @@ def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all. Raises `WriteError`."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def advice(error: OSError) -> str:
+    """What to do about a file that could not be written."""
+    return "Free some space there." if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Choose another folder, or change this one."
 
 
 def _flush(path: Path) -> None:

@@ -80,8 +80,9 @@ def load_data(config: TrainConfig) -> datasets.Dataset:
 def reopen(run: runs.Run, data_dir: Path | None = None) -> tuple["Autoencoder", datasets.Dataset]:
     """The model of a finished run, on the run's backend, and the dataset it was trained on; `data_dir` where the data lie elsewhere now.
 
-    Raises as `train` does, and `CorruptFileError` for a run whose files cannot be read.
+    Raises as `train` does, `UsageError` for a run that was not finished, and `CorruptFileError` for one whose files cannot be read.
     """
+    run.metrics  # noqa: B018  (written last)
     config = dataclasses.replace(run.config, data_dir=str(data_dir)) if data_dir else run.config
     backend.choose(config.backend)
     data = load_data(config)

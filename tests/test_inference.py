@@ -76,10 +76,12 @@ def test_pictures_in_and_out(mlp, tmp_path):
     pictures.mkdir()
     for number, image in enumerate(IMAGES[:12]):
         Image.fromarray(image[..., 0]).convert("RGB" if number % 2 else "L").save(pictures / f"{number:02}.png")
+    (pictures / "11.png").rename(pictures / "last.png")
     assert run("reconstruct", mlp, pictures, "-o", tmp_path / "out").exit_code == 0
     expected = np.rint(np.clip(OnnxAutoencoder(mlp).reconstruct(IMAGES[:12]), 0, 1) * 255)
     found = np.stack([np.asarray(Image.open(path)) for path in sorted((tmp_path / "out").iterdir())])
     np.testing.assert_allclose(found, expected[..., 0], atol=1)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in pictures.iterdir())
     assert run("encode", mlp, pictures / "03.png", "-o", tmp_path / "one.npy").exit_code == 0
     np.testing.assert_allclose(np.load(tmp_path / "one.npy"), OnnxAutoencoder(mlp).encode(IMAGES[3:4]), atol=1e-5)
 
@@ -168,7 +170,8 @@ def test_changed_graph_is_refused(mlp, tmp_path):
     folder.mkdir()
     for path in mlp.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
-    (folder / "manifest.json").write_text(json.dumps({"graphs": [{"file": "encoder.onnx", "sha256": "0" * 64}]}))
+    graphs = [{"file": "encoder.onnx", "sha256": "0" * 64}]
+    (folder / "manifest.json").write_text(json.dumps({"variant": "mlp", "precision": "float32", "weights_sha256": "", "graphs": graphs}))
     np.save(tmp_path / "images.npy", IMAGES[:2])
     result = run("encode", folder, tmp_path / "images.npy", "-o", tmp_path / "codes.npy")
     assert result.exit_code == 5

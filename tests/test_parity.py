@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from keras_mnist_ae import build, datasets, train
 from keras_mnist_ae.cli.main import kae
@@ -152,6 +152,70 @@ def test_full_disk_leaves_the_export_that_was_there(copy, monkeypatch):
     assert not list(copy.path.glob(".onnx*"))
 
 
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), None], ids=["full disk", "killed"])
+def test_failure_between_the_two_renames_loses_nothing(copy, monkeypatch, failure):
+    folder.export(copy, DATA, limit=20)
+    exported = copy.path / "onnx"
+    before = {path.name: path.read_bytes() for path in exported.iterdir()}
+    rename = type(exported).rename
+
+    def failing(path, target):
+        if path.name == ".onnx.new":
+            raise failure or KeyboardInterrupt  # nothing of the swap runs after a kill, nor after this
+        return rename(path, target)
+
+    monkeypatch.setattr("pathlib.Path.rename", failing)
+    with pytest.raises(WriteError if failure else KeyboardInterrupt):
+        folder.export(copy, DATA, limit=20)
+    monkeypatch.undo()
+    if failure is None:
+        assert not exported.exists()
+        folder.export(copy, DATA, limit=20)  # finds the old one again, and replaces it
+    assert {path.name: path.read_bytes() for path in exported.iterdir()} == before
+    assert not list(copy.path.glob(".onnx*"))
+
+
+def test_what_else_lies_in_the_folder_stays(copy):
+    folder.export(copy, DATA, limit=20)
+    (copy.path / "onnx" / "notes.txt").write_text("mine")
+    (copy.path / "onnx" / "more").mkdir()
+    folder.export(copy, DATA, limit=20)
+    assert (copy.path / "onnx" / "notes.txt").read_text() == "mine"
+    assert set(os.listdir(copy.path / "onnx")) == {*FILES, "notes.txt", "more"}
+
+
+def test_file_in_the_place_of_the_folder_is_left_alone(copy):
+    (copy.path / "onnx").write_text("mine")
+    for _ in range(2):
+        result = command(copy, "export", "onnx")
+        assert result.exit_code == 8
+        assert "onnx: Not a directory" in result.stderr
+    assert (copy.path / "onnx").read_text() == "mine"
+
+
+def tampered(change):
+    """An export whose encoder was changed and whose manifest was made to agree."""
+
+    def change_run(run):
+        path = run.path / "onnx" / "encoder.onnx"
+        model = onnx.load(path)
+        change(model)
+        path.write_bytes(model.SerializeToString())
+        manifest = json.loads((run.path / "onnx" / "manifest.json").read_text())
+        manifest["graphs"][0]["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        (run.path / "onnx" / "manifest.json").write_text(json.dumps(manifest))
+
+    return change_run
+
+
+def told(key, value):
+    def change(run):
+        path = run.path / "onnx" / "manifest.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+
+    return change
+
+
 def command(run, *arguments):
     options = ["--runs-dir", str(run.path.parent), "--images", "20"]
     return CliRunner().invoke(kae, [*arguments, run.name, *options], catch_exceptions=False)
@@ -176,8 +240,19 @@ def test_commands_tell_of_each_graph(copy):
         (lambda run: ((run.path / "onnx") / "manifest.json").write_text("{"), 5, "is not a manifest of ours"),
         (lambda run: (run.path / "model.keras").write_bytes(b"short"), 5, "model.keras"),
         (lambda run: (run.path / "model.keras").unlink(), 2, "has no model.keras"),
+        (lambda run: (run.path / "metrics.json").unlink(), 2, "was not finished"),
+        (told("precision", "int8"), 5, "its precision is float32, but manifest.json says int8"),
+        (told("variant", "conv-k15"), 5, "its variant is mlp, but manifest.json says conv-k15"),
+        (told("weights_sha256", "0" * 64), 5, "its weights_sha256 is"),
+        (tampered(lambda model: model.graph.node.append(helper.make_node("Identity", ["latent"], ["more"]))), 5, "operator 'Identity'"),
+        (tampered(lambda model: model.opset_import.append(helper.make_opsetid("", 99))), 5, "encoder.onnx is damaged"),
+        (tampered(lambda model: model.ClearField("metadata_props")), 5, "its metadata lack"),
+        (tampered(lambda model: setattr(model.graph.input[0].type.tensor_type.shape.dim[0], "dim_value", 3)), 5, "encoder.onnx is damaged"),
     ],
-    ids=["never exported", "file gone", "file changed", "manifest broken", "model broken", "model gone"],
+    ids=[
+        *("never exported", "file gone", "file changed", "manifest broken", "model broken", "model gone", "not finished"),
+        *("other precision", "other variant", "other weights", "operator", "opset", "metadata", "fixed batch"),
+    ],
 )
 def test_validate_of_what_is_not_right(copy, change, code, message, request):
     if "never" not in request.node.name:

@@ -50,6 +50,8 @@ def validate(run: str | None, runs_dir: Path, data_dir: Path | None, precision: 
     from ..training import reopen
 
     found, of_folder = find(run, runs_dir)
+    if of_folder and precision and of_folder != precision:
+        raise click.UsageError(f"{run} is an export in {of_folder}, not in {precision}")
     _, data = reopen(found, data_dir)
     report(found, data, validate(found, data, of_folder or precision or "float32", images), images, as_json, passed=True)
 
@@ -79,7 +81,7 @@ def report(run: Any, data: Any, export: Any, images: int | None, as_json: bool, 
     ]
     echo_table(header, rows)
     count = len(data.test.images[:images])
-    click.echo(f"on {count:,} test images of {data.name}, at every optimisation level of onnxruntime, in batches of 1 to 257")
+    click.echo(f"on {count:,} test images of {data.name}, at every optimisation level of onnxruntime, in batches of different sizes")
     if exact and graphs[0]["ties"]:
         click.echo(
             f"{graphs[0]['ties']} images have a pooling window whose two largest pixels are equal up to rounding: their switches differ"

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .. import __version__, interruption
-from ..errors import KaeError, WriteError
+from ..errors import KaeError, MissingDependencyError, WriteError
 from .bench import bench
 from .data import data
 from .demo import demo
@@ -51,6 +51,9 @@ def _ending(error: BaseException) -> tuple[str, int]:
             return str(error), error.exit_code
         case KeyboardInterrupt():
             return "interrupted", 130
+        case ModuleNotFoundError(name=str(name)) if not name.startswith("keras_mnist_ae"):
+            package = name.partition(".")[0]
+            return f"the package {package!r} is not installed.\nInstall it: pip install {package}", MissingDependencyError.exit_code
         case MemoryError():
             return f"out of memory: {error}\nA smaller --batch-size or --limit needs less.", 1
         case OSError() if error.errno == 28 and error.filename is None:

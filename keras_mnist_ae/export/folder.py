@@ -7,18 +7,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import runs
+from .. import interruption, runs
 from ..datasets import Dataset
 from ..errors import CorruptFileError, UsageError, ValidationError, WriteError
 from ..evaluation import to_float
-from ..files import replacing
+from ..files import advice, replacing
 from ..runs import Run
 from . import manifest, onnx, weights
 from .onnx import Precision
 from .parity import Verdict, compare
+from .runtime import OnnxAutoencoder
 
 CALIBRATION = 1024  # training images that an int8 export is fitted to
-GRAPHS = ("encoder", "decoder", "autoencoder")
 
 
 class Export(NamedTuple):
@@ -66,7 +66,14 @@ def validate(run: Run, data: Dataset, precision: Precision = "float32", limit: i
     `ValidationError` when a graph differs.
     """
     folder = run.export_folder(precision)
-    files = read(folder)
+    if not (folder / manifest.NAME).is_file():
+        raise UsageError(f"there is no export in {folder}.\nMake one: kae export onnx --precision {precision}")
+    autoencoder = OnnxAutoencoder(folder)
+    files = autoencoder.load()
+    if autoencoder.info.metadata["weights_sha256"] != weights.fingerprint(weights.read(run.model)):
+        raise CorruptFileError(
+            f"the graphs in {folder} hold other weights than the model of the run.\nMake the export anew: kae export onnx"
+        )
     return Export(folder, precision, reports(files, passed(compare(run.model, files, data.test.images[:limit], precision))))
 
 
@@ -82,21 +89,6 @@ def find(name: str | None, runs_dir: Path) -> tuple[Run, Precision | None]:
     raise UsageError(
         f"{name} holds an export outside its run: the Keras model that it came from is not beside it.\nValidate it in the run's folder."
     )
-
-
-def read(folder: Path) -> dict[str, bytes]:
-    """The graphs of an export, each checked against the manifest's sha256. Raises `UsageError` and `CorruptFileError`."""
-    if not (folder / manifest.NAME).is_file():
-        raise UsageError(f"there is no export in {folder}.\nMake one: kae export onnx")
-    files = {}
-    for name in GRAPHS:
-        path = folder / f"{name}.onnx"
-        try:
-            files[name] = path.read_bytes()
-        except OSError as error:
-            raise CorruptFileError(f"{path} cannot be read: {error.strerror}\nMake the export anew: kae export onnx") from error
-        manifest.check(path, files[name])
-    return files
 
 
 def reports(files: dict[str, bytes], verdicts: list[Verdict]) -> list[dict[str, Any]]:
@@ -120,22 +112,37 @@ def passed(verdicts: list[Verdict]) -> list[Verdict]:
 
 
 def _write_whole(folder: Path, contents: dict[str, bytes]) -> None:
-    """All files in a new folder that then takes the place of the old one."""
+    """All files in a new folder that then takes the place of the old one, with whatever else the old one held."""
     new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
     try:
+        if old.is_dir() and not folder.exists():  # a process was killed between the two renames below
+            old.rename(folder)
         for stale in (new, old):
             shutil.rmtree(stale, ignore_errors=True)
         for name, content in contents.items():
             with replacing(new / name) as temporary:
                 temporary.write_bytes(content)
-        with suppress(FileNotFoundError):
-            folder.rename(old)
-        new.rename(folder)
+        for other in folder.iterdir() if folder.exists() else ():
+            if other.name not in contents:
+                (shutil.copytree if other.is_dir() else shutil.copy2)(other, new / other.name)
+        with interruption.deferred():
+            _swap(folder, new, old)
     except OSError as error:
-        raise WriteError(f"cannot write {folder}: {error.strerror or error}\nFree some space there.") from error
+        raise WriteError(f"cannot write {folder}: {error.strerror or error}\n{advice(error)}") from error
     finally:
-        for stale in (new, old):
-            shutil.rmtree(stale, ignore_errors=True)
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _swap(folder: Path, new: Path, old: Path) -> None:
+    with suppress(FileNotFoundError):
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        with suppress(FileNotFoundError):
+            old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _json(value: Any) -> bytes:

@@ -25,14 +25,16 @@ def infer(job: str, folder: Path, source: Path, target: Path) -> int:
     """Run `job` ("encode", "decode" or "reconstruct") of the graphs in `folder` over `source` into `target`; give the number of items.
 
     `source` is a .npy file, a .npz file (whose arrays are named as the graphs' inputs, or the only one), a .png picture or a folder of
-    them. `target` is a .npy file; a .npz file, needed where encoding gives switches too; or, for images, a new folder of .png pictures.
-    Raises `UsageError` for another kind of file, `DataError` for content that does not fit, `CorruptFileError`, and `WriteError`.
+    them. `target` is a .npy file; a .npz file, needed where encoding gives switches too; or, for images, a new folder of .png pictures,
+    which bear the names of those that were read, else numbers. Raises `UsageError` for another kind of file, `DataError` for content that
+    does not fit, `CorruptFileError`, and `WriteError`.
     """
     model = OnnxAutoencoder(folder, chunk=CHUNK)
     ports = ["latent", *model.info.switches] if job == "decode" else ["image"]
     names = ["latent", *model.info.switches] if job == "encode" else ["reconstruction"]
+    pictures = _paths(source)
     count = 0
-    with _reading(source, ports, model.info.image) as (total, chunks), _writing(target, names, total) as write:
+    with _reading(source, pictures, ports, model.info.image) as (total, chunks), _writing(target, names, total, pictures) as write:
         for chunk in chunks:
             given: Any = [chunk[port] for port in ports] if len(ports) > 1 else chunk[ports[0]]
             result = getattr(model, job)(given)
@@ -42,17 +44,23 @@ def infer(job: str, folder: Path, source: Path, target: Path) -> int:
     return count
 
 
+def _paths(source: Path) -> list[Path] | None:
+    """The pictures in a folder, by name, or the one; None for a file of arrays."""
+    if source.is_dir():
+        return sorted(path for path in source.iterdir() if path.suffix in PICTURES)
+    return [source] if source.suffix in PICTURES else None
+
+
 @contextmanager
-def _reading(source: Path, ports: list[str], image: tuple[int, ...]) -> Iterator[tuple[int, Iterator[Arrays]]]:
+def _reading(source: Path, pictures: list[Path] | None, ports: list[str], image: tuple[int, ...]) -> Iterator[tuple[int, Iterator[Arrays]]]:
     """How many items there are, and their chunks by the name of the input."""
     with ExitStack() as stack:
-        if source.is_dir() or source.suffix in PICTURES:
-            paths = sorted(path for path in source.iterdir() if path.suffix in PICTURES) if source.is_dir() else [source]
-            if not paths or ports != ["image"]:
+        if pictures is not None:
+            if not pictures or ports != ["image"]:
                 raise DataError(
-                    f"{source} has no .png pictures." if not paths else "codes cannot be read from pictures; give .npy or .npz."
+                    f"{source} has no .png pictures." if not pictures else "codes cannot be read from pictures; give .npy or .npz."
                 )
-            yield len(paths), ({"image": _pictures(paths[at : at + CHUNK], image)} for at in range(0, len(paths), CHUNK))
+            yield len(pictures), ({"image": _pictures(pictures[at : at + CHUNK], image)} for at in range(0, len(pictures), CHUNK))
             return
         try:
             streams = _streams(source, ports, stack)
@@ -126,7 +134,7 @@ def _pictures(paths: list[Path], image: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 @contextmanager
-def _writing(target: Path, names: list[str], total: int) -> Iterator[Any]:
+def _writing(target: Path, names: list[str], total: int, pictures: list[Path] | None) -> Iterator[Any]:
     """A function that takes chunks by name; when the block ends well, `target` is there, and otherwise as it was before."""
     match target.suffix:
         case ".npy":
@@ -148,22 +156,21 @@ def _writing(target: Path, names: list[str], total: int) -> Iterator[Any]:
                 raise UsageError(f"{target} exists; name a new folder for the pictures.")
             with replacing(target) as temporary:
                 temporary.mkdir()
-                yield _drawing(temporary, total)
+                labels = (f"{number:0{len(str(total))}}" for number in range(total))
+                yield _drawing(temporary, labels if pictures is None else (path.stem for path in pictures))
         case _:
             raise UsageError(
                 f"cannot write {target.name}; name a .npy or .npz file{'' if 'latent' in names else ', or a folder for pictures'}."
             )
 
 
-def _drawing(folder: Path, total: int) -> Any:
+def _drawing(folder: Path, labels: Iterator[str]) -> Any:
     from PIL import Image
-
-    numbers = iter(range(total))
 
     def write(chunk: Arrays) -> None:
         for image in np.rint(np.clip(chunk["reconstruction"], 0, 1) * 255).astype(np.uint8):
             pixels = image[..., 0] if image.shape[-1] == 1 else image
-            Image.fromarray(pixels).save(folder / f"{next(numbers):0{len(str(total))}}.png")
+            Image.fromarray(pixels).save(folder / f"{next(labels)}.png")
 
     return write
 

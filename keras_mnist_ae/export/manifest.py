@@ -9,17 +9,23 @@ from ..errors import CorruptFileError
 NAME = "manifest.json"
 
 
-def check(path: Path, content: bytes) -> None:
-    """Raise `CorruptFileError` when the manifest beside `path` does not name a file of that name and content.
+TOLD = ("variant", "precision", "weights_sha256")  # of the graphs, in their metadata too
 
-    A folder without a manifest says nothing of its files, and passes.
+
+def check(path: Path, content: bytes) -> dict[str, str]:
+    """What the manifest beside `path` says of all the graphs; nothing where there is none.
+
+    Raises `CorruptFileError` when it does not name a file of that name and content.
     """
     manifest = path.with_name(NAME)
     if not manifest.is_file():
-        return
+        return {}
     try:
-        told = {graph["file"]: graph["sha256"] for graph in json.loads(manifest.read_text(encoding="utf-8"))["graphs"]}
+        told = json.loads(manifest.read_text(encoding="utf-8"))
+        expected = {graph["file"]: graph["sha256"] for graph in told["graphs"]}
+        of_all = {key: str(told[key]) for key in TOLD}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptFileError(f"{manifest} is not a manifest of ours: {error!r}\nMake the export anew: kae export onnx") from error
-    if told.get(path.name) != hashlib.sha256(content).hexdigest():
+    if expected.get(path.name) != hashlib.sha256(content).hexdigest():
         raise CorruptFileError(f"{path} is not the file that its {NAME} names.\nMake the export anew: kae export onnx")
+    return of_all

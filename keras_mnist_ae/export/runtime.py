@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CorruptFileError, DataError, UsageError
 from . import manifest
-from .screening import screened
+from .screening import content, screened
 
 SIGNATURES = {"encoder": ("image", "latent"), "decoder": ("latent", "reconstruction"), "autoencoder": ("image", "reconstruction")}
 TYPES: dict[str, type[np.float32] | type[np.uint8]] = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
@@ -48,6 +48,7 @@ class Graph(NamedTuple):
     """A file ready to run; `metadata` holds its `kae.*` entries without that prefix."""
 
     session: Any
+    content: bytes
     metadata: dict[str, str]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
@@ -83,6 +84,10 @@ class OnnxAutoencoder:
         self.threads = threads
         self.chunk = chunk
         self._graphs: dict[str, Graph] = {}
+
+    def load(self) -> dict[str, bytes]:
+        """Read all three graphs now; give the content of their files by name."""
+        return {name: self._graph(name).content for name in SIGNATURES}
 
     @property
     def info(self) -> Info:
@@ -178,18 +183,21 @@ def _prepared(array: Array, port: Port, start: int) -> Array:
         good = (array >= rule.low) & (array <= rule.high)  # NaN is not
         if not good.all():
             first = tuple(np.argwhere(~good)[0])
-            raise DataError(f"{port.name} number {start + first[0]} holds {array[first]:g}; expected {rule.expected}.")
+            raise DataError(f"{port.name} number {start + first[0]} holds {array[first]!s}; expected {rule.expected}.")
         ready = array.astype(port.dtype)
     return np.ascontiguousarray(ready.transpose(0, 3, 1, 2)) if ready.ndim == 4 else ready
 
 
 def _load(path: Path, threads: int) -> Graph:
     """Raises `UsageError` when the file is not there, `CorruptFileError` when it is not one of ours."""
-    if not path.is_file():
+    if not path.is_file() and not path.with_name(manifest.NAME).is_file():
         raise UsageError(f"there is no {path.name} in {path.parent}.\nWrite it with `kae export onnx`.")
     try:
-        data, metadata = screened(path)
-        manifest.check(path, data)
+        data = content(path)
+        told = manifest.check(path, data)
+        metadata = screened(data)
+        if differing := [key for key, value in told.items() if metadata.get(key) != value]:
+            raise ValueError(f"its {differing[0]} is {metadata.get(differing[0])}, but {manifest.NAME} says {told[differing[0]]}")
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4  # what goes wrong is raised, and needs no line on stderr as well
@@ -198,9 +206,11 @@ def _load(path: Path, threads: int) -> Graph:
         inputs, outputs = _ports(session.get_inputs()), _ports(session.get_outputs())
         if (inputs[0].name, outputs[0].name) != SIGNATURES[path.stem]:
             raise ValueError(f"it turns {inputs[0].name} into {outputs[0].name}")
-        return Graph(session, metadata, inputs, outputs)
+        return Graph(session, data, metadata, inputs, outputs)
     except CorruptFileError:
         raise
+    except OSError as error:
+        raise CorruptFileError(f"{path} cannot be read: {error.strerror}\nExport the run again.") from error
     except Exception as error:  # onnxruntime has a dozen kinds, none of them public
         reason = (str(error).splitlines() or [repr(error)])[0][:200]
         raise CorruptFileError(f"{path} is damaged or not exported by this package:\n{reason}\nExport the run again.") from error

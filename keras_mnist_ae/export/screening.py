@@ -17,15 +17,19 @@ OUR_METADATA = ("latent_size", "pixel_range", "variant", "version", "weights_sha
 LARGEST = 2**31 - 1  # bytes: protobuf ends there
 
 
-def screened(path: Path) -> tuple[bytes, dict[str, str]]:
-    """The bytes of a file whose graph holds nothing that the exporter does not write, and its `kae.*` metadata without that prefix.
-
-    Raises `ValueError`, saying what is wrong, and OSError.
-    """
+def content(path: Path) -> bytes:
+    """The bytes of a file that is no larger than an ONNX file can be. Raises `ValueError` and OSError."""
     if path.stat().st_size > LARGEST:
         raise ValueError("it is larger than an ONNX file can be")
-    data = path.read_bytes()
-    return data, _metadata(memoryview(data))
+    return path.read_bytes()
+
+
+def screened(data: bytes) -> dict[str, str]:
+    """The `kae.*` metadata, without that prefix, of a file whose graph holds nothing that the exporter does not write.
+
+    Raises `ValueError`, saying what is wrong.
+    """
+    return _metadata(memoryview(data))
 
 
 def _metadata(model: memoryview) -> dict[str, str]:
