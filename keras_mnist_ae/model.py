@@ -40,7 +40,13 @@ from .variants import find
 LAST = "channels_last"  # on every backend, whatever the user's keras.json says
 
 
-class Autoencoder(keras.Model):
+if keras.backend.backend() == "torch":
+    from .torch_step import TorchModel as _Model
+else:
+    from keras import Model as _Model  # type: ignore[no-redef]
+
+
+class Autoencoder(_Model):
     """`decoder(encoder(images))`: images float32 of shape (n, H, W, C) in [0, 1] to reconstructions of the same shape.
 
     `encoder` gives the code, float32 of shape (n, d); for a variant with pooling switches the list [code, switch, ...], switches uint8

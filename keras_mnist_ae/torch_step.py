@@ -1,0 +1,232 @@
+"""Training and evaluation steps on torch: the rows as plain PyTorch calls on Keras' own variables, behind `fit` and `evaluate`.
+
+Keras' layers on torch turn every kernel and every activation from channels last to PyTorch's order and back, pad and crop in steps of
+their own, and go through Keras' dispatch for each. Here padding and cropping are arguments of the convolution, activations stay in
+channels-last memory, kernels are stored once in the order that PyTorch computes in, and Adam is one call. What comes out is what stock
+Keras gives, but for rounding.
+"""
+
+import warnings
+from collections.abc import Callable
+from types import MethodType
+from typing import Any, assert_never
+
+import keras
+import torch
+from keras.src.backend.torch.optimizers import torch_adam
+from keras.src.trainers.data_adapters import data_adapter_utils
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  (as PyTorch's users know it)
+
+from .architecture import (
+    BATCH_NORM_EPSILON,
+    BATCH_NORM_MOMENTUM,
+    Activation,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Flatten,
+    GlobalAveragePool,
+    MaxPool,
+    MaxUnpool,
+    Rescale,
+    Step,
+    Unflatten,
+)
+
+
+class TorchModel(keras.Model):
+    """What an `Autoencoder` is on torch: a model whose steps run over the rows, or, with a warning why, stock where those cannot serve."""
+
+    _fast: "Fast | None" = None
+
+    def make_train_function(self, force: bool = False) -> Any:
+        if force or self.train_function is None:
+            self._prepare()
+        return super().make_train_function(force)
+
+    def make_test_function(self, force: bool = False) -> Any:
+        if force or self.test_function is None:
+            self._prepare()
+        return super().make_test_function(force)
+
+    def train_step(self, data: Any) -> Any:
+        x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
+        if self._fast is None or sample_weight is not None:
+            return super().train_step(data)
+        x, y, y_pred, loss = self._fast.run(self, x, y, training=True)
+        parameters = [variable.value for variable in self._fast.variables]
+        for parameter in parameters:
+            parameter.grad = None
+        self.optimizer.scale_loss(loss).backward()
+        with torch.no_grad():
+            self.optimizer.apply([parameter.grad for parameter in parameters], self._fast.variables)
+        return self._fast.logs(self, x, y, y_pred, loss)
+
+    def test_step(self, data: Any) -> Any:
+        x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
+        if self._fast is None or sample_weight is not None:
+            return super().test_step(data)
+        return self._fast.logs(self, *self._fast.run(self, x, y, training=False))
+
+    def _prepare(self) -> None:
+        reason = _unserved(self)
+        if reason:
+            warnings.warn(f"{self.name} runs Keras' own steps, which are slower: {reason}", stacklevel=3)
+        self._fast = None if reason else Fast(self)
+
+
+def _unserved(model: Any) -> str | None:
+    """Why the rows cannot serve the model as it is compiled."""
+    if model.dtype_policy.compute_dtype != model.dtype_policy.variable_dtype:
+        return f"the dtype policy is {model.dtype_policy.name}"
+    if model.jit_compile:
+        return "jit_compile=True"
+    return None
+
+
+class Fast:
+    """What the steps know of a model, from the time when it was compiled. Apart from it, since Keras counts what a model's lists hold."""
+
+    def __init__(self, model: Any) -> None:
+        self.forward = Forward(model)
+        self.variables = model.trainable_weights
+        self.plain_loss = model.loss in ("mse", "mean_squared_error") and not model.losses
+        optimizer = model.optimizer
+        if getattr(type(optimizer), "_parallel_update_step", None) is torch_adam.Adam._parallel_update_step and not optimizer.amsgrad:
+            optimizer._parallel_update_step = MethodType(fused_adam, optimizer)
+
+    def run(self, model: Any, x: Any, y: Any, training: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Images and targets as tensors, the reconstructions, the loss."""
+        x, y = (keras.ops.convert_to_tensor(part, dtype=model.compute_dtype) for part in (x, y))
+        y_pred = self.forward(x, training)
+        return x, y, y_pred, F.mse_loss(y_pred, y) if self.plain_loss else model._compute_loss(x, y, y_pred, None, training)
+
+    def logs(self, model: Any, x: Tensor, y: Tensor, y_pred: Tensor, loss: Tensor) -> Any:
+        """As Keras gives them: the running mean of the loss, weighted by the images, and the metrics."""
+        tracker, images = model._loss_tracker, len(x)
+        with torch.no_grad():
+            tracker.total.value.add_(loss, alpha=images)
+            tracker.count.value.add_(images)
+        return {"loss": tracker.result()} if len(model.metrics) == 1 else model.compute_metrics(x, y, y_pred)
+
+
+class Forward:
+    """The rows of an autoencoder on tensors: images (n, H, W, C) to reconstructions of the same shape."""
+
+    def __init__(self, model: Any) -> None:
+        self.rows = [
+            _row(step, part)
+            for stack, part in ((model.variant.encoder, model.encoder), (model.variant.decoder, model.decoder))
+            for step in stack
+        ]
+
+    def __call__(self, images: Tensor, training: bool) -> Tensor:
+        x, places = images.permute(0, 3, 1, 2), dict[str, Tensor]()
+        for row in self.rows:
+            x = row(x, places, training)
+        return x.permute(0, 2, 3, 1)
+
+
+Row = Callable[[Tensor, dict[str, Tensor], bool], Tensor]
+
+
+def _row(step: Step, part: Any) -> Row:
+    """A row as a function: of a tensor (n, C, H, W) or (n, d), the places of the maxima by switch, and whether it is training."""
+    layer = step.layer
+    match layer:
+        case Conv(norm=norm, act=act) | ConvTranspose(norm=norm, act=act):
+            convolve = F.conv2d if isinstance(layer, Conv) else F.conv_transpose2d
+            stock = part.get_layer(step.name)
+            _store_as_computed(stock.kernel)
+            finish = _normalise(part.get_layer(f"{step.name}_norm"), act) if norm else _activate(act)
+
+            def convolution(x: Tensor, places: dict[str, Tensor], training: bool) -> Tensor:
+                bias = stock.bias.value if stock.use_bias else None
+                return finish(convolve(x, stock.kernel.value.permute(3, 2, 0, 1), bias, layer.s, layer.p), training)
+
+            return convolution
+        case Dense(act=act):
+            stock, activate = part.get_layer(step.name), _activate(act)
+            return lambda x, places, training: activate(F.linear(x, stock.kernel.value.T, stock.bias.value), training)
+        case MaxPool(switch=None):
+            return lambda x, places, training: F.max_pool2d(x, 2)
+        case MaxPool(switch=switch):
+
+            def pool(x: Tensor, places: dict[str, Tensor], training: bool) -> Tensor:
+                x, places[str(switch)] = F.max_pool2d(x, 2, return_indices=True)
+                return x
+
+            return pool
+        case MaxUnpool(switch=switch):
+            return lambda x, places, training: F.max_unpool2d(x, places[switch], (2, 2))
+        case GlobalAveragePool():
+            return lambda x, places, training: x.mean((2, 3), keepdim=True)
+        case Flatten():
+            return lambda x, places, training: x.flatten(1)
+        case Unflatten():
+            return lambda x, places, training: x.reshape(-1, *step.output)
+        case Rescale(scale=scale, offset=offset):
+            return lambda x, places, training: x * scale + offset
+        case _:
+            assert_never(layer)
+
+
+def _activate(act: Activation | None) -> Callable[[Tensor, bool], Tensor]:
+    """In place: what a convolution or normalisation gives, none of them needs again for its gradient."""
+    match act:
+        case "relu":
+            return lambda x, training: torch.relu_(x)
+        case "tanh":
+            return lambda x, training: torch.tanh_(x)
+        case None:
+            return lambda x, training: x
+        case _:
+            assert_never(act)
+
+
+def _normalise(stock: Any, act: Activation | None) -> Callable[[Tensor, bool], Tensor]:
+    """Batch normalisation, then the activation. What moves the variance is the batch's, as in Keras; PyTorch takes n / (n - 1) of it."""
+    activate = _activate(act)
+
+    def normalisation(x: Tensor, training: bool) -> Tensor:
+        mean, variance = stock.moving_mean.value, stock.moving_variance.value
+        scale, offset = stock.gamma.value, stock.beta.value
+        if not (training and stock.trainable):
+            return activate(F.batch_norm(x, mean, variance, scale, offset, False, 0.0, BATCH_NORM_EPSILON), training)
+        x, of_batch, inverse_deviation = torch.native_batch_norm(x, scale, offset, None, None, True, 0.0, BATCH_NORM_EPSILON)
+        with torch.no_grad():
+            mean.lerp_(of_batch, 1 - BATCH_NORM_MOMENTUM)
+            variance.lerp_(inverse_deviation.pow(-2) - BATCH_NORM_EPSILON, 1 - BATCH_NORM_MOMENTUM)
+        return activate(x, training)
+
+    return normalisation
+
+
+def _store_as_computed(kernel: Any) -> None:
+    """Keep the shape (k, k, inputs, outputs) that Keras sees, in the memory of PyTorch's channels-last kernel, which becomes a view."""
+    kernel.value.data = kernel.value.data.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
+
+
+def fused_adam(optimizer: Any, gradients: list[Tensor], variables: list[Any], learning_rate: Any) -> None:
+    """Keras' update of Adam in one call of PyTorch's, on Keras' moments.
+
+    PyTorch adds epsilon after the correction of the second moment, Keras before: the one here is Keras' divided by that correction.
+    """
+    parameters = [variable.value for variable in variables]
+    gradients = [_stored_like(parameter, gradient) for parameter, gradient in zip(parameters, gradients, strict=True)]
+    which = [optimizer._get_variable_index(variable) for variable in variables]
+    first, second = ([moments[index].value for index in which] for moments in (optimizer._momentums, optimizer._velocities))
+    for moment, parameter in zip(first + second, parameters * 2, strict=True):
+        moment.data = _stored_like(parameter, moment)
+    step = int(keras.ops.convert_to_tensor(optimizer.iterations)) + 1
+    torch._fused_adam_(
+        parameters, gradients, first, second, [], [torch.tensor(float(step))] * len(parameters),
+        amsgrad=False, lr=float(learning_rate), beta1=optimizer.beta_1, beta2=optimizer.beta_2, weight_decay=0.0,
+        eps=optimizer.epsilon / (1 - optimizer.beta_2**step) ** 0.5, maximize=False,
+    )  # fmt: skip
+
+
+def _stored_like(parameter: Tensor, other: Tensor) -> Tensor:
+    """The one call goes through memory, not through indices."""
+    return other if other.stride() == parameter.stride() else torch.empty_like(parameter).copy_(other)

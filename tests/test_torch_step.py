@@ -1,0 +1,175 @@
+"""The fast step on torch against stock Keras and against hand-written PyTorch in float64, whatever the model is compiled with."""
+
+import keras
+import numpy as np
+import pytest
+
+if keras.backend.backend() != "torch":
+    pytest.skip("the step of the torch backend", allow_module_level=True)
+
+import torch
+from torch import nn
+from torch_modules import with_weights_of
+
+from keras_mnist_ae import build, datasets, torch_step
+from keras_mnist_ae.evaluation import to_float
+from keras_mnist_ae.variants import VARIANTS
+
+IMAGES = to_float(datasets.load("digits").train.images[:320])
+ALL = sorted(VARIANTS)
+
+
+def compiled(name="conv-avgpool", optimizer=None, **options):
+    model = build(name, seed=1)
+    model.compile(**{"optimizer": optimizer or keras.optimizers.Adam(1e-3), "loss": "mse", **options})
+    return model
+
+
+def fit(model, epochs=1, **options):
+    images = IMAGES.astype(keras.config.floatx())
+    return model.fit(images, images, **{"batch_size": 32, "epochs": epochs, "shuffle": False, "verbose": 0, **options}).history
+
+
+def stock_fit(monkeypatch, model, *arguments, **options):
+    with monkeypatch.context() as patch:
+        patch.setattr(torch_step, "_unserved", lambda model: "for comparison")
+        with pytest.warns(UserWarning, match="Keras' own steps, which are slower: for comparison"):
+            history = fit(model, *arguments, **options)
+    assert model._fast is None
+    return history
+
+
+def apart(ours, stock):
+    """The largest distance between two tensors of weights, relative to their norm."""
+    pairs = [(np.array(our), np.array(their)) for our, their in zip(ours.weights, stock.weights, strict=True)]
+    return max(np.linalg.norm(our - their) / max(np.linalg.norm(their), 1e-3) for our, their in pairs)
+
+
+@pytest.fixture
+def float64():
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_floatx("float32")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_weights_in_float64_are_those_of_a_plain_loop(name, float64):
+    """Stock Keras is no oracle here: its matrix products, means and normalisations round to float32 on the way.
+
+    With pooling switches 50 steps: then a window of equal pixels comes, and rounding decides where its maximum stands.
+    """
+    steps = 50 if VARIANTS[name].switches else 100
+    ours = compiled(name, keras.optimizers.Adam(2**-10, epsilon=1e-7))
+    module = with_weights_of(ours).train()
+    fit(ours, steps // 10)
+    moments = [(torch.zeros_like(p), torch.zeros_like(p)) for p in module.parameters()]
+    for step in range(steps):
+        images = torch.from_numpy(IMAGES[step % 10 * 32 :][:32].transpose(0, 3, 1, 2).astype("float64"))
+        module.zero_grad()
+        nn.functional.mse_loss(module(images)[1], images).backward()
+        with torch.no_grad():
+            for p, (first, second) in zip(module.parameters(), moments, strict=True):
+                first.mul_(0.9).add_(p.grad, alpha=0.1)
+                second.mul_(0.999).add_(p.grad**2, alpha=0.001)
+                rate = 2**-10 * (1 - 0.999 ** (step + 1)) ** 0.5 / (1 - 0.9 ** (step + 1))
+                p -= rate * first / (second.sqrt() + 1e-7)
+    theirs = with_weights_of(ours).state_dict()
+    for key, expected in module.state_dict().items():
+        if key.endswith(("running_var", "num_batches_tracked")):
+            continue  # PyTorch's variance is of another kind; below
+        assert (theirs[key] - expected).norm() <= 1e-9 * max(expected.norm(), 1e-3), key
+
+
+def test_moving_variance_is_that_of_stock_keras(monkeypatch):
+    ours, stock = compiled("conv-unpool", keras.optimizers.SGD(0.0)), compiled("conv-unpool", keras.optimizers.SGD(0.0))
+    fit(ours)
+    stock_fit(monkeypatch, stock)
+    assert apart(ours, stock) < 1e-5
+    assert any(np.abs(np.array(weight) - 1).max() > 0.1 for weight in ours.weights if weight.path.endswith("moving_variance"))
+
+
+OPTIMIZERS = {
+    "adam": lambda: keras.optimizers.Adam(1e-3),
+    "adam with a schedule": lambda: keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, 20)),
+    "adam with clipping, averages and accumulation": lambda: keras.optimizers.Adam(
+        1e-3, clipnorm=0.1, use_ema=True, ema_momentum=0.9, gradient_accumulation_steps=2
+    ),
+    "adamw": lambda: keras.optimizers.AdamW(1e-3, weight_decay=0.1),
+    "amsgrad": lambda: keras.optimizers.Adam(1e-3, amsgrad=True),
+    "nadam": lambda: keras.optimizers.Nadam(1e-3),
+    "sgd": lambda: keras.optimizers.SGD(0.1, momentum=0.9),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_any_optimizer_gives_the_weights_that_it_gives_in_stock_keras(optimizer, monkeypatch):
+    ours, stock = compiled("mlp", OPTIMIZERS[optimizer]()), compiled("mlp", OPTIMIZERS[optimizer]())
+    np.testing.assert_allclose(fit(ours)["loss"], stock_fit(monkeypatch, stock)["loss"], rtol=1e-5)
+    assert apart(ours, stock) < 1e-4
+    for our, their in zip(ours.optimizer.variables, stock.optimizer.variables, strict=True):
+        np.testing.assert_allclose(np.array(our), np.array(their), rtol=1e-2, atol=1e-3 * np.abs(np.array(their)).max(), err_msg=our.path)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_variant_learns_as_in_stock_keras(name, monkeypatch):
+    """Ten steps in float32; after more of them rounding has grown, between any two orders of summation."""
+    ours, stock = compiled(name), compiled(name)
+    np.testing.assert_allclose(fit(ours)["loss"], stock_fit(monkeypatch, stock)["loss"], rtol=1e-4)
+    assert apart(ours, stock) < 2e-3
+
+
+def test_losses_metrics_evaluation_and_weights_of_samples_are_those_of_stock_keras(monkeypatch):
+    options = {"loss": "mae", "metrics": ["mse"]}
+    ours, stock = compiled("mlp", **options), compiled("mlp", **options)
+    weighted = {"sample_weight": np.linspace(0, 1, len(IMAGES), dtype="float32")[:, np.newaxis, np.newaxis]}
+    validation = {"validation_data": (IMAGES[:50], IMAGES[:50])}
+    first = fit(ours, 2, **validation), stock_fit(monkeypatch, stock, 2, **validation)
+    for found, expected in (first, (fit(ours, **weighted), fit(stock, **weighted))):
+        assert found.keys() == expected.keys()
+        for key in expected:
+            np.testing.assert_allclose(found[key], expected[key], rtol=1e-3)
+    images = IMAGES[:100]
+    apart_by = np.abs(ours.predict(images, verbose=0) - images)
+    found = ours.evaluate(images, images, verbose=0)
+    np.testing.assert_allclose(found, [apart_by.mean(), np.square(apart_by).mean()], rtol=1e-5)
+
+
+def test_frozen_layers_stay_as_they_are():
+    model = build("conv-unpool", seed=1)
+    model.encoder.trainable = False
+    before = [np.array(weight) for weight in model.encoder.weights]
+    model.compile(optimizer="adam", loss="mse")
+    fit(model)
+    for was, weight in zip(before, model.encoder.weights, strict=True):
+        np.testing.assert_array_equal(was, np.array(weight))
+
+
+def test_learning_rate_that_a_callback_changes_counts():
+    model = compiled("mlp")
+    before = [np.array(weight) for weight in model.weights]
+    fit(model, callbacks=[keras.callbacks.LearningRateScheduler(lambda epoch: 0.0)])
+    for was, weight in zip(before, model.weights, strict=True):
+        np.testing.assert_array_equal(was, np.array(weight))
+
+
+def test_what_it_cannot_serve_is_told_once():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = compiled("mlp")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    with pytest.warns(UserWarning, match="mlp runs Keras' own steps, which are slower: the dtype policy is mixed_bfloat16") as told:
+        losses = fit(model, 2)["loss"]
+    assert sum("slower" in str(warning.message) for warning in told) == 1
+    assert losses[1] < losses[0]
+
+
+def test_order_of_the_weights_is_what_it_was():
+    model = compiled("conv-unpool")
+    before = [weight.path for weight in model.weights]
+    fit(model)
+    assert [weight.path for weight in model.weights] == before
