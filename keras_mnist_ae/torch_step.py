@@ -8,7 +8,6 @@ Keras gives, but for rounding.
 
 import warnings
 from collections.abc import Callable
-from types import MethodType
 from typing import Any, assert_never
 
 import keras
@@ -55,12 +54,11 @@ class TorchModel(keras.Model):
         if self._fast is None or sample_weight is not None:
             return super().train_step(data)
         x, y, y_pred, loss = self._fast.run(self, x, y, training=True)
-        parameters = [variable.value for variable in self._fast.variables]
-        for parameter in parameters:
+        for parameter in self._fast.parameters:
             parameter.grad = None
         self.optimizer.scale_loss(loss).backward()
         with torch.no_grad():
-            self.optimizer.apply([parameter.grad for parameter in parameters], self._fast.variables)
+            self.optimizer.apply([parameter.grad for parameter in self._fast.parameters], self._fast.variables)
         return self._fast.logs(self, x, y, y_pred, loss)
 
     def test_step(self, data: Any) -> Any:
@@ -91,10 +89,11 @@ class Fast:
     def __init__(self, model: Any) -> None:
         self.forward = Forward(model)
         self.variables = model.trainable_weights
+        self.parameters = [variable.value for variable in self.variables]
         self.plain_loss = model.loss in ("mse", "mean_squared_error") and not model.losses
         optimizer = model.optimizer
         if getattr(type(optimizer), "_parallel_update_step", None) is torch_adam.Adam._parallel_update_step and not optimizer.amsgrad:
-            optimizer._parallel_update_step = MethodType(fused_adam, optimizer)
+            optimizer._parallel_update_step = fused_adam(optimizer)
 
     def run(self, model: Any, x: Any, y: Any, training: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Images and targets as tensors, the reconstructions, the loss."""
@@ -137,18 +136,17 @@ def _row(step: Step, part: Any) -> Row:
     match layer:
         case Conv(norm=norm, act=act) | ConvTranspose(norm=norm, act=act):
             convolve = F.conv2d if isinstance(layer, Conv) else F.conv_transpose2d
-            stock = part.get_layer(step.name)
-            _store_as_computed(stock.kernel)
+            kernel, bias = _parameters(part.get_layer(step.name))
+            _store_as_computed(kernel)
             finish = _normalise(part.get_layer(f"{step.name}_norm"), act) if norm else _activate(act)
 
             def convolution(x: Tensor, places: dict[str, Tensor], training: bool) -> Tensor:
-                bias = stock.bias.value if stock.use_bias else None
-                return finish(convolve(x, stock.kernel.value.permute(3, 2, 0, 1), bias, layer.s, layer.p), training)
+                return finish(convolve(x, kernel.permute(3, 2, 0, 1), bias, layer.s, layer.p), training)
 
             return convolution
         case Dense(act=act):
-            stock, activate = part.get_layer(step.name), _activate(act)
-            return lambda x, places, training: activate(F.linear(x, stock.kernel.value.T, stock.bias.value), training)
+            (kernel, bias), activate = _parameters(part.get_layer(step.name)), _activate(act)
+            return lambda x, places, training: activate(F.linear(x, kernel.T, bias), training)
         case MaxPool(switch=None):
             return lambda x, places, training: F.max_pool2d(x, 2)
         case MaxPool(switch=switch):
@@ -188,10 +186,10 @@ def _activate(act: Activation | None) -> Callable[[Tensor, bool], Tensor]:
 def _normalise(stock: Any, act: Activation | None) -> Callable[[Tensor, bool], Tensor]:
     """Batch normalisation, then the activation. What moves the variance is the batch's, as in Keras; PyTorch takes n / (n - 1) of it."""
     activate = _activate(act)
+    mean, variance = stock.moving_mean.value, stock.moving_variance.value
+    scale, offset = stock.gamma.value, stock.beta.value
 
     def normalisation(x: Tensor, training: bool) -> Tensor:
-        mean, variance = stock.moving_mean.value, stock.moving_variance.value
-        scale, offset = stock.gamma.value, stock.beta.value
         if not (training and stock.trainable):
             return activate(F.batch_norm(x, mean, variance, scale, offset, False, 0.0, BATCH_NORM_EPSILON), training)
         x, of_batch, inverse_deviation = torch.native_batch_norm(x, scale, offset, None, None, True, 0.0, BATCH_NORM_EPSILON)
@@ -203,28 +201,47 @@ def _normalise(stock: Any, act: Activation | None) -> Callable[[Tensor, bool], T
     return normalisation
 
 
-def _store_as_computed(kernel: Any) -> None:
+def _parameters(stock: Any) -> tuple[Tensor, Tensor | None]:
+    """The kernel and bias of a Keras layer, which is changed in place only: they need not be asked for at each step."""
+    return stock.kernel.value, stock.bias.value if stock.use_bias else None
+
+
+def _store_as_computed(kernel: Tensor) -> None:
     """Keep the shape (k, k, inputs, outputs) that Keras sees, in the memory of PyTorch's channels-last kernel, which becomes a view."""
-    kernel.value.data = kernel.value.data.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
+    kernel.data = kernel.data.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
 
 
-def fused_adam(optimizer: Any, gradients: list[Tensor], variables: list[Any], learning_rate: Any) -> None:
+def fused_adam(optimizer: Any) -> Callable[[list[Tensor], list[Any], Any], None]:
     """Keras' update of Adam in one call of PyTorch's, on Keras' moments.
 
     PyTorch adds epsilon after the correction of the second moment, Keras before: the one here is Keras' divided by that correction.
     """
-    parameters = [variable.value for variable in variables]
-    gradients = [_stored_like(parameter, gradient) for parameter, gradient in zip(parameters, gradients, strict=True)]
-    which = [optimizer._get_variable_index(variable) for variable in variables]
-    first, second = ([moments[index].value for index in which] for moments in (optimizer._momentums, optimizer._velocities))
-    for moment, parameter in zip(first + second, parameters * 2, strict=True):
-        moment.data = _stored_like(parameter, moment)
-    step = int(keras.ops.convert_to_tensor(optimizer.iterations)) + 1
-    torch._fused_adam_(
-        parameters, gradients, first, second, [], [torch.tensor(float(step))] * len(parameters),
-        amsgrad=False, lr=float(learning_rate), beta1=optimizer.beta_1, beta2=optimizer.beta_2, weight_decay=0.0,
-        eps=optimizer.epsilon / (1 - optimizer.beta_2**step) ** 0.5, maximize=False,
-    )  # fmt: skip
+    counter = torch.tensor(0.0)
+    known: dict[tuple[int, ...], tuple[list[Tensor], list[Tensor], list[Tensor]]] = {}
+
+    def tensors(variables: list[Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        parameters = [variable.value for variable in variables]
+        which = [optimizer._get_variable_index(variable) for variable in variables]
+        first, second = ([moments[index].value for index in which] for moments in (optimizer._momentums, optimizer._velocities))
+        for moment, parameter in zip(first + second, parameters * 2, strict=True):
+            moment.data = _stored_like(parameter, moment)
+        return parameters, first, second
+
+    def update(gradients: list[Tensor], variables: list[Any], learning_rate: Any) -> None:
+        key = tuple(map(id, variables))
+        if key not in known:
+            known[key] = tensors(variables)
+        parameters, first, second = known[key]
+        step = int(keras.ops.convert_to_tensor(optimizer.iterations)) + 1
+        torch._fused_adam_(
+            parameters,
+            [_stored_like(parameter, gradient) for parameter, gradient in zip(parameters, gradients, strict=True)],
+            first, second, [], [counter.fill_(step)] * len(parameters),
+            amsgrad=False, lr=float(learning_rate), beta1=optimizer.beta_1, beta2=optimizer.beta_2, weight_decay=0.0,
+            eps=optimizer.epsilon / (1 - optimizer.beta_2**step) ** 0.5, maximize=False,
+        )  # fmt: skip
+
+    return update
 
 
 def _stored_like(parameter: Tensor, other: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from test_onnx import ALL, first, last, trained
 from torch_modules import MODULES
 
+from keras_mnist_ae import datasets
 from keras_mnist_ae.bench import timing
 from keras_mnist_ae.bench.plain import Plain
 from keras_mnist_ae.cli.main import kae
@@ -61,14 +62,14 @@ def test_ratio_is_of_rounds_not_of_medians():
 def test_every_call_has_its_turn_in_every_round(monkeypatch):
     turns = []
     monkeypatch.setattr(timing, "SHORTEST", 0.0)
-    times = timing.alternate({"a": lambda: turns.append("a"), "b": lambda: turns.append("b")})
-    assert "".join(turns) == "aabb" + "ab" * timing.ROUNDS
-    assert {name: len(taken) for name, taken in times.items()} == {"a": timing.ROUNDS, "b": timing.ROUNDS}
+    times = timing.alternate({"a": lambda: turns.append("a"), "b": lambda: turns.append("b")}, 4)
+    assert "".join(turns) == "aabb" + "ab" * 4
+    assert {name: len(taken) for name, taken in times.items()} == {"a": 4, "b": 4}
 
 
 @needs_torch
 def test_infer_compares_equal_functions(monkeypatch):
-    monkeypatch.setattr(timing, "ROUNDS", 2)
+    monkeypatch.setattr("keras_mnist_ae.bench.infer.ROUNDS", 2)
     done = CliRunner().invoke(kae, ["bench", "infer", "mlp", "--json"], catch_exceptions=False)
     results = json.loads(done.stdout)["results"]
     forms = ["float32", "float16", "int8", "Keras' export", "PyTorch's export"]
@@ -86,3 +87,26 @@ def test_infer_of_an_unknown_variant():
     done = CliRunner().invoke(kae, ["bench", "infer", "conv-k14"])
     assert done.exit_code == 2
     assert "did you mean 'conv-k1" in done.stderr
+
+
+@needs_torch
+def test_trainers_learn_alike():
+    """From the same weights; the order of the images is not the same."""
+    from keras_mnist_ae.bench import train
+
+    images = datasets.load("digits").train.images
+    epochs = {name: prepare(VARIANTS["mlp"], images) for name, prepare in train.TRAINERS.items()}
+    losses = {name: [epoch() for _ in range(3)] for name, epoch in epochs.items()}
+    assert list(losses) == ["kae", "stock Keras", "PyTorch loop", "PyTorch loop, tuned"]
+    for found in losses.values():
+        np.testing.assert_allclose(found, losses["PyTorch loop"], rtol=0.1)
+    assert losses["kae"][2] < 0.6 * losses["kae"][0]
+
+
+@needs_torch
+def test_train_tells_of_every_trainer(monkeypatch):
+    monkeypatch.setattr("keras_mnist_ae.bench.train.ROUNDS", 1)
+    results = json.loads(CliRunner().invoke(kae, ["bench", "train", "mlp", "--json"], catch_exceptions=False).stdout)["results"]
+    assert [result["trainer"] for result in results] == ["kae", "stock Keras", "PyTorch loop", "PyTorch loop, tuned"]
+    assert results[1]["to_stock"]["median"] == results[2]["to_loop"]["median"] == 1
+    assert all(result["images_per_second"] > 0 for result in results)

@@ -25,6 +25,7 @@ from ..model import Autoencoder, build
 from .plain import Plain
 from .timing import Ratio, alternate, ratio
 
+ROUNDS = 15
 BATCHES = (1, 256)
 KERAS, PYTORCH = "Keras' export", "PyTorch's export"
 
@@ -58,7 +59,7 @@ def measure(variant: Variant) -> list[Result]:
         expected = np.asarray(model.predict_on_batch(images))
         feeds = {name: _feed(session, images) for name, session in sessions.items()}
         apart = {name: _apart(sessions[name].run(None, feeds[name])[0], expected) for name in files}
-        times = alternate({name: partial(sessions[name].run, None, feeds[name]) for name in files})
+        times = alternate({name: partial(sessions[name].run, None, feeds[name]) for name in files}, ROUNDS)
         results += [
             Result(
                 variant=variant.name,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-ROUNDS = 15
 SHORTEST = 0.02  # seconds that a turn takes at least: a call is repeated until it does
 
 
@@ -20,13 +19,13 @@ class Ratio:
     high: float
 
 
-def alternate(calls: dict[str, Callable[[], object]]) -> dict[str, NDArray[np.float64]]:
-    """Seconds per call, one number per round. The first call of each is not counted."""
+def alternate(calls: dict[str, Callable[[], object]], count: int) -> dict[str, NDArray[np.float64]]:
+    """Seconds per call, one number for each of `count` rounds. The first call of each is not counted."""
     repeats = {}
     for name, call in calls.items():
         call()
         repeats[name] = max(1, round(SHORTEST / _seconds(call, 1)))
-    rounds = [{name: _seconds(call, repeats[name]) for name, call in calls.items()} for _ in range(ROUNDS)]
+    rounds = [{name: _seconds(call, repeats[name]) for name, call in calls.items()} for _ in range(count)]
     return {name: np.array([taken[name] for taken in rounds]) for name in calls}
 
 
