@@ -1,4 +1,4 @@
-# make demo   the main job from nothing: environment, training, figures
+# make demo   the main job from nothing: environment, training, figures, export
 # make test   environment with all three backends, all tests, once per backend
 # make check  lint, types, the generated parts of the docs
 
@@ -40,6 +40,7 @@ results: .venv/installed-dev
 	for variant in $(VARIANTS); do for precision in float32 float16 int8; do \
 	    $(BIN)/kae export onnx $$variant --precision $$precision --runs-dir runs/results --json >> docs/exports.jsonl || exit; done; done
 	$(BIN)/kae bench infer --json | $(BIN)/python -m json.tool > docs/infer.json
+	$(BIN)/kae bench train --json | $(BIN)/python -m json.tool > docs/train.json
 	cp runs/results/conv-avgpool/figures/reconstructions.png docs/images/
 	$(MAKE) docs
 

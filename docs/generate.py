@@ -120,6 +120,20 @@ def infer_table() -> str:
     return "\n".join(lines)
 
 
+def train_table() -> str:
+    """What `kae bench train` measured, a line per variant."""
+    results = json.loads((ROOT / "docs" / "train.json").read_text(encoding="utf-8"))["results"]
+    found = {(result["variant"], result["trainer"]): result for result in results}
+    lines = ["| variant | images/s | to stock Keras | to a PyTorch loop | tuned loop to it |", "| --- | --: | --: | --: | --: |"]
+    for name in dict.fromkeys(variant for variant, _ in found):
+        ours, tuned = found[name, "kae"], found[name, "PyTorch loop, tuned"]
+        lines.append(
+            f"| {name} | {ours['images_per_second']:,.0f} | {ours['to_stock']['median']:.2f} | {ours['to_loop']['median']:.2f} "
+            f"| {tuned['to_loop']['median']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
 def variant_pages() -> str:
     """Every variant as `kae models NAME` prints it."""
     from keras_mnist_ae.variants import VARIANTS

@@ -126,6 +126,7 @@ def test_demo_trains_on_the_embedded_digits(tmp_path, monkeypatch):
     told = json.loads(run("demo", "--runs-dir", tmp_path, "--json").stdout)
     assert told["variant"] == "conv-avgpool"
     assert len(list(tmp_path.glob("*/figures/reconstructions.png"))) == 1
+    assert len(list(tmp_path.glob("*/onnx/*.onnx"))) == 3
 
 
 @pytest.mark.parametrize(

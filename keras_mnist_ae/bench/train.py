@@ -19,7 +19,7 @@ from ..model import Autoencoder, build
 from .plain import Plain
 from .timing import Ratio, alternate, ratio
 
-ROUNDS = 9
+ROUNDS = 5
 BATCH_SIZE = 32
 RATE = 1e-3
 STOCK, LOOP = "stock Keras", "PyTorch loop"

@@ -16,9 +16,16 @@ EPOCHS = 40  # of 45 steps each
 @runs_dir
 @as_json
 def demo(backend: str | None, runs_dir: Path, as_json: bool) -> None:
-    """Train conv-avgpool on the embedded digits: no download, about a minute."""
-    from ..training import train
+    """Train conv-avgpool on the embedded digits and export it as ONNX: no download, about a minute."""
+    from ..training import reopen, train
 
     settings = {"backend": backend} if backend else {}
     run = train("conv-avgpool", dataset="digits", epochs=EPOCHS, runs_dir=str(runs_dir), **settings)
+    from ..export.folder import export  # imports keras, so the backend is chosen first
+
+    _, data = reopen(run)
+    folder, _, graphs = export(run, data)
     report(run, as_json)
+    if not as_json:
+        furthest = max(graph["max_abs_diff"] for graph in graphs)
+        click.echo(f"onnx       {folder}: {len(graphs)} graphs, equal to the Keras model up to {furthest:.0e} on every test image")
