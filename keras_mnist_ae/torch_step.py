@@ -92,7 +92,9 @@ class Fast:
         self.parameters = [variable.value for variable in self.variables]
         self.plain_loss = model.loss in ("mse", "mean_squared_error") and not model.losses
         optimizer = model.optimizer
-        if getattr(type(optimizer), "_parallel_update_step", None) is torch_adam.Adam._parallel_update_step and not optimizer.amsgrad:
+        stock_adam = getattr(type(optimizer), "_parallel_update_step", None) is torch_adam.Adam._parallel_update_step
+        on_cpu = all(parameter.device.type == "cpu" for parameter in self.parameters)  # elsewhere the counter would have to be, too
+        if stock_adam and on_cpu and not optimizer.amsgrad:
             optimizer._parallel_update_step = fused_adam(optimizer)
 
     def run(self, model: Any, x: Any, y: Any, training: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
