@@ -1,37 +1,90 @@
 """kae evaluate: how good a run is."""
 
-import math
 from pathlib import Path
+from typing import Any
 
 import click
 
-from .options import as_json, data_dir, echo_json, run, runs_dir
+from .options import as_json, data_dir, echo_json, echo_table, progress, runs_dir
 
 
 @click.command()
-@run
+@click.argument("run", required=False, metavar="[RUN|DIR]")
+@click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Which images.")
+@click.option("--onnx", is_flag=True, help="Measure the run's exported float32 graphs instead of its Keras model.")
 @runs_dir
 @data_dir
 @as_json
-def evaluate(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
-    """Measure RUN (the latest unless named) on the test images, beside a PCA with as many components as its code has numbers."""
-    from ..evaluation import pca_squared_errors, squared_errors
-    from ..runs import find
-    from ..training import reconstruct, reopen
+def evaluate(run: str | None, split: str, onnx: bool, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
+    """Measure RUN (the latest unless named), or the exported graphs in its folder DIR, beside a PCA with as many components as its code has
+    numbers.
 
-    found = find(run, runs_dir)
-    model, data = reopen(found, data_dir)
-    mse = float(squared_errors(data.test.images, lambda images: reconstruct(model, images)).mean())
-    pca = float(pca_squared_errors(data.train.images, data.test.images, model.variant.latent).mean())
-    facts = {"n": len(data.test.images), "mse": mse, "rmse": math.sqrt(mse), "psnr_of_mean_mse": -10 * math.log10(mse), "pca_mse": pca}
-    found.write_metrics({**found.metrics, **facts})
+    All errors are per pixel on [0, 1]. MSE, MAE, PSNR and SSIM are means over the images.
+    """
+    from ..export.manifest import find
+
+    found, precision = find(run, runs_dir)
+    source = f"ONNX {precision or 'float32'}" if onnx or precision else "Keras"
+    if source == "Keras":
+        codec, data = with_keras(found, data_dir)
+    else:
+        codec, data = with_graphs(found, found.export_folder(precision or "float32"), data_dir)
+    facts = evaluated(found, codec, data, split, source)
     if as_json:
         echo_json({"run": str(found.path), **facts})
         return
-    click.echo(f"{found.path}: {model.variant.name} on the {facts['n']:,} test images of {data.name}, pixels in [0, 1]")
-    click.echo(f"MSE    {mse:.5f}   (PCA with {model.variant.latent} components: {pca:.5f})")
-    click.echo(f"RMSE   {facts['rmse']:.5f}")
-    click.echo(f"PSNR   {facts['psnr_of_mean_mse']:.2f} dB, of the mean MSE")
-    if model.variant.switches:
-        bits = sum(2 * math.prod(shape) for shape in model.variant.switches.values())
-        click.echo(f"The pooling switches carry {bits:,} bits beside the code's {model.variant.latent} numbers; a PCA has no such help.")
+    click.echo(f"{found.path}: {found.config.variant} ({source}) on the {facts['n']:,} {split} images of {data.name}\n")
+    report(facts)
+
+
+def evaluated(run: Any, codec: Any, data: Any, split: str = "test", source: str = "Keras") -> dict[str, Any]:
+    """The evaluation, kept in the run's metrics."""
+    from ..evaluation import evaluate
+    from ..variants import find
+
+    with progress(len(getattr(data, split).images), "evaluating") as tell:
+        facts = {"split": split, "model": source, **evaluate(data, split, codec.reconstruct, find(run.config.variant), tell)}
+    run.write_metrics({**run.metrics, **(facts if source == "Keras" and split == "test" else {f"{source} {split}": facts})})
+    return facts
+
+
+def with_keras(run: Any, data_dir: Path | None) -> Any:
+    """The run's Keras model as a codec, and its dataset."""
+    from ..training import reopen
+
+    model, data = reopen(run, data_dir)
+    from ..codec import of_model
+
+    return of_model(model), data
+
+
+def with_graphs(run: Any, folder: Path, data_dir: Path | None) -> Any:
+    """Exported graphs as a codec, and the run's dataset.
+
+    Raises `UsageError` where there are none, `CorruptFileError` for those of another variant.
+    """
+    from ..codec import of_graphs
+    from ..errors import CorruptFileError, UsageError
+    from ..export.runtime import OnnxAutoencoder
+    from ..training import reopen_data
+
+    run.metrics  # noqa: B018  (a run that was not finished is told of first)
+    if not folder.is_dir():
+        raise UsageError(f"there is no export in {folder}.\nMake one: kae export onnx {run.path}")
+    graphs = OnnxAutoencoder(folder)
+    graphs.load()
+    if graphs.info.variant != run.config.variant:
+        raise CorruptFileError(f"{run.path} says {run.config.variant}, but the graphs in {folder} are a {graphs.info.variant}")
+    return of_graphs(graphs), reopen_data(run, data_dir)
+
+
+def report(facts: dict[str, Any]) -> None:
+    """The numbers as text."""
+    from .. import report
+
+    echo_table(("", "value", "95 % interval", ""), report.numbers(facts))
+    click.echo(f"\n{report.beside(facts)}\n{report.size(facts)}")
+    if facts["per_class"]:
+        click.echo()
+        echo_table(("class", "images", "MSE", "MAE", "PSNR, dB", "SSIM"), report.classes(facts))
+    click.echo(f"\n{report.worst(facts)}")

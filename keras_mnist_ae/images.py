@@ -1,0 +1,29 @@
+"""Sets of uint8 images as float32 in [0, 1], a chunk at a time: the memory stays bounded, whatever the size of the set."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import interruption
+
+CHUNK = 1000  # images at once
+
+Images = NDArray[Any]
+Advance = Callable[[int], object]  # told of so many images done
+
+
+def to_float(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """uint8 images to float32 in [0, 1]."""
+    return np.divide(images, np.float32(255), dtype=np.float32)
+
+
+def chunks(images: Images, advance: Advance | None = None) -> Iterator[Images]:
+    """The images as float32 in [0, 1], `CHUNK` at a time; `advance` is called after each."""
+    for start in range(0, len(images), CHUNK):
+        interruption.check()
+        chunk = to_float(images[start : start + CHUNK])
+        yield chunk
+        if advance:
+            advance(len(chunk))
