@@ -14,6 +14,7 @@ from typing import Any
 
 from . import backend
 from .errors import UsageError
+from .files import read_text
 from .variants import find
 
 
@@ -21,6 +22,7 @@ from .variants import find
 class TrainConfig:
     """The settings of one run. Raises `UsageError`, naming the setting and its value, when one cannot be used.
 
+    `checkpoint_every` is a number of batches ("200") or of seconds ("30s"; None is 60 seconds), beside a checkpoint after each epoch.
     `epochs`, `batch_size` and `learning_rate` have the variant's recipe as their defaults: see `configure`.
     """
 
@@ -34,6 +36,7 @@ class TrainConfig:
     learning_rate: float
     seed: int = 0
     limit: int | None = None
+    checkpoint_every: str | None = None
     runs_dir: str = "runs"
     name: str | None = None
 
@@ -44,6 +47,8 @@ class TrainConfig:
         for setting in ("dataset", "runs_dir", "data_dir", "name"):
             if not isinstance(value := getattr(self, setting), str | None) or value == "":
                 raise UsageError(f"{setting} is {value!r}; give text")
+        if self.checkpoint_every is not None and not re.fullmatch(r"[1-9]\d{0,8}s?", str(self.checkpoint_every)):
+            raise UsageError(f"checkpoint_every is {self.checkpoint_every!r}; give a number of batches (200) or of seconds (30s)")
         _integer("epochs", self.epochs, 1)
         _integer("batch_size", self.batch_size, 1)
         _integer("seed", self.seed, 0)
@@ -80,8 +85,8 @@ def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
 def read(file: Path) -> dict[str, Any]:
     """The settings in a TOML file. Raises `UsageError`."""
     try:
-        settings = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        settings = tomllib.loads(read_text(file))
+    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
         raise UsageError(f"cannot read the config file {file}: {error}") from error
     _known(settings, str(file))
     return settings

@@ -1,13 +1,17 @@
 """Files that are whole or not there: every write of this package goes through `replacing`."""
 
 import errno
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from .errors import WriteError
+
+LARGEST_TEXT = 2**24  # bytes
 
 
 @contextmanager
@@ -37,6 +41,21 @@ def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 text file, whole or not at all. Raises `WriteError`."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 text no larger than any of ours. Raises OSError and `ValueError`."""
+    if path.stat().st_size > LARGEST_TEXT:
+        raise ValueError(f"it has more than {LARGEST_TEXT:,} bytes")
+    return path.read_text(encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file. Raises OSError and `ValueError`."""
+    try:
+        return json.loads(read_text(path))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def advice(error: OSError) -> str:

@@ -3,7 +3,6 @@
 import math
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -14,11 +13,13 @@ import click
 import keras
 import numpy as np
 
-from . import interruption
+from . import checkpoints, interruption
+from .checkpoints import Checkpoint
 from .config import TrainConfig
 from .datasets import Dataset
-from .errors import DivergedError
-from .evaluation import CHUNK, to_float
+from .errors import CorruptFileError, DivergedError
+from .images import CHUNK, to_float
+from .runs import Run
 
 History = dict[str, list[float]]
 
@@ -27,27 +28,33 @@ History = dict[str, list[float]]
 ADAM_EPSILON = 1e-8 * (1 - 0.999) ** 0.5
 
 
+EVERY = "60s"  # between checkpoints
+COST = 0.02  # part of the time that those after each epoch may take
+
+
 class Batches(keras.utils.PyDataset):
     """Pairs (images, the same images), float32 of shape (batch, H, W, C) in [0, 1], made from uint8 as they are asked for.
 
     With a seed each epoch has its own order, a permutation drawn from (seed, epoch): the same on every backend. Without one the order is
-    that of the images. After a signal they ask the model to stop, which it does after the batch.
+    that of the images. The first `skipped` batches are left out. After a signal they ask the model to stop, which it does after the batch.
     """
 
-    def __init__(self, model: Autoencoder, images: np.ndarray, batch_size: int, seed: int | None = None) -> None:
+    def __init__(self, model: Autoencoder, images: np.ndarray, batch_size: int, seed: int | None = None, skipped: int = 0) -> None:
         super().__init__()
         self.model = model
         self.images = images
         self.batch_size = batch_size
         self.seed = seed
+        self.skipped = skipped
         self.start(0)
 
     def __len__(self) -> int:
-        return math.ceil(len(self.images) / self.batch_size)
+        return math.ceil(len(self.images) / self.batch_size) - self.skipped
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if interruption.pending():
             self.model.stop_training = self.model.stop_evaluating = True
+        index += self.skipped
         chosen = slice(index * self.batch_size, (index + 1) * self.batch_size)
         images = to_float(self.images[chosen if self.seed is None else self.order[chosen]])
         return images, images
@@ -59,36 +66,116 @@ class Batches(keras.utils.PyDataset):
 
 
 class EpochReport(keras.callbacks.Callback):
-    """Keeps the history, one line per epoch on stderr, and stops at a loss that is no number."""
+    """Keeps the history and tells it, one line per epoch on stderr, and stops at a loss that is no number."""
 
-    def __init__(self, keep: Callable[[History], None]) -> None:
+    def __init__(self, run: Run, total: int, history: History, seconds: float, skipped: int) -> None:
         super().__init__()
-        self.history: History = {"loss": [], "val_loss": [], "seconds": []}
-        self._keep = keep
+        self.total = total
+        self.history = history
+        self.skipped = skipped
+        self._run = run
+        self._earlier = seconds  # spent in this epoch before the run was stopped
+
+    @property
+    def seconds(self) -> float:
+        """Spent in the epoch so far."""
+        return self._earlier + time.perf_counter() - self._started
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._started = time.perf_counter()
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if not math.isfinite(float(logs["loss"])):
+            raise self._diverged(float(logs["loss"]), f"batch {batch + self.skipped + 1} of epoch {self._epoch + 1}")
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         interruption.check()  # the epoch is not whole
-        seconds = time.perf_counter() - self._started
-        row = {"loss": float(logs["loss"]), "val_loss": float(logs["val_loss"]), "seconds": round(seconds, 3)}
-        if not (math.isfinite(row["loss"]) and math.isfinite(row["val_loss"])):
-            raise DivergedError(
-                f"training diverged: the loss is {row['loss']} in epoch {epoch + 1}, at a learning rate of {self._rate():g}.\n"
-                f"Try a lower one: --learning-rate {self._rate() / 10:g}"
-            )
+        row = {"loss": float(logs["loss"]), "val_loss": float(logs["val_loss"]), "seconds": round(self.seconds, 3)}
+        if not math.isfinite(row["val_loss"]):
+            raise self._diverged(row["val_loss"], f"the test images after epoch {epoch + 1}")
         for column, value in row.items():
             self.history[column].append(value)
-        self._keep(self.history)
-        total = self.params["epochs"]
+        self._run.write_history(self.history)
+        self._earlier, self.skipped = 0.0, 0
         line = (
-            f"epoch {epoch + 1:>{len(str(total))}}/{total}   train MSE {row['loss']:.5f}   test MSE {row['val_loss']:.5f}   {seconds:.1f} s"
+            f"epoch {epoch + 1:>{len(str(self.total))}}/{self.total}   train MSE {row['loss']:.5f}   test MSE {row['val_loss']:.5f}"
+            f"   {row['seconds']:.1f} s"
         )
         click.echo(line, err=True)
 
-    def _rate(self) -> float:
-        return float(self.model.optimizer.learning_rate)
+    def _diverged(self, loss: float, where: str) -> DivergedError:
+        rate = float(self.model.optimizer.learning_rate)
+        return DivergedError(
+            f"training diverged: the loss is {loss} in {where}, at a learning rate of {rate:g}.\n"
+            f"Try a lower one: --learning-rate {rate / 10:g}"
+        )
+
+
+class Checkpoints(keras.callbacks.Callback):
+    """Restores a checkpoint when training begins, and writes one after each epoch, every so many batches or seconds, and after a signal.
+
+    Where nothing else was asked for, epochs of a second or two share one: each costs some 50 ms.
+    """
+
+    def __init__(self, run: Run, report: EpochReport, every: str | None, restored: Checkpoint | None) -> None:
+        super().__init__()
+        self._run = run
+        self._report = report
+        self._restored = restored
+        self._cost = 0.0 if every else COST
+        self._took = 0.0  # seconds that the last one took
+        every = every or EVERY
+        self._batches = math.inf if every.endswith("s") else int(every)
+        self._seconds = float(every[:-1]) if every.endswith("s") else math.inf
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self._written = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # Keras has just reset the metrics
+        self._epoch = epoch
+        if self._restored:
+            _restore(self.model, self._restored)
+            self._restored = None
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        done = batch + 1 + self._report.skipped
+        late = done % self._batches == 0 or time.monotonic() - self._written >= self._seconds
+        if (late or interruption.pending()) and batch + 1 < self.params["steps"]:  # after the last one, the epoch's end writes
+            self._save(self._epoch, done)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if self._took <= self._cost * (time.monotonic() - self._written) or not self._cost:
+            self._save(epoch + 1, 0)
+
+    def _save(self, epoch: int, batch: int) -> None:
+        began = time.monotonic()
+        arrays = _variables(self.model)
+        if all(np.isfinite(array).all() for array in arrays):  # otherwise the next batch tells, and the last good one stays
+            seconds = self._report.seconds if batch else 0.0
+            checkpoints.save(self._run, Checkpoint(epoch, batch, seconds, self._report.history, arrays))
+        self._written = time.monotonic()
+        self._took = self._written - began
+
+
+def _variables(model: Autoencoder) -> list[np.ndarray]:
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in _state(model)]
+
+
+def _restore(model: Autoencoder, checkpoint: Checkpoint) -> None:
+    variables = _state(model)
+    if [array.shape for array in checkpoint.arrays] != [tuple(variable.shape) for variable in variables]:
+        raise CorruptFileError("the checkpoint is of another model than the run's config names.")
+    for variable, array in zip(variables, checkpoint.arrays, strict=True):
+        variable.assign(array)
+    if checkpoint.batch == 0:
+        model.reset_metrics()  # they were those of the test images
+
+
+def _state(model: Autoencoder) -> list[Any]:
+    return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 
 class EpochBar(keras.callbacks.Callback):
@@ -115,21 +202,39 @@ class EpochBar(keras.callbacks.Callback):
         self._open.close()
 
 
-def fit(model: Autoencoder, data: Dataset, config: TrainConfig, keep: Callable[[History], None]) -> None:
-    """Train the model as the config says.
+def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> None:
+    """Train the model as the config says, from the run's newest checkpoint where there is one.
 
-    `keep` is called after each epoch with the history, a value per epoch: `loss`, `val_loss` (on the test images), `seconds`. Raises
-    `DivergedError` when a loss is not finite.
+    The run's history is written after each epoch, a value per epoch: `loss`, `val_loss` (on the test images), `seconds`. Raises
+    `DivergedError` when a loss is not finite, `CorruptFileError` when no checkpoint can be read, and `WriteError`.
     """
+    found = checkpoints.newest(run)
+    start = found or Checkpoint(0, 0, 0.0, {"loss": [], "val_loss": [], "seconds": []}, [])
     model.compile(optimizer=keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON), loss="mse")
-    batches = Batches(model, data.train.images, config.batch_size, config.seed)
+    model.optimizer.build(model.trainable_variables)
+    report = EpochReport(run, config.epochs, start.history, start.seconds, start.batch)
+    callbacks = [report, Checkpoints(run, report, config.checkpoint_every, found)]
+    if found:
+        click.echo(f"from epoch {start.epoch + 1}, batch {start.batch + 1}", err=True)
+    if found and start.epoch == config.epochs:
+        _restore(model, start)
+    # The rest of the epoch that was interrupted first: Keras takes the number of its batches once per call.
+    first = start.epoch + 1 if start.batch else start.epoch
+    for begin, end, skipped in ((start.epoch, first, start.batch), (first, config.epochs, 0)):
+        if begin < end:
+            _fit(model, data, config, callbacks, begin, end, skipped)
+
+
+def _fit(model: Autoencoder, data: Dataset, config: TrainConfig, callbacks: list[Any], begin: int, end: int, skipped: int) -> None:
+    batches = Batches(model, data.train.images, config.batch_size, config.seed, skipped)
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
     with interruption.deferred(), EpochBar() as bar:
         model.fit(
             batches,
             validation_data=Batches(model, data.test.images, CHUNK),
-            epochs=config.epochs,
-            callbacks=[order, *([bar] if sys.stderr.isatty() else []), EpochReport(keep)],
+            initial_epoch=begin,
+            epochs=end,
+            callbacks=[order, *([bar] if sys.stderr.isatty() else []), *callbacks],
             shuffle=False,  # Keras would mix our batches by Python's own random numbers
             verbose=0,
         )

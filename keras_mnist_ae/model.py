@@ -1,8 +1,8 @@
 """Tables to Keras models: functional encoder and decoder of stock layers, and the `Autoencoder` that joins them."""
 
+import json
 import math
 import sys
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 from keras import layers, ops
 from keras.src.utils.module_utils import tensorflow
 
+from . import archive
 from .architecture import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_MOMENTUM,
@@ -61,9 +62,11 @@ class Autoencoder(_Model):
 
     def save(self, filepath: str | Path, overwrite: bool = True, **options: Any) -> None:
         """Write a model of stock layers: it opens with `keras.saving.load_model` where this package is not installed."""
-        stock = keras.Model(self.input, self.output, name=self.name)
         with _tensorflow_left_alone():
-            stock.save(filepath, overwrite=overwrite, **options)
+            self._stock().save(filepath, overwrite=overwrite, **options)
+
+    def _stock(self) -> keras.Model:
+        return keras.Model(self.input, self.output, name=self.name)
 
 
 def build(variant: str | Variant = "conv-avgpool", seed: int = 0) -> Autoencoder:
@@ -85,16 +88,26 @@ def build(variant: str | Variant = "conv-avgpool", seed: int = 0) -> Autoencoder
 
 
 def load(path: str | Path) -> Autoencoder:
-    """The model in a `model.keras` written by `Autoencoder.save`; nothing in the file is executed.
+    """The model in a `model.keras` written by `Autoencoder.save`: that of the table it names, with the weights in the file.
 
-    Raises `CorruptFileError` when the file cannot be read as one of ours.
+    Nothing else in the file is used, let alone run. Raises `CorruptFileError` when it is not one of ours.
     """
+    path = Path(path)
     try:
+        found = archive.screened(path)
+        model = build(found.name)
+        stock = model._stock()
         with _tensorflow_left_alone():
-            saved = keras.saving.load_model(path, compile=False, safe_mode=True)
-        return Autoencoder(find(saved.name), saved.get_layer("encoder"), saved.get_layer("decoder"))
-    except Exception as error:  # Keras raises whatever its reader, h5py or the zip file meets, and "not found" for a broken archive
-        reason = str(error).splitlines()[0][:200] if zipfile.is_zipfile(path) else "it is no Keras archive, or a part of one"
+            foreign = found.classes - archive.classes(json.loads(stock.to_json()))
+        if foreign:
+            raise ValueError(f"{found.name} has no {', '.join(sorted(name for _, name in foreign))}")
+        if sorted(found.shapes) != sorted(tuple(weight.shape) for weight in stock.weights):
+            raise ValueError(f"its weights are not those of {found.name}")
+        with _tensorflow_left_alone():
+            stock.load_weights(path)
+        return model
+    except Exception as error:  # whatever zipfile, json, h5py and Keras meet in a file that is not ours
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise CorruptFileError(f"{path} is not a model this package can open: {reason}") from error
 
 

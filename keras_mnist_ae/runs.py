@@ -1,10 +1,13 @@
 """The run folder: what a training run leaves behind, and the only module that knows its paths."""
 
 import csv
+import hashlib
 import io
 import json
 import math
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -14,23 +17,31 @@ from typing import TYPE_CHECKING, Any
 from . import __version__
 from .config import TrainConfig, configure
 from .errors import CorruptFileError, UsageError, WriteError
-from .files import replacing, write_text
+from .files import advice, read_json, read_text, replacing, write_text
 
 if TYPE_CHECKING:
+    from filelock import FileLock
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
     from .model import Autoencoder
 
 LATEST = "latest"
+CHECKSUMS = "checksums.json"
 
 
 class Run:
     """A run folder: `config`, `environment`, `history`, `metrics` and `model` are read when first asked for.
 
-    Each raises `CorruptFileError` when its file cannot be read, and `UsageError` when the run has not got that far.
+    Each raises `CorruptFileError` when its file cannot be read or is not what was written there, and `UsageError` when the run has not got
+    that far. The `write_` methods raise `WriteError`, and `UsageError` while another process writes there.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.figures = path / "figures"
+        self.generated = path / "generated.npz"
+        self.report = path / "report.html"
+        self._lock: FileLock | None = None
 
     @property
     def name(self) -> str:
@@ -38,7 +49,7 @@ class Run:
 
     @cached_property
     def config(self) -> TrainConfig:
-        path = self._there("config.toml")
+        path = self.checked("config.toml")
         try:
             return configure(path)
         except UsageError as error:
@@ -59,18 +70,22 @@ class Run:
     @cached_property
     def history(self) -> dict[str, list[float]]:
         """Columns by name, one value per epoch: `loss` and `val_loss` (mean squared error on [0, 1]), `seconds`."""
-        path = self._there("history.csv")
+        path = self.checked("history.csv")
         try:
-            rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+            rows = list(csv.DictReader(read_text(path).splitlines()))
             return {column: [float(row[column]) for row in rows] for column in ("loss", "val_loss", "seconds")}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             raise CorruptFileError(f"{path} is not a history of ours: {error!r}") from error
 
     @cached_property
     def model(self) -> "Autoencoder":
         from .model import load
 
-        return load(self._there("model.keras"))
+        return load(self.checked("model.keras"))
+
+    def figure(self, name: str) -> Path:
+        """Where its picture of that name is."""
+        return self.path / "figures" / f"{name}.png"
 
     def export_folder(self, precision: str) -> Path:
         """Where its ONNX graphs of that precision are: `onnx` for float32, else `onnx-float16`, ..."""
@@ -84,49 +99,122 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """No other process writes here within the block, or until this one dies. Raises `UsageError` when another one does."""
+        from filelock import FileLock, Timeout
+
+        self._lock = self._lock or FileLock(self.path / ".lock", timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise UsageError(f"another process is at work on run {self.path}.\nWait until it ends, or stop it.") from None
+        except OSError as error:
+            raise WriteError(f"cannot write to run {self.path}: {error.strerror}\n{advice(error)}") from error
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[Path]:
+        """As `files.replacing`, for a file of the run: its sha256 is in the checksums before it is there."""
+        with self.locked(), replacing(self.path / name) as temporary:
+            yield temporary
+            known = {other: hashes for other, hashes in self._checksums().items() if (self.path / other).is_file()}
+            # The old content stays allowed: a kill before the next line's rename leaves it.
+            known[name] = list(dict.fromkeys([_sha256(temporary), *known.get(name, [])[:1]]))
+            write_json(self.path / CHECKSUMS, {"files": known, "sha256": _digest(known)})
+
     def write_config(self, config: TrainConfig) -> None:
-        write_text(self.path / "config.toml", config.to_toml())
+        self._write_text("config.toml", config.to_toml())
 
     def write_environment(self, **facts: Any) -> None:
-        packages = {"keras_mnist_ae": __version__, "keras": version("keras"), "numpy": version("numpy")}
-        write_json(
-            self.path / "environment.json", {"python": platform.python_version(), "platform": platform.platform(), **packages, **facts}
-        )
+        self.environment = {**versions(), **facts}
+        self._write_text("environment.json", to_json(self.environment))
 
     def write_history(self, history: dict[str, list[float]]) -> None:
         table = io.StringIO()
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(["epoch", *history])
         writer.writerows([epoch, *values] for epoch, values in enumerate(zip(*history.values(), strict=True), 1))
-        write_text(self.path / "history.csv", table.getvalue())
+        self._write_text("history.csv", table.getvalue())
         self.history = history
 
     def write_model(self, model: "Autoencoder") -> None:
-        with replacing(self.path / "model.keras") as temporary:
+        with self.replacing("model.keras") as temporary:
             model.save(temporary)
         self.model = model
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
-        write_json(self.path / "metrics.json", metrics)
+        self._write_text("metrics.json", to_json(metrics))
         self.metrics = metrics
 
-    def _there(self, name: str) -> Path:
+    def write_generated(self, **arrays: "NDArray[Any]") -> None:
+        import numpy as np
+
+        with self.replacing(self.generated.name) as temporary:
+            np.savez_compressed(temporary, allow_pickle=False, **arrays)
+
+    def write_figure(self, name: str, figure: "Figure") -> None:
+        with self.replacing(f"figures/{name}.png") as temporary:
+            figure.savefig(temporary, metadata={"Software": None})
+
+    def write_report(self, text: str) -> None:
+        self._write_text(self.report.name, text)
+
+    def _write_text(self, name: str, text: str) -> None:
+        with self.replacing(name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    def checked(self, name: str) -> Path:
+        """The path of a file of the run, once it is what was written there.
+
+        Raises `UsageError` when it is not there, `CorruptFileError` when it is not what the checksums say.
+        """
         path = self.path / name
         if not path.is_file():
-            raise UsageError(
-                f"run {self.path} has no {name}: it was not finished.\nTrain it again, or name another run (kae runs lists them)."
+            if self.finished:
+                raise UsageError(f"{path} is gone, although the run was finished.\nRestore it from a copy, or train again.")
+            raise UsageError(f"run {self.path} has no {name}: it was not finished.\nGo on with it: kae resume {self.path}")
+        if _sha256(path) not in self._checksums().get(name, []):
+            raise CorruptFileError(
+                f"{path} is not what was written there: its sha256 is not that of {CHECKSUMS}.\n"
+                f"Restore it from a copy, or train again with the settings in {self.path / 'config.toml'}."
             )
         return path
 
-    def _json(self, name: str) -> dict[str, Any]:
-        path = self._there(name)
+    def _checksums(self) -> dict[str, list[str]]:
+        """The sha256 that each file may have, by name. Raises `CorruptFileError`."""
+        path = self.path / CHECKSUMS
+        if not path.is_file():
+            return {}
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = read_json(path)
+            files: dict[str, list[str]] = found["files"]
+            if found["sha256"] != _digest(files):
+                raise ValueError("its own sha256 is another")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptFileError(
+                f"{path} is not a list of checksums of ours: {error}\nRestore it from a copy, or train again."
+            ) from error
+        return files
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.checked(name)
+        try:
+            found = read_json(path)
             if not isinstance(found, dict):
                 raise ValueError("no object")
         except (OSError, ValueError) as error:
             raise CorruptFileError(f"{path} is not a file of ours: {error}") from error
         return found
+
+
+def versions() -> dict[str, Any]:
+    """Of Python, the platform and the packages that every backend needs."""
+    packages = {name: version(name) for name in ("keras", "numpy")}
+    return {"python": platform.python_version(), "platform": platform.platform(), "keras_mnist_ae": __version__, **packages}
 
 
 def create(config: TrainConfig) -> Run:
@@ -158,7 +246,9 @@ def _make(runs_dir: Path, name: str, again: bool) -> Path:
             path.mkdir()
         except FileExistsError:
             if not again:
-                raise UsageError(f"a run named {name!r} exists in {runs_dir}.\nChoose another --name, or remove that folder.") from None
+                raise UsageError(
+                    f"a run named {name!r} exists in {runs_dir}.\nGo on with it (kae resume {runs_dir / name}), or choose another --name."
+                ) from None
         else:
             return path
     raise UsageError(f"too many runs named {name!r} in {runs_dir}")
@@ -167,14 +257,22 @@ def _make(runs_dir: Path, name: str, again: bool) -> Path:
 def find(run: str | None, runs_dir: Path = Path("runs")) -> Run:
     """The run of that name in the runs folder, or the one at that path; the latest when `run` is None. Raises `UsageError`."""
     if run is None:
-        latest = runs_dir / LATEST
-        if not latest.is_file():
-            raise UsageError(f"there is no run in {runs_dir.resolve()} yet.\nTrain one (kae train), or name a run folder.")
-        run = latest.read_text(encoding="utf-8", errors="replace").strip()
+        run = _latest(runs_dir)
     for path in (runs_dir / run, Path(run)):
         if (path / "config.toml").is_file():
             return Run(path)
     raise UsageError(f"no run {run!r} in {runs_dir.resolve()}, and no run folder of that path.\nkae runs lists the runs.")
+
+
+def _latest(runs_dir: Path) -> str:
+    """The name in the file of that name; without it, as in a copied folder, that of the newest run."""
+    latest = runs_dir / LATEST
+    if latest.is_file():
+        return latest.read_text(encoding="utf-8", errors="replace").strip()
+    found = [(path.stat().st_mtime, path.parent.name) for path in runs_dir.glob("*/config.toml")]
+    if not found:
+        raise UsageError(f"there is no run in {runs_dir.resolve()} yet.\nTrain one (kae train), or name a run folder.")
+    return max(found)[1]
 
 
 def every(runs_dir: Path = Path("runs")) -> list[Run]:
@@ -190,5 +288,18 @@ def _rank(run: Run) -> tuple[float, str]:
         return math.inf, run.name
 
 
+def to_json(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, to_json(value))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

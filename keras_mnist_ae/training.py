@@ -1,16 +1,19 @@
 """One training run from its settings to its folder."""
 
 import dataclasses
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import numpy as np
 
-from . import backend, datasets, evaluation, figures, runs
+from . import backend, datasets, evaluation, gallery, interruption, runs
 from .architecture import text
 from .config import TrainConfig, configure
 from .errors import CorruptFileError, DataError, UsageError
+from .images import to_float
 from .variants import find
 
 if TYPE_CHECKING:
@@ -34,31 +37,82 @@ def train_config(config: TrainConfig) -> runs.Run:
     backend.choose(config.backend, config.device)
     data = load_data(config)
     run = runs.create(config)
+    with run.locked():
+        run.write_environment(**_environment(config, data))
+        _finish(run, config, data)
+    return run
+
+
+def resume(run: runs.Run, *, data_dir: Path | None = None, backend_name: str | None = None, inexact: bool = False) -> runs.Run:
+    """Go on with a run that was stopped at any moment, from its newest checkpoint; a finished run is given back as it is.
+
+    On the backend, versions and machine that it was started on, without a GPU, the result is bit for bit that of a run that was never
+    stopped. Raises `UsageError` where that cannot be promised, unless `inexact`, and as `train` does.
+    """
+    if run.finished:
+        run.checked("model.keras")
+        return run
+    given = {"data_dir": data_dir and str(data_dir), "backend": backend_name}
+    config = configure(run.checked("config.toml"), **given)
+    with run.locked():
+        backend.choose(config.backend, config.device)
+        data = load_data(config)
+        if (run.path / "environment.json").is_file():
+            now = {**runs.versions(), **_environment(config, data)}
+            changed = {name: (then, now.get(name)) for name, then in run.environment.items() if now.get(name) != then}
+            changed.pop("platform", None)  # the system's version
+            if changed.pop("dataset_sha256", None):
+                raise DataError(f"{data.name} is not what run {run.path} was trained on: its content has another sha256.")
+            if changed and not inexact:
+                told = "; ".join(f"{name} was {then}, is {now}" for name, (then, now) in changed.items())
+                raise UsageError(f"run {run.path} cannot be resumed exactly: {told}.\nTo go on all the same: --allow-inexact")
+            if changed:
+                click.echo(f"kae: inexact: {', '.join(changed)} changed since run {run.name} was started", err=True)
+        run.write_config(config)
+        run.write_environment(**_environment(config, data))
+        _finish(run, config, data)
+    return run
+
+
+def _finish(run: runs.Run, config: TrainConfig, data: datasets.Dataset) -> None:
+    """Train from the newest checkpoint, or from the start, and write what a finished run has."""
+    from . import checkpoints
     from .fitting import fit  # imports keras, so the backend is chosen first
     from .model import build
 
-    run.write_environment(
-        backend=config.backend,
-        **{config.backend: sys.modules[config.backend].__version__},
-        device=backend.device_name(),
-        dataset=data.name,
-        dataset_sha256=data.sha256,
-        train_images=len(data.train.images),
-    )
     model = build(config.variant, config.seed)
-    shown = next(evaluation.chunks(data.test.images[:SHOWN]))
+    shown = to_float(data.test.images[:SHOWN])
     before = reconstruct(model, shown)
-    fit(model, data, config, keep=run.write_history)
+    try:
+        fit(model, data, config, run)
+    except interruption.Interrupted:
+        click.echo(f"kae: to go on: kae resume {run.path}", err=True)
+        raise
     run.write_model(model)
-    picture = figures.reconstructions({"original": shown, "before training": before, "after training": reconstruct(model, shown)})
-    figures.save(picture, run.figures / "reconstructions.png")
+    run.write_figure("reconstructions", gallery.before_and_after(shown, before, reconstruct(model, shown)))
     run.write_metrics(
         {
             "train_mse": mean_squared_error(model, data.train.images),
             "test_mse": mean_squared_error(model, data.test.images),
         }
     )
-    return run
+    checkpoints.clear(run)
+
+
+def _environment(config: TrainConfig, data: datasets.Dataset) -> dict[str, Any]:
+    """What the bits of a result hang on, beside the settings."""
+    import keras  # noqa: F401  (and with it the backend)
+
+    return {
+        "backend": config.backend,
+        config.backend: sys.modules[config.backend].__version__,
+        "device": backend.device_name(),
+        "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "unset"),
+        "dataset": data.name,
+        "dataset_sha256": data.sha256,
+        "train_images": len(data.train.images),
+    }
 
 
 def load_data(config: TrainConfig) -> datasets.Dataset:
@@ -83,16 +137,21 @@ def reopen(run: runs.Run, data_dir: Path | None = None) -> tuple["Autoencoder", 
     Raises as `train` does, `UsageError` for a run that was not finished, and `CorruptFileError` for one whose files cannot be read.
     """
     run.metrics  # noqa: B018  (written last)
-    config = dataclasses.replace(run.config, data_dir=str(data_dir)) if data_dir else run.config
-    backend.choose(config.backend)
-    data = load_data(config)
+    backend.choose(run.config.backend)
+    data = reopen_data(run, data_dir)
+    if run.model.variant.name != run.config.variant:
+        raise CorruptFileError(f"{run.path} says {run.config.variant}, but its model.keras is a {run.model.variant.name}")
+    return run.model, data
+
+
+def reopen_data(run: runs.Run, data_dir: Path | None = None) -> datasets.Dataset:
+    """The dataset alone: no Keras is needed for it."""
+    data = load_data(dataclasses.replace(run.config, data_dir=str(data_dir)) if data_dir else run.config)
     if data.sha256 != run.environment.get("dataset_sha256"):
         raise DataError(
             f"{data.name} is not what run {run.path} was trained on: its content has another sha256.\nName the right --data-dir."
         )
-    if run.model.variant.name != config.variant:
-        raise CorruptFileError(f"{run.path} says {config.variant}, but its model.keras is a {run.model.variant.name}")
-    return run.model, data
+    return data
 
 
 def reconstruct(model: "Autoencoder", images: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from ..backend import BACKENDS, DEVICES
-from .options import as_json, data_dir, echo_json, runs_dir
+from .options import as_json, data_dir, echo_json, run, runs_dir
 
 
 @click.command()
@@ -20,6 +20,9 @@ from .options import as_json, data_dir, echo_json, runs_dir
 @click.option("--learning-rate", type=float, help="Adam's.  [default: the variant's recipe]")
 @click.option("--seed", type=int, help="Of the weights and the order of the images.  [default: 0]")
 @click.option("--limit", type=int, help="Only the first N training images; the test set stays whole.")
+@click.option(
+    "--checkpoint-every", help="So many batches (200) or seconds (30s), and after each epoch.  [default: 60s, and short epochs share one]"
+)
 @runs_dir
 @click.option("--name", help="The run folder is RUNS_DIR/NAME instead of a generated name.")
 @click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings; flags go before it.")
@@ -31,6 +34,27 @@ def train(config: Path | None, as_json: bool, **flags: Any) -> None:
 
     paths = {key: str(flags.pop(key)) for key in ("data_dir", "runs_dir") if flags[key] is not None}
     report(train_config(configure(config, **flags, **paths)), as_json)
+
+
+@click.command()
+@run
+@click.option("--backend", help="Another than the run's; not exact.")
+@click.option("--allow-inexact", is_flag=True, help="Go on even where the result cannot be that of a run that was never stopped.")
+@runs_dir
+@data_dir
+@as_json
+def resume(run: str | None, backend: str | None, allow_inexact: bool, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
+    """Go on with RUN (the latest unless named) where it stopped: after a kill, an interruption, a full disk.
+
+    The result is bit for bit that of a run that was never stopped, on the same backend, versions and processor.
+    """
+    from ..runs import find
+    from ..training import resume
+
+    found = find(run, runs_dir)
+    if found.finished:
+        click.echo(f"run {found.path} is finished", err=True)
+    report(resume(found, data_dir=data_dir, backend_name=backend, inexact=allow_inexact), as_json)
 
 
 def report(run: Any, as_json: bool) -> None:
@@ -54,4 +78,4 @@ def report(run: Any, as_json: bool) -> None:
     click.echo(f"test MSE   {run.metrics['test_mse']:.5f}")
     click.echo(f"trained    {len(history['loss'])} epochs in {seconds:.1f} s")
     click.echo(f"run        {run.path}")
-    click.echo(f"figure     {run.figures / 'reconstructions.png'}")
+    click.echo(f"figure     {run.figure('reconstructions')}")

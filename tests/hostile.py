@@ -1,0 +1,256 @@
+"""Files made to do harm: each by a function of a file of ours, to stand in its place."""
+
+import io
+import json
+import pickle
+import stat
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+
+class Bomb:
+    """Unpickled, it leaves a mark."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return Path.touch, (self.mark,)
+
+
+Make = Callable[[bytes, Path], bytes]
+"""From the content of the true file, and a path at which harm would show, to the content of the hostile one."""
+
+DEEP = b"[" * 200_000 + b"]" * 200_000
+
+
+def truncated(part: int) -> Make:
+    return lambda content, mark: content[: len(content) * part // 10]
+
+
+def flipped(content: bytes, mark: Path) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes(byte ^ 255 for byte in content[middle : middle + 64]) + content[middle + 64 :]
+
+
+def noise(content: bytes, mark: Path) -> bytes:
+    return np.random.default_rng(0).bytes(5000)
+
+
+def pickled(content: bytes, mark: Path) -> bytes:
+    return pickle.dumps(Bomb(mark))
+
+
+def zipped(**others: bytes) -> Make:
+    """The archive with members added or replaced; "__" in a name stands for a slash, a leading "_" for one too."""
+
+    def make(content: bytes, mark: Path) -> bytes:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        return _zip({**members, **{name.replace("|", "/"): text for name, text in others.items()}})
+
+    return make
+
+
+def symlink(content: bytes, mark: Path) -> bytes:
+    out = io.BytesIO(content)
+    with zipfile.ZipFile(out, "a") as archive:
+        entry = zipfile.ZipInfo("config.json.link")
+        entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(entry, "/etc/passwd")
+    return out.getvalue()
+
+
+def twice(content: bytes, mark: Path) -> bytes:
+    out = io.BytesIO(content)
+    with zipfile.ZipFile(out, "a") as archive, warnings.catch_warnings(action="ignore"):
+        archive.writestr("config.json", "{}")
+    return out.getvalue()
+
+
+def inflating(name: str) -> Make:
+    """One member of two gigabytes of zeros, in a few kilobytes of archive."""
+
+    def make(content: bytes, mark: Path) -> bytes:
+        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+        packed = b"".join(packer.compress(bytes(2**24)) for _ in range(128)) + packer.flush()
+        encoded, size = name.encode(), 2**31 - 1
+        fields = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 33, 0, len(packed), size, len(encoded), 0)
+        local = b"PK\3\4" + fields + encoded + packed
+        central = b"PK\1\2\x14\0" + fields + struct.pack("<HHHII", 0, 0, 0, 0, 0) + encoded
+        return local + central + b"PK\5\6" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(central), len(local), 0)
+
+    return make
+
+
+def config(change: Callable[[dict], None]) -> Make:
+    """The model file with another config."""
+
+    def make(content: bytes, mark: Path) -> bytes:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        found = json.loads(members["config.json"])
+        change(found)
+        return _zip({**members, "config.json": json.dumps(found).encode()})
+
+    return make
+
+
+def _layer(class_name: str, module: str = "keras.layers", **settings: object) -> Make:
+    return config(
+        lambda found: found["config"]["layers"].append({"module": module, "class_name": class_name, "config": settings, "name": "x"})
+    )
+
+
+def weights(change: Callable[[h5py.File, Path], None]) -> Make:
+    """The model file with other weights."""
+
+    def make(content: bytes, mark: Path) -> bytes:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        out = io.BytesIO(members["model.weights.h5"])
+        with h5py.File(out, "r+") as file:
+            change(file, mark)
+        return _zip({**members, "model.weights.h5": out.getvalue()})
+
+    return make
+
+
+def _replace(name: str, **settings: object) -> Make:
+    def change(file: h5py.File, mark: Path) -> None:
+        del file[name]
+        file.create_dataset(name, **settings)
+
+    return weights(change)
+
+
+def npy(header: str, body: bytes = b"") -> Make:
+    """An array file whose header says what it likes."""
+
+    def make(content: bytes, mark: Path) -> bytes:
+        text = header.encode() + b"\n"
+        return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text + body
+
+    return make
+
+
+def object_array(content: bytes, mark: Path) -> bytes:
+    out = io.BytesIO()
+    np.save(out, np.array([Bomb(mark)], dtype=object), allow_pickle=True)
+    return out.getvalue()
+
+
+def checkpoint(member: Make) -> Make:
+    """A checkpoint whose first array is such a file."""
+    return lambda content, mark: zipped(**{"array0.npy": member(b"", mark)})(content, mark)
+
+
+def png(width: int, height: int, depth: int = 8) -> Make:
+    def make(content: bytes, mark: Path) -> bytes:
+        def chunk(kind: bytes, data: bytes) -> bytes:
+            return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+        header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0))
+        return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+    return make
+
+
+def _zip(members: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return out.getvalue()
+
+
+KERNEL = "layers/functional/layers/dense/vars/0"
+HUGE = "{'descr': '<f4', 'fortran_order': False, 'shape': (%s,)}"
+
+TRUNCATED: dict[str, Make] = {f"truncated to {part} tenths": truncated(part) for part in range(10)}
+MODEL: dict[str, Make] = {
+    **TRUNCATED,
+    "flipped": flipped,
+    "noise": noise,
+    "pickle": pickled,
+    "hdf5 alone": lambda content, mark: zipfile.ZipFile(io.BytesIO(content)).read("model.weights.h5"),
+    "path traversal": zipped(**{"..|..|escaped.txt": b"x"}),
+    "absolute path": zipped(**{"|escaped.txt": b"x"}),
+    "look-alike name": zipped(**{"c\u043enfig.json": b"{}"}),
+    "name that turns": zipped(**{"config\u202enosj.": b"{}"}),
+    "archive in archive": zipped(**{"inner.keras": _zip({"config.json": b"{}"})}),
+    "symbolic link": symlink,
+    "member twice": twice,
+    "zip bomb": inflating("config.json"),
+    "deep config": zipped(**{"config.json": DEEP}),
+    "config no object": zipped(**{"config.json": b"7"}),
+    "config no text": zipped(**{"config.json": b"\xff\xfe"}),
+    "another name": config(lambda found: found["config"].update(name="../../etc")),
+    "Lambda": _layer("Lambda", function={"class_name": "__lambda__", "config": {"code": "4wEAAAA="}}),
+    "TorchModuleWrapper": _layer("TorchModuleWrapper", module="keras.layers"),
+    "foreign class": _layer("system", module="os"),
+    "registered class": _layer("Custom>Evil", module=None),
+    "TFSMLayer": _layer("TFSMLayer", filepath="escaped"),
+    "external link": weights(lambda file, mark: file.__setitem__("elsewhere", h5py.ExternalLink("/etc/passwd", "/"))),
+    "soft link": weights(lambda file, mark: file.__setitem__("elsewhere", h5py.SoftLink("/layers"))),
+    "loop of groups": weights(lambda file, mark: file["layers"].__setitem__("again", file["layers"])),
+    "external data": _replace(KERNEL, shape=(784, 128), dtype="f4", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)]),
+    "giant weights": _replace(KERNEL, shape=(2**40,), dtype="f4", chunks=(1024,)),
+    "compressed weights": _replace(KERNEL, data=np.zeros((784, 128), "f4"), compression="gzip"),
+    "weights of another shape": _replace(KERNEL, data=np.zeros((128, 784), "f4")),
+    "weights as text": _replace(KERNEL, data=np.full((784, 128), b"x", "S1")),
+    "weights missing": weights(lambda file, mark: file.__delitem__(KERNEL)),
+}
+CHECKPOINT: dict[str, Make] = {
+    **{f"truncated to {part} tenths": truncated(part) for part in range(0, 10, 3)},
+    "noise": noise,
+    "pickle": pickled,
+    "objects": checkpoint(object_array),
+    "giant": checkpoint(npy(HUGE % "1099511627776")),
+    "negative": checkpoint(npy(HUGE % "-5")),
+    "code for a header": checkpoint(npy("__import__('os').system('true')")),
+    "zip bomb": inflating("told.npy"),
+    "other state": zipped(**{"array0.npy": npy(HUGE % "3", bytes(12))(b"", Path())}),
+}
+JSON: dict[str, Make] = {
+    "deep": lambda content, mark: DEEP,
+    "noise": noise,
+    "empty": truncated(0),
+    "half": truncated(5),
+    "list": lambda content, mark: b"[1, 2]",
+    "no numbers": lambda content, mark: b'{"train_mse": "1", "test_mse": []}',
+}
+TOML: dict[str, Make] = {
+    "deep": lambda content, mark: b"a = " + DEEP,
+    "noise": noise,
+    "variant that is a path": lambda content, mark: content.replace(b"mlp", b"../../mlp"),
+    "name with a line": lambda content, mark: b'name = "a\\nb"\n' + content,
+    "number out of range": lambda content, mark: b"limit = " + b"9" * 5000 + b"\n" + content,
+    "table": lambda content, mark: b"[variant]\nx = 1\n",
+}
+IMAGES: dict[str, Make] = {
+    **{f"truncated to {part} tenths": truncated(part) for part in range(0, 10, 3)},
+    "noise": noise,
+    "pickle": pickled,
+    "objects": object_array,
+    "giant": npy(HUGE % "1099511627776, 28, 28"),
+    "negative": npy(HUGE % "-1, 28, 28"),
+    "overflowing": npy(HUGE % "9223372036854775807, 9223372036854775807"),
+    "code for a header": npy("__import__('os').system('true')"),
+    "deep header": npy("(" * 30_000),
+}
+PNG: dict[str, Make] = {
+    "noise": noise,
+    "truncated": lambda content, mark: png(28, 28)(content, mark)[:50],
+    "giant": png(2**31 - 1, 2**31 - 1),
+    "wide": png(60_000, 60_000),
+    "16 bits": png(28, 28, 16),
+    "no pixels": png(0, 28),
+}

@@ -1,0 +1,136 @@
+"""Hostile files in every place from which a command reads: a message and an exit code, no code run, nothing written elsewhere."""
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import hostile
+import pytest
+from click.testing import CliRunner
+
+from keras_mnist_ae import datasets, fitting, train
+from keras_mnist_ae.cli.main import kae
+from keras_mnist_ae.errors import CorruptFileError
+from keras_mnist_ae.runs import Run
+
+SETTINGS = {"dataset": "digits", "limit": 64, "epochs": 2, "checkpoint_every": "1"}
+
+
+def cases(*corpora):
+    return [
+        pytest.param(command, name, make, id=f"{command[0]} {name}: {what}")
+        for command, name, corpus in corpora
+        for what, make in corpus.items()
+    ]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A finished and exported run, one stopped with a checkpoint, images."""
+    folder = tmp_path_factory.mktemp("mine")
+    train("mlp", runs_dir=folder, name="run", **SETTINGS)
+    assert CliRunner().invoke(kae, ["export", "onnx", str(folder / "run"), "--images", "4"]).exit_code == 0
+
+    class Stop(Exception):
+        pass
+
+    def stop(self, batch, logs=None, original=fitting.Checkpoints.on_train_batch_end):
+        original(self, batch, logs)
+        raise Stop
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
+        patch.setattr(fitting.Checkpoints, "on_train_batch_end", stop)
+        train("mlp", runs_dir=folder, name="stopped", **SETTINGS)
+    import numpy as np
+
+    np.save(folder / "images.npy", datasets.load("digits").test.images[:8])
+    (folder / "image.png").write_bytes(hostile.png(28, 28)(b"", Path()))
+    return folder
+
+
+def attacked(folder, tmp_path, command, name, make, signed):
+    """Put the hostile file in the place of the true one; give what the command says."""
+    place = shutil.copytree(folder, tmp_path / "place")
+    mark = tmp_path / "mark"
+    path = place / name
+    content = make(path.read_bytes(), mark)
+    if signed:  # by one who knows the checksums too
+        run = Run(place / name.split("/")[0])
+        with run.replacing(name.split("/", 1)[1]) as temporary:
+            temporary.write_bytes(content)
+    else:
+        path.write_bytes(content)
+    before = {entry for entry in tmp_path.rglob("*") if ".lock" not in entry.name}
+    words = [str(place / word[1:]) if word.startswith("@") else word for word in command]
+    done = CliRunner().invoke(kae, words)
+    assert not mark.exists(), "code in the file was run"
+    assert not Path("/escaped.txt").exists()
+    assert isinstance(done.exception, SystemExit | None), done.exception
+    assert "Traceback" not in done.output
+    assert len(done.stderr.strip().splitlines()) <= 8, done.stderr
+    assert "unexpected" not in done.stderr, done.stderr
+    return done, {entry for entry in tmp_path.rglob("*") if ".lock" not in entry.name} - before
+
+
+RUN = (
+    (("evaluate", "@run"), "run/model.keras", hostile.MODEL),
+    (("resume", "@stopped"), "stopped/checkpoints/000000-00000001.npz", hostile.CHECKPOINT),
+    (("evaluate", "@run"), "run/metrics.json", hostile.JSON),
+    (("evaluate", "@run"), "run/environment.json", hostile.JSON),
+    (("runs", "--compare", "@run", "@stopped"), "run/history.csv", hostile.JSON),
+    (("evaluate", "@run"), "run/config.toml", hostile.TOML),
+)
+
+
+@pytest.mark.parametrize(("command", "name", "make"), cases(*RUN))
+def test_files_of_a_run_with_their_checksums(folder, tmp_path, command, name, make):
+    done, new = attacked(folder, tmp_path, command, name, make, signed=True)
+    assert done.exit_code in (2, 4, 5), done.output
+    assert not new
+
+
+OTHER = (
+    (("evaluate", "@run"), "run/checksums.json", hostile.JSON),
+    (
+        ("evaluate", "@run", "--onnx"),
+        "run/onnx/encoder.onnx",
+        {f"truncated to {part} tenths": hostile.truncated(part) for part in range(10)},
+    ),
+    (("evaluate", "@run", "--onnx"), "run/onnx/manifest.json", hostile.JSON),
+    (("infer", "encode", "@run/onnx", "@images.npy", "-o", "@out.npy"), "images.npy", hostile.IMAGES),
+    (("infer", "encode", "@run/onnx", "@image.png", "-o", "@out.npy"), "image.png", hostile.PNG),
+    (("train", "--config", "@run/config.toml", "--runs-dir", "@new"), "run/config.toml", hostile.TOML),
+)
+
+
+@pytest.mark.parametrize(("command", "name", "make"), cases(*OTHER))
+def test_files_without_checksums_of_ours(folder, tmp_path, command, name, make):
+    done, new = attacked(folder, tmp_path, command, name, make, signed=False)
+    assert done.exit_code in (2, 4, 5), done.output
+    assert not new
+
+
+def test_corpus_is_large_and_true_files_pass(folder, tmp_path):
+    assert sum(len(corpus) for _, _, corpus in (*RUN, *OTHER)) >= 60
+    for command, name, _ in (*RUN[:1], *RUN[2:4], *OTHER[:5]):
+        done, _ = attacked(
+            folder, tmp_path / name.replace("/", "-"), command, name, lambda content, mark: content, signed=name.startswith("run/m")
+        )
+        assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [("model.pkl", "a pickle, which can hold code"), ("model.pt", "a PyTorch file"), ("model.h5", "a bare HDF5 file")]
+)
+def test_other_kinds_of_model_files_are_refused_with_the_reason(folder, tmp_path, name, reason):
+    from keras_mnist_ae.model import load
+
+    path, pickled = tmp_path / name, hostile.pickled(b"", tmp_path / "mark")
+    with zipfile.ZipFile(folder / "run" / "model.keras") as archive:
+        path.write_bytes({"model.pkl": pickled, "model.h5": archive.read("model.weights.h5")}.get(name, b""))
+    if name == "model.pt":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", pickled)
+    with pytest.raises(CorruptFileError, match=f"is not a model this package can open: it is {reason}"):
+        load(path)
+    assert not (tmp_path / "mark").exists()

@@ -1,0 +1,182 @@
+"""Going on after a kill, a signal, a broken checkpoint; what is not promised is refused; a run folder has one writer."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import cache
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from kills import KAE, survives
+
+from keras_mnist_ae import checkpoints, fitting, train
+from keras_mnist_ae.cli.main import kae
+from keras_mnist_ae.errors import CorruptFileError, DivergedError, UsageError
+from keras_mnist_ae.runs import Run, find
+from keras_mnist_ae.training import resume
+
+BACKEND = keras.backend.backend()
+SETTINGS = {"dataset": "digits", "limit": 320, "epochs": 3, "checkpoint_every": "4"}
+
+
+class Stop(Exception):
+    """A crash in the middle of training."""
+
+
+def run(*arguments):
+    return CliRunner().invoke(kae, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+@pytest.fixture
+def crash(monkeypatch):
+    """Stop training when so many batches are done."""
+
+    def at(batches):
+        seen = []
+
+        def count(self, batch, logs=None, original=fitting.Checkpoints.on_train_batch_end):
+            original(self, batch, logs)
+            seen.append(batch)
+            if len(seen) == batches:
+                raise Stop
+
+        monkeypatch.setattr(fitting.Checkpoints, "on_train_batch_end", count)
+
+    return at
+
+
+def crashed(folder, crash, batches, monkeypatch, name="cut", variant="mlp", **settings):
+    crash(batches)
+    with pytest.raises(Stop):
+        train(variant, runs_dir=folder, name=name, **{**SETTINGS, **settings})
+    monkeypatch.undo()
+    return Run(folder / name)
+
+
+def weights(run):
+    return [np.asarray(array) for array in run.model.get_weights()]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that is never stopped, by variant."""
+    folder = tmp_path_factory.mktemp("whole")
+    return cache(lambda variant: train(variant, runs_dir=folder, name=variant, **SETTINGS))
+
+
+@pytest.mark.parametrize(
+    ("variant", "batches"),  # stopped before the first checkpoint, at one, after one, at an epoch's end, in the next, at the very end
+    [*(("mlp", batches) for batches in (3, 4, 6, 10, 11, 15, 30)), ("conv-unpool", 6)],
+)
+def test_resumed_run_equals_one_that_was_never_stopped(tmp_path, crash, batches, variant, monkeypatch, whole):
+    whole = whole(variant)
+    cut = crashed(tmp_path, crash, batches, monkeypatch, variant=variant)
+    assert not cut.finished
+    again = resume(cut)
+    assert [again.history[column] for column in ("loss", "val_loss")] == [whole.history[column] for column in ("loss", "val_loss")]
+    assert again.metrics == whole.metrics
+    for ours, theirs in zip(weights(again), weights(whole), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert list((tmp_path / "cut" / "checkpoints").glob("*")) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "latest"], "no new folder"
+
+
+def test_twelve_kills_over_three_backends_change_nothing(tmp_path):
+    """Four on each backend: every backend's tests run this once."""
+    hits = survives(tmp_path, BACKEND, "conv-avgpool", 3, seed=1)
+    assert hits >= 2
+
+
+def test_broken_newest_checkpoint_gives_way_to_the_one_before(tmp_path, crash, monkeypatch, whole):
+    cut = crashed(tmp_path, crash, 19, monkeypatch)
+    kept = sorted((cut.path / "checkpoints").iterdir())
+    assert [path.name for path in kept] == ["000001-00000004.npz", "000001-00000008.npz"]
+    content = bytearray(kept[1].read_bytes())
+    content[len(content) // 2] ^= 1
+    kept[1].write_bytes(content)
+    done = run("resume", cut.path, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert "000001-00000008.npz is not what was written there" in done.stderr
+    assert "from epoch 2, batch 5" in done.stderr
+    assert json.loads(done.stdout)["metrics"] == whole("mlp").metrics
+    cut = crashed(tmp_path, crash, 19, monkeypatch, name="both")
+    for path in (cut.path / "checkpoints").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(CorruptFileError, match="no checkpoint of run .* is whole"):
+        resume(cut)
+
+
+def test_what_cannot_be_exact_is_refused_and_named(tmp_path, crash, monkeypatch):
+    cut = crashed(tmp_path, crash, 6, monkeypatch)
+    cut.write_environment(**{**cut.environment, "numpy": "1.0", "keras": "3.0"})
+    done = run("resume", cut.path)
+    assert done.exit_code == 2
+    assert "numpy was 1.0, is" in done.stderr
+    assert "keras was 3.0, is" in done.stderr
+    assert "--allow-inexact" in done.stderr
+    assert not cut.finished
+    done = run("resume", cut.path, "--allow-inexact")
+    assert done.exit_code == 0, done.stderr
+    assert "inexact: keras, numpy changed" in done.stderr or "inexact: numpy, keras changed" in done.stderr
+
+
+def test_finished_run_is_left_as_it_is_and_a_taken_name_points_to_resume(tmp_path):
+    finished = train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS)
+    before = {path: path.stat().st_mtime_ns for path in finished.path.rglob("*") if path.name != ".lock"}
+    done = run("resume", finished.path)
+    assert done.exit_code == 0
+    assert "is finished" in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in finished.path.rglob("*") if path.name != ".lock"} == before
+    with pytest.raises(UsageError, match=f"kae resume {finished.path}"):
+        train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS)
+
+
+def test_checkpoints_of_the_state_only_while_it_is_finite(tmp_path):
+    with pytest.raises(DivergedError, match=r"the loss is (nan|inf) in batch \d+ of epoch 1, at a learning rate of 1e\+30"):
+        train("conv-k15", runs_dir=tmp_path, name="mine", **{**SETTINGS, "learning_rate": 1e30, "checkpoint_every": "1"})
+    state = checkpoints.newest(find("mine", tmp_path))
+    assert state is None or all(np.isfinite(array).all() for array in state.arrays)
+
+
+@pytest.mark.parametrize("every", ["0", "-3", "2.5", "s", "1h", ""])
+def test_checkpoint_interval_that_cannot_be_used(tmp_path, every):
+    done = run("train", "mlp", "--dataset", "digits", "--checkpoint-every", every, "--runs-dir", tmp_path)
+    assert done.exit_code == 2
+    assert "checkpoint_every is" in done.stderr
+
+
+def test_signal_keeps_the_batch_and_says_how_to_go_on(tmp_path):
+    command = [*KAE, "train", "mlp", "--dataset", "digits", "--epochs", "300", "--runs-dir", str(tmp_path), "--name", "mine"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "KERAS_BACKEND": BACKEND}) as process:
+        for line in process.stderr:
+            if line.startswith("epoch   2/300"):
+                break
+        busy = run("resume", tmp_path / "mine")
+        assert busy.exit_code == 2
+        assert "another process is at work on run" in busy.stderr
+        process.send_signal(signal.SIGINT)
+        asked = time.monotonic()
+        lines = process.stderr.read().splitlines()
+        assert process.wait(60) == 130
+        assert time.monotonic() - asked < 5
+    assert f"kae: to go on: kae resume {tmp_path / 'mine'}" in lines
+    newest = sorted((tmp_path / "mine" / "checkpoints").iterdir())[-1]
+    state = checkpoints.newest(find("mine", tmp_path))
+    assert newest.name == f"{state.epoch:06d}-{state.batch:08d}.npz"
+    assert len(state.history["loss"]) == state.epoch
+
+
+def test_lock_does_not_outlive_its_owner(tmp_path):
+    finished = train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS)
+    code = (
+        "from keras_mnist_ae.runs import Run; from pathlib import Path; import os\n"
+        f"with Run(Path({str(finished.path)!r})).locked(): os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
+    with finished.locked(), finished.locked():  # and one owner may enter twice
+        pass
