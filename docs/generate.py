@@ -69,6 +69,89 @@ def backends_table() -> str:
     return "\n".join(lines)
 
 
+DATASETS = {"mnist": "", "digits": "digits-"}  # what the names of their runs begin with
+
+
+def evaluated(dataset: str) -> list[tuple[str, dict]]:
+    """The metrics of each variant's run on that dataset."""
+    from keras_mnist_ae.variants import VARIANTS
+
+    return [(name, results()[DATASETS[dataset] + name]["metrics"]) for name in VARIANTS]
+
+
+def errors_table(dataset: str) -> str:
+    """Every error of every variant."""
+    lines = [
+        "| variant | MSE | 95 % interval | RMSE | MAE | PSNR, mean over images | of mean MSE | SSIM | PCA: MSE | mean image: MSE |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
+    ]
+    for name, of in evaluated(dataset):
+        low, high = of["intervals"]["mse"]
+        lines.append(
+            f"| {name} | {of['mse']:.5f} | {low:.5f} - {high:.5f} | {of['rmse']:.5f} | {of['mae']:.5f} | {of['psnr']:.2f} dB "
+            f"| {of['psnr_of_mean_mse']:.2f} dB | {of['ssim']:.4f} | {of['pca_mse']:.5f} | {of['mean_image_mse']:.5f} |"
+        )
+    return "\n".join(lines)
+
+
+def classes_table(dataset: str) -> str:
+    """The MSE of each class."""
+    classes = list(evaluated(dataset)[0][1]["per_class"])
+    lines = [f"| variant | {' | '.join(classes)} |", "| --- |" + " --: |" * len(classes)]
+    for name, of in evaluated(dataset):
+        lines.append(f"| {name} | " + " | ".join(f"{of['per_class'][label]['mse']:.5f}" for label in classes) + " |")
+    return "\n".join(lines)
+
+
+def worst_table(dataset: str) -> str:
+    """The ten test images with the largest errors."""
+    lines = ["| variant | test images (class), largest error first | MSE |", "| --- | --- | --: |"]
+    for name, of in evaluated(dataset):
+        images = ", ".join(f"{image['index']} ({image['class']})" for image in of["worst"])
+        lines.append(f"| {name} | {images} | {of['worst'][0]['mse']:.4f} - {of['worst'][-1]['mse']:.4f} |")
+    return "\n".join(lines)
+
+
+def sizes_table() -> str:
+    """Code against image, in bits."""
+    lines = ["| variant | numbers | switches, bits | code, bits | image, bits | image / code |", "| --- | --: | --: | --: | --: | --: |"]
+    for name, of in evaluated("mnist"):
+        size = of["compression"]
+        lines.append(
+            f"| {name} | {size['code_floats']} | {size['switch_bits']:,} | {size['code_bits']:,} | {size['image_bits']:,} "
+            f"| {size['ratio']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def probes_table(dataset: str) -> str:
+    """Accuracies of classifiers on codes, pixels and PCA codes."""
+    lines = [
+        "| variant | 5-NN: codes | pixels | PCA codes | logistic regression: codes | pixels | PCA codes |",
+        "| --- | --: | --: | --: | --: | --: | --: |",
+    ]
+    for name, of in evaluated(dataset):
+        accuracies = [of["latent"][probe][space] for probe in ("knn", "logistic") for space in ("codes", "pixels", "pca")]
+        lines.append(f"| {name} | " + " | ".join(f"{100 * accuracy:.2f} %" for accuracy in accuracies) + " |")
+    return "\n".join(lines)
+
+
+def codes_table(dataset: str) -> str:
+    """Clusters and dimensions."""
+    lines = [
+        "| variant | k-means: accuracy | NMI | ARI | participation ratio | dead | generated: RMSE to nearest | test images: same |",
+        "| --- | --: | --: | --: | --: | --: | --: | --: |",
+    ]
+    for name, of in evaluated(dataset):
+        latent, made = of["latent"], of["generated"]
+        scores = [f"{latent['kmeans'][score]['mean']:.3f} +- {latent['kmeans'][score]['std']:.3f}" for score in ("accuracy", "nmi", "ari")]
+        lines.append(
+            f"| {name} | {' | '.join(scores)} | {latent['participation_ratio']:.1f} of {latent['latent']} | {latent['dead_units']} "
+            f"| {made['nearest_rmse']:.4f} | {made['test_nearest_rmse']:.4f} |"
+        )
+    return "\n".join(lines)
+
+
 def exports() -> dict[tuple[str, str], dict]:
     """The autoencoder graphs that `make results` exported, by variant and precision."""
     lines = (ROOT / "docs" / "exports.jsonl").read_text(encoding="utf-8").splitlines()

@@ -18,9 +18,10 @@ def own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture(scope="session")
 def digits() -> np.ndarray:
     """100 real images, float32 of shape (100, 28, 28, 1) in [0, 1]."""
-    from keras_mnist_ae import datasets, evaluation
+    from keras_mnist_ae import datasets
+    from keras_mnist_ae.images import to_float
 
-    return next(evaluation.chunks(datasets.load("digits").test.images[:100]))
+    return to_float(datasets.load("digits").test.images[:100])
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from keras_mnist_ae.backend import device_name
 from keras_mnist_ae.cli.main import kae
+from keras_mnist_ae.runs import Run
 
 BACKEND = keras.backend.backend()
 KAE = [sys.executable, "-c", "from keras_mnist_ae.cli.main import main; main()"]
@@ -92,22 +93,23 @@ def test_runs_that_cannot_be_read_are_told_of_and_the_others_listed(tmp_path):
     (tmp_path / "runs" / "killed" / "metrics.json").unlink()
     listed = run("runs", "--runs-dir", tmp_path / "runs", "--json")
     assert listed.exit_code == 0
-    assert [row["run"] for row in json.loads(listed.stdout)["runs"]] == ["good", "no-history", "killed"]
-    assert listed.stderr.count("kae: left out:") == 3
-    assert all(name in listed.stderr for name in ("no-metrics", "no-json", "no-config"))
+    assert [row["run"] for row in json.loads(listed.stdout)["runs"]] == ["good", "killed"]
+    assert listed.stderr.count("kae: left out:") == 4
+    assert all(name in listed.stderr for name in ("no-metrics", "no-json", "no-config", "no-history"))
 
 
 def test_run_of_other_data_or_another_model_is_refused(tmp_path):
     for variant in ("mlp", "conv-k15"):
         assert train(tmp_path, variant, "--name", variant).exit_code == 0
     mlp = tmp_path / "runs" / "mlp"
-    environment = json.loads((mlp / "environment.json").read_text())
-    (mlp / "environment.json").write_text(json.dumps({**environment, "dataset_sha256": "0" * 64}))
+    environment = Run(mlp).environment
+    Run(mlp).write_environment(**{**environment, "dataset_sha256": "0" * 64})
     result = run("evaluate", mlp)
     assert result.exit_code == 4
     assert "has another sha256" in result.stderr
-    (mlp / "environment.json").write_text(json.dumps(environment))
-    (mlp / "model.keras").write_bytes((tmp_path / "runs" / "conv-k15" / "model.keras").read_bytes())
+    Run(mlp).write_environment(**environment)
+    with Run(mlp).replacing("model.keras") as temporary:
+        shutil.copy(tmp_path / "runs" / "conv-k15" / "model.keras", temporary)
     result = run("evaluate", mlp)
     assert result.exit_code == 5
     assert "says mlp, but its model.keras is a conv-k15" in result.stderr
@@ -223,7 +225,7 @@ def test_signal_ends_training_with_its_code_and_no_traceback(tmp_path, number, c
         assert process.wait(60) == code
     assert lines[-1].startswith(("kae: interrupted", "kae: terminated")), lines
     assert not any("Traceback" in line for line in lines)
-    assert [path.name for path in tmp_path.glob("*/.*")] == [], "a temporary file was left"
+    assert [path.name for path in tmp_path.glob("*/.*")] == [".lock"], "a temporary file was left"
 
 
 LOSING = """

@@ -483,7 +483,8 @@ def test_a_failed_download_says_why_gives_the_ways_out_and_can_be_repeated(
     with pytest.raises(DataError) as error:
         tiny.load()
     reasons = ["truncated", "wrong checksum", "404", "503", "does not answer", "cannot be reached"]
-    assert [reason for reason in reasons if reason in message(error)] == [says]
+    told = message(error).replace(server.url, "")  # a port may hold the digits of a status
+    assert [reason for reason in reasons if reason in told] == [says]
     assert server.url in message(error)
     assert len(server.asked) <= 2 * len(bodies)
     assert all(way in message(error) for way in (f"{tiny.folder}/mnist/", "kae data get mnist --data-dir", "--dataset digits"))

@@ -118,7 +118,7 @@ def npy(array, **replaced):
         ("encode", "missing.npy", None, 4, "missing.npy cannot be read"),
         ("encode", "images.jpg", b"", 2, "cannot read .jpg; give .npy, .npz, .png"),
         ("encode", "images.npy", b"nothing", 4, "images.npy cannot be read"),
-        ("encode", "images.npy", npy(IMAGES)[:-1000], 4, "is truncated: it ends within row 298 of 300"),
+        ("encode", "images.npy", npy(IMAGES)[:-1000], 4, "from row 256 of 300: it is truncated: 33,496 of 34,496 bytes"),
         ("encode", "images.npy", npy(IMAGES[:, :20]), 4, "image has shape"),
         ("encode", "images.npy", npy(np.full((2, 28, 28), np.nan, "float32")), 4, "image number 0 holds nan"),
         ("encode", "images.npy", npy(np.array([object()]), allow_pickle=True), 4, "type object"),

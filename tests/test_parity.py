@@ -14,10 +14,11 @@ from onnx import helper, numpy_helper
 from keras_mnist_ae import build, datasets, train
 from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.errors import ValidationError, WriteError
-from keras_mnist_ae.evaluation import to_float
 from keras_mnist_ae.export import folder, parity, weights
-from keras_mnist_ae.export.onnx import PRECISIONS, emit
+from keras_mnist_ae.export.manifest import PRECISIONS
+from keras_mnist_ae.export.onnx import emit
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
+from keras_mnist_ae.images import to_float
 from keras_mnist_ae.runs import Run
 from keras_mnist_ae.variants import VARIANTS
 
@@ -239,7 +240,7 @@ def test_commands_tell_of_each_graph(copy):
         (lambda run: ((run.path / "onnx") / "decoder.onnx").write_bytes(b"short"), 5, "is not the file that its manifest.json names"),
         (lambda run: ((run.path / "onnx") / "manifest.json").write_text("{"), 5, "is not a manifest of ours"),
         (lambda run: (run.path / "model.keras").write_bytes(b"short"), 5, "model.keras"),
-        (lambda run: (run.path / "model.keras").unlink(), 2, "has no model.keras"),
+        (lambda run: (run.path / "model.keras").unlink(), 2, "model.keras is gone"),
         (lambda run: (run.path / "metrics.json").unlink(), 2, "was not finished"),
         (told("precision", "int8"), 5, "its precision is float32, but manifest.json says int8"),
         (told("variant", "conv-k15"), 5, "its variant is mlp, but manifest.json says conv-k15"),

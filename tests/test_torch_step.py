@@ -12,7 +12,7 @@ from torch import nn
 from torch_modules import with_weights_of
 
 from keras_mnist_ae import build, datasets, torch_step
-from keras_mnist_ae.evaluation import to_float
+from keras_mnist_ae.images import to_float
 from keras_mnist_ae.variants import VARIANTS
 
 IMAGES = to_float(datasets.load("digits").train.images[:320])

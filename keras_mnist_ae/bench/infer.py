@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from .. import datasets
 from ..architecture import Variant
-from ..evaluation import to_float
 from ..export import weights
 from ..export.folder import CALIBRATION
 from ..export.graph import OPSET
-from ..export.onnx import PRECISIONS, emit
+from ..export.manifest import PRECISIONS
+from ..export.onnx import emit
+from ..images import to_float
 from ..model import Autoencoder, build
 from .plain import Plain
 from .timing import Ratio, alternate, ratio

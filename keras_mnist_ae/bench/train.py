@@ -12,9 +12,9 @@ from torch.nn import functional as F  # noqa: N812  (as PyTorch's users know it)
 
 from .. import datasets
 from ..architecture import Variant
-from ..evaluation import to_float
 from ..export import weights
 from ..fitting import ADAM_EPSILON, Batches
+from ..images import to_float
 from ..model import Autoencoder, build
 from .plain import Plain
 from .timing import Ratio, alternate, ratio

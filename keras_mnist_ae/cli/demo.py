@@ -6,6 +6,7 @@ import click
 
 from ..backend import BACKENDS
 from .options import as_json, runs_dir
+from .report import told
 from .train import report
 
 EPOCHS = 40  # of 45 steps each
@@ -16,16 +17,19 @@ EPOCHS = 40  # of 45 steps each
 @runs_dir
 @as_json
 def demo(backend: str | None, runs_dir: Path, as_json: bool) -> None:
-    """Train conv-avgpool on the embedded digits and export it as ONNX: no download, about a minute."""
+    """Train conv-avgpool on the embedded digits, export it as ONNX and write a report: no download, about a minute."""
     from ..training import reopen, train
 
     settings = {"backend": backend} if backend else {}
     run = train("conv-avgpool", dataset="digits", epochs=EPOCHS, runs_dir=str(runs_dir), **settings)
+    from ..codec import of_model
     from ..export.folder import export  # imports keras, so the backend is chosen first
 
-    _, data = reopen(run)
+    model, data = reopen(run)
     folder, _, graphs = export(run, data)
+    told(run, of_model(model), data)
     report(run, as_json)
     if not as_json:
+        click.echo(f"report     {run.report}")
         furthest = max(graph["max_abs_diff"] for graph in graphs)
         click.echo(f"onnx       {folder}: {len(graphs)} graphs, equal to the Keras model up to {furthest:.0e} on every test image")

@@ -28,12 +28,13 @@ def onnx_(run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any
 
     float16 halves the files, int8 makes them up to four times smaller; each goes to a folder of its own beside float32's.
     """
-    from ..export.folder import export
     from ..runs import find
     from ..training import reopen
 
     found = find(run, runs_dir)
     _, data = reopen(found, data_dir)
+    from ..export.folder import export  # imports keras, so the backend is chosen first
+
     report(found, data, export(found, data, precision or "float32", images), images, as_json)
 
 
@@ -46,13 +47,15 @@ def onnx_(run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any
 @as_json
 def validate(run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any, images: int | None, as_json: bool) -> None:
     """Hold the exported graphs of RUN (the latest unless named), or those in its folder DIR, against its Keras model again."""
-    from ..export.folder import find, validate
+    from ..export.manifest import find
     from ..training import reopen
 
     found, of_folder = find(run, runs_dir)
     if of_folder and precision and of_folder != precision:
         raise click.UsageError(f"{run} is an export in {of_folder}, not in {precision}")
     _, data = reopen(found, data_dir)
+    from ..export.folder import validate
+
     report(found, data, validate(found, data, of_folder or precision or "float32", images), images, as_json, passed=True)
 
 

@@ -15,9 +15,11 @@ from .demo import demo
 from .evaluate import evaluate
 from .export import export, validate
 from .infer import infer
+from .latent import generate, interpolate, latent
 from .models import models
+from .report import figures, report
 from .runs import runs
-from .train import train
+from .train import resume, train
 
 
 class Commands(click.Group):
@@ -72,7 +74,11 @@ def kae() -> None:
     """Image autoencoders: train with Keras on torch, TensorFlow or JAX, and look at what they learned."""
 
 
-for command in (models, data, train, runs, evaluate, export, validate, infer, bench, demo):
+for command in (
+    *(models, data, train, resume, runs),
+    *(evaluate, latent, generate, interpolate, figures, report),
+    *(export, validate, infer, bench, demo),
+):
     kae.add_command(command)
 
 

@@ -1,11 +1,15 @@
 """What several commands share: options, and output as a table or as JSON."""
 
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+
+from .. import interruption
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 data_dir = click.option(
@@ -35,3 +39,20 @@ def _aligned(lines: list[Sequence[str]]) -> list[str]:
         numbers = all(entry.lstrip("+-")[:1].isdigit() or entry in {"", "-"} for entry in column[1:])
         columns.append([entry.rjust(width) if numbers else entry.ljust(width) for entry in column])
     return ["  ".join(line).rstrip() for line in zip(*columns, strict=True)]
+
+
+@contextmanager
+def progress(length: int, label: str) -> Iterator[Any]:
+    """A progress bar on stderr, on a terminal only: call it with the name of the next of `length` parts or the number of those done."""
+    with click.progressbar(
+        length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty(), item_show_func=lambda item: item, show_pos=False
+    ) as bar:
+
+        def tell(what: str | int) -> None:
+            interruption.check()  # the exception may have been lost in foreign code
+            if isinstance(what, int):
+                bar.update(what)
+            else:
+                bar.update(1, what)
+
+        yield tell

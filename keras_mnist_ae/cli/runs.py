@@ -1,5 +1,6 @@
 """kae runs: all runs side by side."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +11,39 @@ from .options import as_json, echo_json, echo_table, runs_dir
 if TYPE_CHECKING:
     from ..runs import Run
 
+COMPARED = (  # of two or more runs: label, where it stands in their facts, format
+    ("parameters", ("parameters",), "{:,}"),
+    ("latent", ("latent",), "{}"),
+    ("epochs done", ("epochs",), "{}"),
+    ("seconds", ("seconds",), "{:.1f}"),
+    ("train MSE", ("train_mse",), "{:.5f}"),
+    ("test MSE", ("test_mse",), "{:.5f}"),
+    ("PCA, same size", ("metrics", "pca_mse"), "{:.5f}"),
+    ("PSNR, dB", ("metrics", "psnr"), "{:.2f}"),
+    ("SSIM", ("metrics", "ssim"), "{:.4f}"),
+    ("5-NN on codes", ("metrics", "latent", "knn", "codes"), "{:.4f}"),
+    ("dimensions in use", ("metrics", "latent", "participation_ratio"), "{:.1f}"),
+)
+
 
 @click.command()
+@click.argument("names", nargs=-1, metavar="[RUN]...")
+@click.option("--compare", is_flag=True, help="Put the RUNs named side by side, in a table and a figure.")
 @runs_dir
 @as_json
-def runs(runs_dir: Path, as_json: bool) -> None:
-    """All runs side by side, the best test MSE first."""
+def runs(names: tuple[str, ...], compare: bool, runs_dir: Path, as_json: bool) -> None:
+    """All runs side by side, the best test MSE first; with --compare those named, in detail."""
     from ..errors import CorruptFileError, UsageError
-    from ..runs import every
+    from ..runs import every, find
 
     if runs_dir.exists() and not runs_dir.is_dir():
         raise UsageError(f"{runs_dir} is no folder")
+    names = tuple(dict.fromkeys(names))
+    if compare != bool(names) or len(names) == 1:
+        raise click.UsageError("name the runs to compare, two or more: kae runs --compare A B")
+    if compare:
+        compared([find(name, runs_dir) for name in names], runs_dir, as_json)
+        return
     found = []
     for run in every(runs_dir):
         try:
@@ -36,16 +59,45 @@ def runs(runs_dir: Path, as_json: bool) -> None:
         echo_table(header, [shown(row) for row in found])
 
 
+def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
+    """Finished runs in a column each: the settings in which they differ, their numbers, and one figure."""
+    from .. import figures
+
+    told = [{**facts(run), "settings": dict(settings(run))} for run in found]
+    metrics = [run.metrics for run in found]  # refuses a run that was not finished
+    figure = figures.comparison({run.name: run.history["val_loss"] for run in found}, [(of["test_mse"], _span(of)) for of in metrics])
+    path = runs_dir / "compare.png"
+    figures.save(figure, path)
+    if as_json:
+        echo_json({"runs": told, "figure": str(path)})
+        return
+    names = [name for name in told[0]["settings"] if len({str(row["settings"].get(name)) for row in told}) > 1]
+    rows = [(name, *(str(row["settings"].get(name, "-")) for row in told)) for name in names]
+    rows += [(label, *(_at(row, keys, form) for row in told)) for label, keys, form in COMPARED]
+    echo_table(("", *(row["run"] for row in told)), rows)
+    if len({run.environment.get("dataset_sha256") for run in found}) > 1:
+        click.echo("The runs are of different datasets: their errors do not compare.")
+    click.echo("- is not known: kae evaluate and kae latent measure it" if any("-" in row for row in rows) else "")
+    click.echo(f"figure  {path}")
+
+
+def settings(run: "Run") -> Iterable[tuple[str, Any]]:
+    """What a run was told, but for where it lies."""
+    return ((name, value) for name, value in vars(run.config).items() if name not in ("runs_dir", "name", "data_dir"))
+
+
 def facts(run: "Run") -> dict[str, Any]:
     """What is known of a run; None for what an unfinished one does not have."""
     from ..variants import find
 
     history = run.history if (run.path / "history.csv").is_file() else {"loss": [], "seconds": []}
     metrics = run.metrics if run.finished else {}
+    variant = find(run.config.variant)
     return {
         "run": run.name,
-        "variant": run.config.variant,
-        "latent": find(run.config.variant).latent,
+        "variant": variant.name,
+        "latent": variant.latent,
+        "parameters": variant.parameters,
         "backend": run.config.backend,
         "dataset": run.config.dataset,
         "epochs": len(history["loss"]),
@@ -61,3 +113,13 @@ def shown(row: dict[str, Any]) -> list[str]:
     errors = ["-" if row[error] is None else f"{row[error]:.5f}" for error in ("train_mse", "test_mse")]
     words = [str(row[name]) for name in ("run", "variant", "latent", "backend", "dataset", "epochs")]
     return [*words, *errors, f"{row['seconds']:.1f}"]
+
+
+def _at(row: Any, keys: tuple[str, ...], form: str) -> str:
+    for key in keys:
+        row = row.get(key) if isinstance(row, dict) else None
+    return "-" if row is None else form.format(row)
+
+
+def _span(metrics: dict[str, Any]) -> Any:
+    return metrics.get("intervals", {}).get("mse")

@@ -7,14 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import interruption, runs
+from .. import interruption
 from ..datasets import Dataset
 from ..errors import CorruptFileError, UsageError, ValidationError, WriteError
-from ..evaluation import to_float
 from ..files import advice, replacing
+from ..images import to_float
 from ..runs import Run
 from . import manifest, onnx, weights
-from .onnx import Precision
+from .manifest import Precision
 from .parity import Verdict, compare
 from .runtime import OnnxAutoencoder
 
@@ -55,7 +55,8 @@ def export(run: Run, data: Dataset, precision: Precision = "float32", limit: int
         "graphs": graphs,
     }
     folder = run.export_folder(precision)
-    _write_whole(folder, {**{f"{name}.onnx": content for name, content in files.items()}, manifest.NAME: _json(told)})
+    with run.locked():
+        _write_whole(folder, {**{f"{name}.onnx": content for name, content in files.items()}, manifest.NAME: _json(told)})
     return Export(folder, precision, graphs)
 
 
@@ -75,20 +76,6 @@ def validate(run: Run, data: Dataset, precision: Precision = "float32", limit: i
             f"the graphs in {folder} hold other weights than the model of the run.\nMake the export anew: kae export onnx"
         )
     return Export(folder, precision, reports(files, passed(compare(run.model, files, data.test.images[:limit], precision))))
-
-
-def find(name: str | None, runs_dir: Path) -> tuple[Run, Precision | None]:
-    """The run of that name or path, the latest for None; for the folder of an export that run and the precision. Raises `UsageError`."""
-    folder = Path(name or "").resolve()
-    if not name or not (folder / manifest.NAME).is_file():
-        return runs.find(name, runs_dir), None
-    run = Run(folder.parent)
-    for precision in onnx.PRECISIONS:
-        if run.export_folder(precision) == folder and (folder.parent / "config.toml").is_file():
-            return run, precision
-    raise UsageError(
-        f"{name} holds an export outside its run: the Keras model that it came from is not beside it.\nValidate it in the run's folder."
-    )
 
 
 def reports(files: dict[str, bytes], verdicts: list[Verdict]) -> list[dict[str, Any]]:

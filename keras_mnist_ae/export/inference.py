@@ -5,18 +5,21 @@ import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from math import prod
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy
+from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from .. import npy
 from ..errors import DataError, KaeError, UsageError
 from ..files import replacing
 from .runtime import OnnxAutoencoder
 
 CHUNK = 256  # images or codes at a time
+LARGEST = 2**28  # bytes of a chunk
 PICTURES = {".png"}
 Arrays = dict[str, NDArray[Any]]
 
@@ -95,23 +98,19 @@ def _streams(source: Path, ports: list[str], stack: ExitStack) -> dict[str, IO[b
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type of the array that follows in a .npy stream. Raises ValueError; nothing of Python's objects is ever loaded."""
-    version = npy.read_magic(stream)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
-    if fortran or dtype.hasobject or not shape:
-        raise ValueError(f"an array of shape {shape} and type {dtype}{', columns first' if fortran else ''}; give numbers, rows first")
+    """As `npy.header`, of rows that memory holds a chunk of."""
+    shape, dtype = npy.header(stream)
+    if not shape or CHUNK * prod(shape[1:]) * dtype.itemsize > LARGEST:
+        raise ValueError(f"an array of shape {shape} and type {dtype}; give rows of images or codes")
     return shape, dtype
 
 
 def _rows(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], at: int, source: Path) -> NDArray[Any]:
     """The next chunk of rows."""
-    rows = (min(CHUNK, shape[0] - at), *shape[1:])
-    size = int(np.prod(rows, dtype=np.int64)) * dtype.itemsize
-    content = stream.read(size)
-    if len(content) < size:
-        raise DataError(f"{source} is truncated: it ends within row {at + len(content) * rows[0] // max(size, 1)} of {shape[0]}")
-    return np.frombuffer(content, dtype).reshape(rows)
+    try:
+        return npy.rows(stream, (min(CHUNK, shape[0] - at), *shape[1:]), dtype)
+    except ValueError as error:
+        raise DataError(f"{source}, from row {at} of {shape[0]}: {error}") from error
 
 
 def _pictures(paths: list[Path], image: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -181,8 +180,8 @@ def _appending(files: Mapping[str, IO[bytes]], total: int) -> Any:
     def write(chunk: Arrays) -> None:
         for name, array in chunk.items():
             if name not in started:
-                header = {"descr": npy.dtype_to_descr(array.dtype), "fortran_order": False, "shape": (total, *array.shape[1:])}
-                npy.write_array_header_1_0(files[name], header)
+                header = {"descr": npy_format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": (total, *array.shape[1:])}
+                npy_format.write_array_header_1_0(files[name], header)
                 started.add(name)
             files[name].write(np.ascontiguousarray(array).data)
 

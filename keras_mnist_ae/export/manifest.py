@@ -1,14 +1,17 @@
-"""The manifest of an export: what its files must be. Standard library only."""
+"""The manifest of an export: what its files must be, and whose they are. Standard library only."""
 
 import hashlib
-import json
 from pathlib import Path
+from typing import Literal, get_args
 
-from ..errors import CorruptFileError
+from .. import runs
+from ..errors import CorruptFileError, UsageError
+from ..files import read_json
+
+Precision = Literal["float32", "float16", "int8"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 NAME = "manifest.json"
-
-
 TOLD = ("variant", "precision", "weights_sha256")  # of the graphs, in their metadata too
 
 
@@ -21,7 +24,7 @@ def check(path: Path, content: bytes) -> dict[str, str]:
     if not manifest.is_file():
         return {}
     try:
-        told = json.loads(manifest.read_text(encoding="utf-8"))
+        told = read_json(manifest)
         expected = {graph["file"]: graph["sha256"] for graph in told["graphs"]}
         of_all = {key: str(told[key]) for key in TOLD}
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -29,3 +32,17 @@ def check(path: Path, content: bytes) -> dict[str, str]:
     if expected.get(path.name) != hashlib.sha256(content).hexdigest():
         raise CorruptFileError(f"{path} is not the file that its {NAME} names.\nMake the export anew: kae export onnx")
     return of_all
+
+
+def find(name: str | None, runs_dir: Path) -> tuple[runs.Run, Precision | None]:
+    """The run of that name or path, the latest for None; for the folder of an export that run and the precision. Raises `UsageError`."""
+    folder = Path(name or "").resolve()
+    if not name or not (folder / NAME).is_file():
+        return runs.find(name, runs_dir), None
+    run = runs.Run(folder.parent)
+    for precision in PRECISIONS:
+        if run.export_folder(precision) == folder and (folder.parent / "config.toml").is_file():
+            return run, precision
+    raise UsageError(
+        f"{name} holds an export outside its run: the run that it came from is not around it.\nName the folder inside the run."
+    )

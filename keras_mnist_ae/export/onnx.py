@@ -1,7 +1,6 @@
 """Tables and weights to ONNX graphs: a node for each row and each activation, everything else folded into weights and attributes."""
 
 from collections.abc import Mapping
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +9,9 @@ from onnx import ModelProto, TensorProto
 from .. import __version__
 from ..architecture import Variant
 from .graph import FLOAT, UINT8, Ports, build
+from .manifest import Precision
 from .rows import lower, without_reshapes
 from .weights import Weights, fingerprint
-
-Precision = Literal["float32", "float16", "int8"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def emit(

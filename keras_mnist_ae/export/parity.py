@@ -13,9 +13,9 @@ from onnx.reference import ReferenceEvaluator
 
 from ..architecture import MaxPool
 from ..errors import ValidationError
-from ..evaluation import CHUNK, to_float
+from ..images import CHUNK, to_float
 from ..model import Autoencoder
-from .onnx import Precision
+from .manifest import Precision
 
 TOLERANCE = 1e-5  # on pixels; on codes as many times the largest code, where that is above 1
 TOLERATED_RISES = {"float16": 0.001, "int8": 0.02}  # of the mean squared error, as a share: the only measure in these precisions
