@@ -240,11 +240,20 @@ class Stack:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a variant is trained unless told otherwise: Adam at a constant learning rate on the mean squared error over every pixel."""
+    """How a variant is trained unless told otherwise: Adam on the mean squared error over every pixel.
+
+    The learning rate is constant; with a `warm_up` it rises over that part of all steps from 0 and then falls to 0, each along a line.
+    """
 
     epochs: int
     batch_size: int
     learning_rate: float
+    beta_2: float = 0.999
+    warm_up: float = 0.0
+
+    def __str__(self) -> str:
+        rate = f"{self.learning_rate:g}" if not self.warm_up else f"0 to {self.learning_rate:g} to 0 (warm-up {self.warm_up:.0%})"
+        return f"{self.epochs} epochs, batch {self.batch_size}, Adam at {rate}, beta 0.9 and {self.beta_2:g}, mean squared error"
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,16 @@ import numbers
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from . import backend
+from . import backend, recipes
 from .errors import UsageError
 from .files import read_text
+from .recipes import RECIPES
 from .variants import find
 
 
@@ -23,7 +24,8 @@ class TrainConfig:
     """The settings of one run. Raises `UsageError`, naming the setting and its value, when one cannot be used.
 
     `checkpoint_every` is a number of batches ("200") or of seconds ("30s"; None is 60 seconds), beside a checkpoint after each epoch.
-    `epochs`, `batch_size` and `learning_rate` have the variant's recipe as their defaults: see `configure`.
+    `epochs`, `batch_size`, `learning_rate`, `beta_2` and `warm_up` have the variant's `recipe` as their defaults: see `configure`.
+    `validation` is how many training images, the last ones, are kept out to be looked at after each epoch in place of the test images.
     """
 
     variant: str = "conv-avgpool"
@@ -31,11 +33,15 @@ class TrainConfig:
     device: str = "auto"
     dataset: str = "mnist"
     data_dir: str | None = None
+    recipe: str = "reference"
     epochs: int
     batch_size: int
     learning_rate: float
+    beta_2: float = 0.999
+    warm_up: float = 0.0
     seed: int = 0
     limit: int | None = None
+    validation: int = 0
     checkpoint_every: str | None = None
     runs_dir: str = "runs"
     name: str | None = None
@@ -44,6 +50,7 @@ class TrainConfig:
         find(self.variant)
         _one_of("backend", self.backend, backend.BACKENDS)
         _one_of("device", self.device, backend.DEVICES)
+        _one_of("recipe", self.recipe, RECIPES)
         for setting in ("dataset", "runs_dir", "data_dir", "name"):
             if not isinstance(value := getattr(self, setting), str | None) or value == "":
                 raise UsageError(f"{setting} is {value!r}; give text")
@@ -54,9 +61,10 @@ class TrainConfig:
         _integer("seed", self.seed, 0)
         if self.limit is not None:
             _integer("limit", self.limit, 1)
-        rate = self.learning_rate
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not (math.isfinite(rate) and rate > 0):
-            raise UsageError(f"learning_rate is {rate!r}; give a number above 0, such as 0.001")
+        _integer("validation", self.validation, 0)
+        _number("learning_rate", self.learning_rate, "above 0, such as 0.001", lambda rate: 0 < rate < math.inf)
+        _number("beta_2", self.beta_2, "from 0 to below 1", lambda beta: 0 <= beta < 1)
+        _number("warm_up", self.warm_up, "from 0 to below 1: a part of all steps", lambda part: 0 <= part < 1)
         if self.name is not None and (not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", self.name) or self.name == "latest"):
             raise UsageError(f"name is {self.name!r}; use letters, digits, '.', '_' and '-', and not 'latest'")
 
@@ -78,7 +86,8 @@ def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
     if isinstance(settings.get("data_dir"), str):
         settings["data_dir"] = str(Path(settings["data_dir"]).expanduser().absolute())  # the run may be read from another folder
     name = settings.get("variant", TrainConfig.variant)
-    recipe = find(name).recipe
+    find(name)
+    recipe = recipes.find(name, settings.get("recipe", TrainConfig.recipe))
     return TrainConfig(**{**asdict(recipe), **settings})
 
 
@@ -116,6 +125,11 @@ def _known(settings: Mapping[str, Any], where: str) -> None:
 def _one_of(setting: str, value: Any, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise UsageError(f"{setting} is {value!r}; use one of {', '.join(allowed)}")
+
+
+def _number(setting: str, value: Any, wanted: str, allowed: Callable[[float], bool]) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not allowed(value):
+        raise UsageError(f"{setting} is {value!r}; give a number {wanted}")
 
 
 def _integer(setting: str, value: Any, least: int) -> None:

@@ -14,63 +14,33 @@ import keras
 import numpy as np
 
 from . import checkpoints, interruption
+from .batches import Batches
 from .checkpoints import Checkpoint
 from .config import TrainConfig
 from .datasets import Dataset
 from .errors import CorruptFileError, DivergedError
-from .images import CHUNK, to_float
+from .images import CHUNK
 from .runs import Run
 
 History = dict[str, list[float]]
 
 # PyTorch's 1e-8 as Keras counts it: PyTorch adds it after the bias correction of the second moment, Keras before (the paper's "epsilon
 # hat"), so that it is this at the first step. It matters: gradients of a mean over 784 pixels are small, and at 1e-8 conv-k15 never learns.
-ADAM_EPSILON = 1e-8 * (1 - 0.999) ** 0.5
+PYTORCH_EPSILON = 1e-8
+ADAM_EPSILON = PYTORCH_EPSILON * (1 - 0.999) ** 0.5
 
 
 EVERY = "60s"  # between checkpoints
 COST = 0.02  # part of the time that those after each epoch may take
 
 
-class Batches(keras.utils.PyDataset):
-    """Pairs (images, the same images), float32 of shape (batch, H, W, C) in [0, 1], made from uint8 as they are asked for.
-
-    With a seed each epoch has its own order, a permutation drawn from (seed, epoch): the same on every backend. Without one the order is
-    that of the images. The first `skipped` batches are left out. After a signal they ask the model to stop, which it does after the batch.
-    """
-
-    def __init__(self, model: Autoencoder, images: np.ndarray, batch_size: int, seed: int | None = None, skipped: int = 0) -> None:
-        super().__init__()
-        self.model = model
-        self.images = images
-        self.batch_size = batch_size
-        self.seed = seed
-        self.skipped = skipped
-        self.start(0)
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.images) / self.batch_size) - self.skipped
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        if interruption.pending():
-            self.model.stop_training = self.model.stop_evaluating = True
-        index += self.skipped
-        chosen = slice(index * self.batch_size, (index + 1) * self.batch_size)
-        images = to_float(self.images[chosen if self.seed is None else self.order[chosen]])
-        return images, images
-
-    def start(self, epoch: int) -> None:
-        """Draw the order of that epoch, counted from 0."""
-        if self.seed is not None:
-            self.order = np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
-
-
 class EpochReport(keras.callbacks.Callback):
-    """Keeps the history and tells it, one line per epoch on stderr, and stops at a loss that is no number."""
+    """Keeps the history and tells it, one line per epoch on stderr, and stops at a loss that is no number and after a signal."""
 
-    def __init__(self, run: Run, total: int, history: History, seconds: float, skipped: int) -> None:
+    def __init__(self, run: Run, config: TrainConfig, history: History, seconds: float, skipped: int) -> None:
         super().__init__()
-        self.total = total
+        self.total = config.epochs
+        self.seen = "validation" if config.validation else "test"
         self.history = history
         self.skipped = skipped
         self._run = run
@@ -88,18 +58,24 @@ class EpochReport(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if not math.isfinite(float(logs["loss"])):
             raise self._diverged(float(logs["loss"]), f"batch {batch + self.skipped + 1} of epoch {self._epoch + 1}")
+        if interruption.pending():
+            self.model.stop_training = True
+
+    def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+        if interruption.pending():
+            self.model.stop_training = self.model.stop_evaluating = True
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         interruption.check()  # the epoch is not whole
         row = {"loss": float(logs["loss"]), "val_loss": float(logs["val_loss"]), "seconds": round(self.seconds, 3)}
         if not math.isfinite(row["val_loss"]):
-            raise self._diverged(row["val_loss"], f"the test images after epoch {epoch + 1}")
+            raise self._diverged(row["val_loss"], f"the {self.seen} images after epoch {epoch + 1}")
         for column, value in row.items():
             self.history[column].append(value)
         self._run.write_history(self.history)
         self._earlier, self.skipped = 0.0, 0
         line = (
-            f"epoch {epoch + 1:>{len(str(self.total))}}/{self.total}   train MSE {row['loss']:.5f}   test MSE {row['val_loss']:.5f}"
+            f"epoch {epoch + 1:>{len(str(self.total))}}/{self.total}   train MSE {row['loss']:.5f}   {self.seen} MSE {row['val_loss']:.5f}"
             f"   {row['seconds']:.1f} s"
         )
         click.echo(line, err=True)
@@ -205,14 +181,15 @@ class EpochBar(keras.callbacks.Callback):
 def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> None:
     """Train the model as the config says, from the run's newest checkpoint where there is one.
 
-    The run's history is written after each epoch, a value per epoch: `loss`, `val_loss` (on the test images), `seconds`. Raises
-    `DivergedError` when a loss is not finite, `CorruptFileError` when no checkpoint can be read, and `WriteError`.
+    The run's history is written after each epoch, a value per epoch: `loss`, `val_loss` (on the test images, or on those kept for
+    validation), `seconds`. Raises `DivergedError` when a loss is not finite, `CorruptFileError` when no checkpoint can be read, and
+    `WriteError`.
     """
     found = checkpoints.newest(run)
     start = found or Checkpoint(0, 0, 0.0, {"loss": [], "val_loss": [], "seconds": []}, [])
-    model.compile(optimizer=keras.optimizers.Adam(config.learning_rate, epsilon=ADAM_EPSILON), loss="mse")
+    model.compile(optimizer=adam(config, len(_learnt(data, config))), loss="mse")
     model.optimizer.build(model.trainable_variables)
-    report = EpochReport(run, config.epochs, start.history, start.seconds, start.batch)
+    report = EpochReport(run, config, start.history, start.seconds, start.batch)
     callbacks = [report, Checkpoints(run, report, config.checkpoint_every, found)]
     if found:
         click.echo(f"from epoch {start.epoch + 1}, batch {start.batch + 1}", err=True)
@@ -225,16 +202,42 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> Non
             _fit(model, data, config, callbacks, begin, end, skipped)
 
 
+class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """From 0 to `peak` over the first `warm_up` of `steps`, then back to 0 at the end of them, each along a line."""
+
+    def __init__(self, peak: float, steps: int, warm_up: float) -> None:
+        self.peak, self.steps, self.warm_up = peak, steps, warm_up
+
+    def __call__(self, step: Any) -> Any:
+        rising = max(1.0, self.steps * self.warm_up)
+        step = keras.ops.cast(step, "float32")
+        return self.peak * keras.ops.minimum((step + 1) / rising, keras.ops.maximum(self.steps - step, 0) / (self.steps - rising))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"peak": self.peak, "steps": self.steps, "warm_up": self.warm_up}
+
+
+def adam(config: TrainConfig, images: int) -> keras.optimizers.Adam:
+    """The optimizer of a config, for so many training images."""
+    steps = config.epochs * math.ceil(images / config.batch_size)
+    rate = WarmUpAndDecay(config.learning_rate, steps, config.warm_up) if config.warm_up else config.learning_rate
+    return keras.optimizers.Adam(rate, beta_2=config.beta_2, epsilon=PYTORCH_EPSILON * (1 - config.beta_2) ** 0.5)
+
+
+def _learnt(data: Dataset, config: TrainConfig) -> np.ndarray:
+    """The training images without those kept for validation."""
+    return data.train.images[: len(data.train.images) - config.validation]
+
+
 def _fit(model: Autoencoder, data: Dataset, config: TrainConfig, callbacks: list[Any], begin: int, end: int, skipped: int) -> None:
-    batches = Batches(model, data.train.images, config.batch_size, config.seed, skipped)
+    batches = Batches(_learnt(data, config), config.batch_size, config.seed, skipped)
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
     with interruption.deferred(), EpochBar() as bar:
         model.fit(
             batches,
-            validation_data=Batches(model, data.test.images, CHUNK),
+            validation_data=Batches(data.train.images[-config.validation :] if config.validation else data.test.images, CHUNK),
             initial_epoch=begin,
             epochs=end,
             callbacks=[order, *([bar] if sys.stderr.isatty() else []), *callbacks],
-            shuffle=False,  # Keras would mix our batches by Python's own random numbers
             verbose=0,
         )

@@ -79,7 +79,8 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
 
     codec = of_model(run.model)
     tell("losses")
-    yield "losses", figures.losses({"training": run.history["loss"], "test": run.history["val_loss"]})
+    seen = "validation" if run.config.validation else "test"
+    yield "losses", figures.losses({"training": run.history["loss"], seen: run.history["val_loss"]})
     tell("reconstructions")
     shown = to_float(data.test.images[:SHOWN])
     before = of_model(build(run.config.variant, run.config.seed)).reconstruct(shown)

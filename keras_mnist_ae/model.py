@@ -36,12 +36,12 @@ from .architecture import (
     Variant,
 )
 from .errors import CorruptFileError
+from .forward import LAST, forward, place_of_maximum, spread
 from .variants import find
 
-LAST = "channels_last"  # on every backend, whatever the user's keras.json says
+BACKEND = keras.backend.backend()
 
-
-if keras.backend.backend() == "torch":
+if BACKEND == "torch":  # which has steps of its own
     from .torch_step import TorchModel as _Model
 else:
     from keras import Model as _Model  # type: ignore[no-redef]
@@ -59,6 +59,16 @@ class Autoencoder(_Model):
         self.variant = variant
         self.encoder = encoder
         self.decoder = decoder
+
+    def compile(self, *arguments: Any, jit_compile: bool | str = "auto", **options: Any) -> None:
+        if BACKEND == "tensorflow" and jit_compile == "auto":
+            jit_compile = not options.get("run_eagerly", False)  # Keras would leave XLA out
+        super().compile(*arguments, jit_compile=jit_compile, **options)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        if BACKEND == "jax" or (BACKEND == "tensorflow" and self.compiled and self.jit_compile):
+            return forward(self, inputs, bool(training))
+        return super().call(inputs, training=training, mask=mask)
 
     def save(self, filepath: str | Path, overwrite: bool = True, **options: Any) -> None:
         """Write a model of stock layers: it opens with `keras.saving.load_model` where this package is not installed."""
@@ -133,7 +143,7 @@ def _apply(stack: Stack, x: Any, switches: dict[str, Any]) -> tuple[Any, dict[st
                 x = _finish(layers.Dense(layer.outputs, name=name)(x), step, False, layer.act)
             case MaxPool():
                 if layer.switch:
-                    switches[layer.switch] = _switch(x, step.output)
+                    switches[layer.switch] = ops.cast(place_of_maximum(x, step.output), "uint8")
                 x = layers.MaxPooling2D(2, data_format=LAST, name=name)(x)
             case MaxUnpool():
                 x = _unpool(x, switches[layer.switch], step.output)
@@ -162,18 +172,9 @@ def _finish(x: Any, step: Step, norm: bool, act: Activation | None) -> Any:
     return layers.Activation(act, name=f"{step.name}_{act}")(x) if act else x
 
 
-def _switch(x: Any, pooled: Shape) -> Any:
-    """Where in its 2 x 2 window each maximum stands, row-major 0..3, the first on a tie."""
-    channels, height, width = pooled
-    windows = ops.transpose(ops.reshape(x, (-1, height, 2, width, 2, channels)), (0, 1, 3, 5, 2, 4))
-    return ops.cast(ops.argmax(ops.reshape(windows, (-1, height, width, channels, 4)), axis=-1), "uint8")
-
-
 def _unpool(x: Any, switch: Any, unpooled: Shape) -> Any:
-    channels, height, width = unpooled
     here = ops.one_hot(switch, 4, dtype="bool")
-    windows = ops.reshape(ops.where(here, ops.expand_dims(x, -1), 0.0), (-1, height // 2, width // 2, channels, 2, 2))
-    return ops.reshape(ops.transpose(windows, (0, 1, 4, 2, 5, 3)), (-1, height, width, channels))
+    return spread(ops.where(here, ops.expand_dims(x, -1), 0.0), unpooled)
 
 
 def _draw_weights(model_layers: list[keras.Layer], generator: np.random.Generator) -> None:

@@ -33,6 +33,8 @@ from .architecture import (
     Unflatten,
 )
 
+WIDE = 8  # kernels over a single channel that are computed as tall ones over several
+
 
 class TorchModel(keras.Model):
     """What an `Autoencoder` is on torch: a model whose steps run over the rows, or, with a warning why, stock where those cannot serve."""
@@ -58,7 +60,7 @@ class TorchModel(keras.Model):
             parameter.grad = None
         self.optimizer.scale_loss(loss).backward()
         with torch.no_grad():
-            self.optimizer.apply([parameter.grad for parameter in self._fast.parameters], self._fast.variables)
+            self._fast.update([parameter.grad for parameter in self._fast.parameters])
         return self._fast.logs(self, x, y, y_pred, loss)
 
     def test_step(self, data: Any) -> Any:
@@ -91,11 +93,15 @@ class Fast:
         self.variables = model.trainable_weights
         self.parameters = [variable.value for variable in self.variables]
         self.plain_loss = model.loss in ("mse", "mean_squared_error") and not model.losses
-        optimizer = model.optimizer
+        self.optimizer = optimizer = model.optimizer
         stock_adam = getattr(type(optimizer), "_parallel_update_step", None) is torch_adam.Adam._parallel_update_step
         on_cpu = all(parameter.device.type == "cpu" for parameter in self.parameters)  # elsewhere the counter would have to be, too
+        self.update: Callable[[list[Tensor | None]], None] = lambda gradients: optimizer.apply(gradients, self.variables)
         if stock_adam and on_cpu and not optimizer.amsgrad:
             optimizer._parallel_update_step = fused_adam(optimizer)
+            if _is_bare(optimizer) and all(variable.constraint is None for variable in self.variables):
+                self.update = self._adam
+        self.only_loss = len(model.metrics) == 1
 
     def run(self, model: Any, x: Any, y: Any, training: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Images and targets as tensors, the reconstructions, the loss."""
@@ -103,13 +109,38 @@ class Fast:
         y_pred = self.forward(x, training)
         return x, y, y_pred, F.mse_loss(y_pred, y) if self.plain_loss else model._compute_loss(x, y, y_pred, None, training)
 
+    def _adam(self, gradients: list[Tensor | None]) -> None:
+        """What the optimizer's `apply` comes down to where it has nothing to do but Adam."""
+        optimizer = self.optimizer
+        if not optimizer.built:
+            optimizer.build(self.variables)
+        optimizer._parallel_update_step(gradients, self.variables, optimizer._get_current_learning_rate())
+        optimizer._iterations.value.add_(1)
+
     def logs(self, model: Any, x: Tensor, y: Tensor, y_pred: Tensor, loss: Tensor) -> Any:
         """As Keras gives them: the running mean of the loss, weighted by the images, and the metrics."""
         tracker, images = model._loss_tracker, len(x)
         with torch.no_grad():
             tracker.total.value.add_(loss, alpha=images)
             tracker.count.value.add_(images)
-        return {"loss": tracker.result()} if len(model.metrics) == 1 else model.compute_metrics(x, y, y_pred)
+            if self.only_loss:
+                return {"loss": tracker.total.value / tracker.count.value}
+        return model.compute_metrics(x, y, y_pred)
+
+
+def _is_bare(optimizer: Any) -> bool:
+    """Whether it neither clips, averages, accumulates nor decays."""
+    return not any(
+        (
+            optimizer.clipnorm,
+            optimizer.clipvalue,
+            optimizer.global_clipnorm,
+            optimizer.use_ema,
+            optimizer.gradient_accumulation_steps,
+            optimizer.loss_scale_factor,
+            optimizer.weight_decay,
+        )
+    )
 
 
 class Forward:
@@ -137,15 +168,11 @@ def _row(step: Step, part: Any) -> Row:
     layer = step.layer
     match layer:
         case Conv(norm=norm, act=act) | ConvTranspose(norm=norm, act=act):
-            convolve = F.conv2d if isinstance(layer, Conv) else F.conv_transpose2d
             kernel, bias = _parameters(part.get_layer(step.name))
             _store_as_computed(kernel)
+            convolve = (_convolution if isinstance(layer, Conv) else _transposed)(step, kernel, bias)
             finish = _normalise(part.get_layer(f"{step.name}_norm"), act) if norm else _activate(act)
-
-            def convolution(x: Tensor, places: dict[str, Tensor], training: bool) -> Tensor:
-                return finish(convolve(x, kernel.permute(3, 2, 0, 1), bias, layer.s, layer.p), training)
-
-            return convolution
+            return lambda x, places, training: finish(convolve(x), training)
         case Dense(act=act):
             (kernel, bias), activate = _parameters(part.get_layer(step.name)), _activate(act)
             return lambda x, places, training: activate(F.linear(x, kernel.T, bias), training)
@@ -170,6 +197,51 @@ def _row(step: Step, part: Any) -> Row:
             return lambda x, places, training: x * scale + offset
         case _:
             assert_never(layer)
+
+
+def _convolution(step: Step, kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """A convolution, in the form that PyTorch computes fastest. Kernels have the shape (k, k, inputs, outputs)."""
+    layer: Any = step.layer
+    k, p, (_, height, width) = layer.k, layer.p, step.input
+    if step.output[1:] == (1, 1):  # a matrix product with what the kernel has over the image
+        rows, columns = min(height, k - p), min(width, k - p)
+
+        def product(x: Tensor) -> Tensor:
+            seen = kernel[p : p + rows, p : p + columns].reshape(-1, layer.outputs)
+            return F.linear(x[:, :, :rows, :columns].permute(0, 2, 3, 1).flatten(1), seen.T, bias)[:, :, None, None]
+
+        return product
+    if layer.inputs == 1 and k >= WIDE and layer.s == 1:  # a row of the window becomes the channels
+
+        def tall(x: Tensor) -> Tensor:
+            windows = F.pad(x, (p, p, p, p))[:, 0].unfold(2, k, 1).contiguous().permute(0, 3, 1, 2)
+            return F.conv2d(windows, kernel.permute(3, 1, 0, 2).contiguous(), bias)
+
+        return tall
+    return lambda x: F.conv2d(x, kernel.permute(3, 2, 0, 1), bias, layer.s, p)
+
+
+def _transposed(step: Step, kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
+    """The same for a transposed convolution; its kernels have the shape (k, k, outputs, inputs)."""
+    layer: Any = step.layer
+    k, p, (_, height, width) = layer.k, layer.p, step.output
+    if step.input[1:] == (1, 1):  # a matrix product, with what the cropping leaves of the kernel
+
+        def product(x: Tensor) -> Tensor:
+            kept = kernel[p : p + height, p : p + width]
+            offset = None if bias is None else bias.repeat(height * width)
+            return F.linear(x.flatten(1), kept.reshape(-1, layer.inputs), offset).view(-1, height, width, layer.outputs).permute(0, 3, 1, 2)
+
+        return product
+    if layer.outputs == 1 and layer.s > 1:  # each pixel's window by a matrix product, then the windows added up
+
+        def folded(x: Tensor) -> Tensor:
+            windows = x.permute(0, 2, 3, 1).flatten(1, 2) @ kernel.reshape(-1, layer.inputs).T
+            x = F.fold(windows.transpose(1, 2), (height, width), k, padding=p, stride=layer.s)
+            return x if bias is None else x + bias
+
+        return folded
+    return lambda x: F.conv_transpose2d(x, kernel.permute(3, 2, 0, 1), bias, layer.s, p)
 
 
 def _activate(act: Activation | None) -> Callable[[Tensor, bool], Tensor]:

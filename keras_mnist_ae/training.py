@@ -126,8 +126,9 @@ def load_data(config: TrainConfig) -> datasets.Dataset:
         )
     images, labels = data.train.images[: config.limit], data.train.labels
     data = dataclasses.replace(data, train=datasets.Split(images, None if labels is None else labels[: config.limit]))
-    if config.batch_size > len(images):
-        raise UsageError(f"batch_size is {config.batch_size}, more than the {len(images)} training images")
+    if config.batch_size > len(images) - config.validation:
+        kept = f" without the {config.validation} kept for validation" if config.validation else ""
+        raise UsageError(f"batch_size is {config.batch_size}, more than the {len(images) - config.validation} training images{kept}")
     return data
 
 

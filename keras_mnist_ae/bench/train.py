@@ -12,8 +12,9 @@ from torch.nn import functional as F  # noqa: N812  (as PyTorch's users know it)
 
 from .. import datasets
 from ..architecture import Variant
+from ..batches import Batches
 from ..export import weights
-from ..fitting import ADAM_EPSILON, Batches
+from ..fitting import ADAM_EPSILON
 from ..images import to_float
 from ..model import Autoencoder, build
 from .plain import Plain
@@ -61,8 +62,8 @@ def _stock(variant: Variant, images: NDArray[np.uint8]) -> Epoch:
 
 def _fit(model: Autoencoder, images: NDArray[np.uint8]) -> Epoch:
     model.compile(optimizer=keras.optimizers.Adam(RATE, epsilon=ADAM_EPSILON), loss="mse")
-    batches = Batches(model, images, BATCH_SIZE, seed=0)
-    return lambda: model.fit(batches, epochs=1, shuffle=False, verbose=0).history["loss"][0]
+    batches = Batches(images, BATCH_SIZE, seed=0)
+    return lambda: model.fit(batches, epochs=1, verbose=0).history["loss"][0]
 
 
 def _loop(variant: Variant, images: NDArray[np.uint8]) -> Epoch:

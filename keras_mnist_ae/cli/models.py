@@ -26,9 +26,8 @@ def models(name: str | None, as_json: bool) -> None:
     if as_json:
         echo_json({**summary(variant), "encoder": table(variant.encoder), "decoder": table(variant.decoder), "note": variant.note})
     else:
-        recipe = variant.recipe
         click.echo(f"{variant.name}: {variant.summary}\n\n{variant.table()}\n")
-        click.echo(f"recipe: {recipe.epochs} epochs, batch {recipe.batch_size}, Adam at {recipe.learning_rate:g}, mean squared error")
+        click.echo(f"recipe: {variant.recipe}")
         if variant.note:
             click.echo(f"\n{variant.note}")
 

@@ -15,10 +15,14 @@ from .options import as_json, data_dir, echo_json, run, runs_dir
 @click.option("--device", help=f"{', '.join(DEVICES)}.  [default: auto]")
 @click.option("--dataset", help="A name from `kae data list`.  [default: mnist]")
 @data_dir
-@click.option("--epochs", type=int, help="Times through the training images.  [default: the variant's recipe]")
-@click.option("--batch-size", type=int, help="Images per step.  [default: the variant's recipe]")
-@click.option("--learning-rate", type=float, help="Adam's.  [default: the variant's recipe]")
+@click.option("--recipe", help="reference, fast (its quality in the least time) or best (the least error).  [default: reference]")
+@click.option("--epochs", type=int, help="Times through the training images.  [default: the recipe's]")
+@click.option("--batch-size", type=int, help="Images per step.  [default: the recipe's]")
+@click.option("--learning-rate", type=float, help="Adam's.  [default: the recipe's]")
 @click.option("--seed", type=int, help="Of the weights and the order of the images.  [default: 0]")
+@click.option(
+    "--validation", type=int, help="Look at the last N training images after each epoch, kept out of training, not at the test set."
+)
 @click.option("--limit", type=int, help="Only the first N training images; the test set stays whole.")
 @click.option(
     "--checkpoint-every", help="So many batches (200) or seconds (30s), and after each epoch.  [default: 60s, and short epochs share one]"

@@ -1,0 +1,96 @@
+"""Batches for `model.fit`, straight to each backend: without the loader, queue or generator that Keras would put in between."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from keras.src.trainers.data_adapters.data_adapter import DataAdapter
+from numpy.typing import NDArray
+
+from .images import to_float
+
+Pair = tuple[Any, Any]
+
+RESIDENT = 2**31  # bytes of uint8 images that are kept on the device; more are read from where they lie, batch by batch
+
+
+class Batches(DataAdapter):
+    """Pairs (images, the same images), float32 of shape (batch, H, W, C) in [0, 1], made from uint8 as they are asked for.
+
+    With a seed each epoch has its own order, a permutation drawn from (seed, epoch): the same on every backend. Without one the order is
+    that of the images. The first `skipped` batches are left out.
+    """
+
+    def __init__(self, images: NDArray[np.uint8], batch_size: int, seed: int | None = None, skipped: int = 0) -> None:
+        self.images = images
+        self.seed = seed
+        self.skipped = skipped
+        self._size = batch_size
+        self._variable: Any = None  # the order, where TensorFlow reads it
+        self.start(0)
+
+    def start(self, epoch: int) -> None:
+        """Draw the order of that epoch, counted from 0."""
+        count = len(self.images)
+        self.order = np.arange(count) if self.seed is None else np.random.default_rng((self.seed, epoch)).permutation(count)
+        if self._variable is not None:
+            self._variable.assign(self.order)
+
+    @property
+    def num_batches(self) -> int:
+        return math.ceil(len(self.images) / self._size) - self.skipped
+
+    @property
+    def batch_size(self) -> int:
+        return self._size
+
+    @property
+    def has_partial_batch(self) -> bool:
+        return len(self.images) % self._size > 0
+
+    @property
+    def partial_batch_size(self) -> int | None:
+        return len(self.images) % self._size or None
+
+    def get_numpy_iterator(self) -> Iterator[Pair]:
+        for chosen in self._chosen():
+            images = to_float(self.images[chosen])
+            yield images, images
+
+    get_jax_iterator = get_numpy_iterator
+
+    def get_torch_dataloader(self) -> Iterator[Pair]:
+        import torch
+        from keras.src.backend.torch.core import get_device
+
+        if get_device() == "cpu" or self.images.nbytes > RESIDENT:
+            for images, _ in self.get_numpy_iterator():
+                batch = torch.from_numpy(images)
+                yield batch, batch
+            return
+        resident = torch.tensor(self.images, device=get_device())
+        for chosen in self._chosen():
+            batch = resident[torch.from_numpy(chosen).to(resident.device)].to(torch.float32) / 255
+            yield batch, batch
+
+    def get_tf_dataset(self) -> Any:
+        import tensorflow as tf
+
+        size, (_, *shape) = self._size, self.images.shape
+        if self.images.nbytes > RESIDENT:
+            spec = tf.TensorSpec((None, *shape), tf.float32)
+            return tf.data.Dataset.from_generator(self.get_numpy_iterator, output_signature=(spec, spec)).prefetch(2)
+        resident = tf.constant(self.images)
+        self._variable = tf.Variable(self.order, trainable=False)
+        order = self._variable
+
+        def pair(number: Any) -> Pair:
+            images = tf.cast(tf.gather(resident, order[number * size : (number + 1) * size]), tf.float32) / 255
+            return images, images
+
+        return tf.data.Dataset.range(self.skipped, self.skipped + self.num_batches).map(pair).prefetch(2)
+
+    def _chosen(self) -> Iterator[NDArray[np.int64]]:
+        for start in range(self.skipped * self._size, len(self.images), self._size):
+            yield self.order[start : start + self._size]
