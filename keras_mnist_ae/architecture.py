@@ -5,14 +5,18 @@ recipe that trains them. Shapes are channels x height x width, or (d,) for a vec
 """
 
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
-from math import prod
-from typing import Literal, NamedTuple
+from dataclasses import KW_ONLY, dataclass, fields
+from math import isfinite, prod
+from re import fullmatch
+from typing import Literal, NamedTuple, get_args
 
 from .errors import UsageError
 
 Shape = tuple[int, ...]
-Activation = Literal["relu", "tanh"]
+Activation = Literal["relu", "tanh", "sigmoid", "silu"]
+ACTIVATIONS: dict[str, str] = {"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid", "silu": "SiLU"}  # as they print
+
+LARGEST = 100_000  # number in a row
 
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.9  # share of the old moving average kept at each step: PyTorch's momentum of 0.1
@@ -20,7 +24,8 @@ BATCH_NORM_MOMENTUM = 0.9  # share of the old moving average kept at each step: 
 
 @dataclass(frozen=True)
 class _Convolution:
-    """Kernel k x k, stride s, p zeros on every side (or cropped there), then batch normalisation if `norm`, then the activation.
+    """Kernel k x k or (height, width), stride s, p zeros on every side (or cropped there), then batch normalisation if `norm`, then the
+    activation.
 
     Under batch normalisation there is no bias: the normalisation would subtract it again.
     """
@@ -28,43 +33,50 @@ class _Convolution:
     inputs: int
     outputs: int
     _: KW_ONLY
-    k: int
+    k: int | tuple[int, int]
     s: int = 1
     p: int = 0
     norm: bool = False
     act: Activation | None = None
 
     @property
+    def kernel(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.k if isinstance(self.k, tuple) else (self.k, self.k)
+
+    @property
     def parameters(self) -> int:
-        return self.k**2 * self.inputs * self.outputs + self.outputs * (2 if self.norm else 1)
+        return prod(self.kernel) * self.inputs * self.outputs + self.outputs * (2 if self.norm else 1)
 
     def __str__(self) -> str:
-        return f"{type(self).__name__} {self.inputs}->{self.outputs} k{self.k} s{self.s} p{self.p}{_suffix(self.norm, self.act)}"
+        k = text(self.k) if isinstance(self.k, tuple) else self.k
+        return f"{type(self).__name__} {self.inputs}->{self.outputs} k{k} s{self.s} p{self.p}{_suffix(self.norm, self.act)}"
 
 
 class Conv(_Convolution):
     """Convolution: p zeros on every side, kernel k x k, stride s, then batch normalisation if `norm`, then the activation."""
 
     def output_shape(self, shape: Shape) -> Shape:
-        height, width = _spatial(shape, self.inputs)
-        return (self.outputs, *((size + 2 * self.p - self.k) // self.s + 1 for size in (height, width)))
+        sizes = zip(_spatial(shape, self.inputs), self.kernel, strict=True)
+        return (self.outputs, *((size + 2 * self.p - k) // self.s + 1 for size, k in sizes))
 
 
 class ConvTranspose(_Convolution):
     """Transposed convolution: kernel k x k, stride s, the result cropped by p on every side, then as in `Conv`."""
 
     def output_shape(self, shape: Shape) -> Shape:
-        height, width = _spatial(shape, self.inputs)
-        return (self.outputs, *((size - 1) * self.s + self.k - 2 * self.p for size in (height, width)))
+        sizes = zip(_spatial(shape, self.inputs), self.kernel, strict=True)
+        return (self.outputs, *((size - 1) * self.s + k - 2 * self.p for size, k in sizes))
 
 
 @dataclass(frozen=True)
 class Dense:
-    """Fully connected layer on a vector, then the activation."""
+    """Fully connected layer on a vector, then batch normalisation if `norm` (and then without bias), then the activation."""
 
     inputs: int
     outputs: int
     _: KW_ONLY
+    norm: bool = False
     act: Activation | None = None
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -74,10 +86,28 @@ class Dense:
 
     @property
     def parameters(self) -> int:
-        return self.inputs * self.outputs + self.outputs
+        return self.inputs * self.outputs + self.outputs * (2 if self.norm else 1)
 
     def __str__(self) -> str:
-        return f"Dense {self.inputs}->{self.outputs}{_suffix(False, self.act)}"
+        return f"Dense {self.inputs}->{self.outputs}{_suffix(self.norm, self.act)}"
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """The end of a variational encoder: mean and logarithm of the variance of the code, each a dense layer. The mean goes on."""
+
+    inputs: int
+    outputs: int
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return Dense(self.inputs, self.outputs).output_shape(shape)
+
+    @property
+    def parameters(self) -> int:
+        return 2 * (self.inputs + 1) * self.outputs
+
+    def __str__(self) -> str:
+        return f"Gaussian {self.inputs}->{self.outputs} (mean, log variance)"
 
 
 @dataclass(frozen=True)
@@ -173,7 +203,68 @@ class Rescale:
         return f"Rescale x*{self.scale:g}{self.offset:+g}"
 
 
-Layer = Conv | ConvTranspose | Dense | MaxPool | MaxUnpool | GlobalAveragePool | Flatten | Unflatten | Rescale
+@dataclass(frozen=True)
+class Dropout:
+    """While training, units of a vector, or whole channels of an image, are zero with probability `rate`, the others 1 / (1 - rate) times
+    what they are (Srivastava et al. 2014; for channels Tompson et al. 2015).
+    """
+
+    rate: float
+    parameters = 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def __str__(self) -> str:
+        return f"Dropout {self.rate:g}"
+
+
+@dataclass(frozen=True)
+class Branch:
+    """The beginning of a residual block: what comes here is added again at the `Add` of the same name (He et al. 2016)."""
+
+    name: str
+    parameters = 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def __str__(self) -> str:
+        return f"Branch {self.name.upper()}"
+
+
+@dataclass(frozen=True)
+class Add:
+    """The end of a residual block: adds what its `Branch` had, then the activation."""
+
+    name: str
+    _: KW_ONLY
+    act: Activation | None = None
+    parameters = 0
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return shape
+
+    def __str__(self) -> str:
+        return f"Add {self.name.upper()}{_suffix(False, self.act)}"
+
+
+Layer = (
+    Conv
+    | ConvTranspose
+    | Dense
+    | Gaussian
+    | MaxPool
+    | MaxUnpool
+    | GlobalAveragePool
+    | Flatten
+    | Unflatten
+    | Rescale
+    | Dropout
+    | Branch
+    | Add
+)
+LAYERS: tuple[type[Layer], ...] = get_args(Layer)
 
 
 class Step(NamedTuple):
@@ -194,18 +285,47 @@ class Stack:
 
     def check(self, where: str) -> None:
         """Raise `UsageError`, naming the place, the row and both shapes, when a claim is not what the layer gives."""
-        shape = self.input
+        shape, branches = self.input, dict[str, Shape]()
         for number, (layer, claim) in enumerate(self.rows, 1):
             row = f"{where}, row {number}, {layer}"
+            if fault := _fault(layer):
+                raise UsageError(f"{row}: {fault}")
             try:
                 output = layer.output_shape(shape)
             except ValueError as error:
                 raise UsageError(f"{row}: {error}, but is given {text(shape)}") from None
+            match layer:
+                case Branch(name=name):
+                    branches[name] = shape
+                case Add(name=name) if branches.pop(name, None) != shape:
+                    raise UsageError(f"{row}: is given {text(shape)}, but no open Branch {name.upper()} before it has that shape")
+                case Gaussian() if number < len(self.rows):
+                    raise UsageError(f"{row}: only the last row of an encoder gives mean and variance")
             if output != claim:
                 raise UsageError(f"{row}: the table claims {text(claim)}, but {text(shape)} gives {text(output)}")
             if min(output) < 1:
                 raise UsageError(f"{row}: nothing is left of {text(shape)}: it gives {text(output)}")
             shape = output
+        if branches:
+            raise UsageError(f"{where}: Branch {next(iter(branches)).upper()} has no Add")
+
+    @classmethod
+    def of(cls, shape: Shape, *layers: Layer) -> "Stack":
+        """The stack of these layers, with the shapes that they give. Raises `UsageError` as `check` does."""
+        rows: list[tuple[Layer, Shape]] = []
+        for number, layer in enumerate(layers, 1):
+            try:
+                if fault := _fault(layer):
+                    raise ValueError(fault)
+                rows.append((layer, layer.output_shape(rows[-1][1] if rows else shape)))
+            except ValueError as error:
+                given = text(rows[-1][1] if rows else shape)
+                raise UsageError(f"row {number}, {layer}: {error}, but is given {given}") from None
+        return cls(shape, tuple(rows))
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        return tuple(layer for layer, _ in self.rows)
 
     @property
     def output(self) -> Shape:
@@ -284,6 +404,8 @@ class Variant:
         ):
             if given != wanted:
                 raise UsageError(f"{self.name}: the {what} {text(given)}, but the encoder has {text(wanted)} there")
+        if any(isinstance(layer, Gaussian) for layer in self.decoder.layers):
+            raise UsageError(f"{self.name}: only an encoder ends in mean and variance")
         if len(self.encoder.output) != 1:
             raise UsageError(f"{self.name}: the code has shape {text(self.encoder.output)}; end the encoder in Flatten or Dense")
         made, taken = self.encoder.switches, self.decoder.switches
@@ -303,6 +425,11 @@ class Variant:
     def switches(self) -> dict[str, Shape]:
         """Shapes of the pooling switches that travel beside the code, by name, in the encoder's order."""
         return self.encoder.switches
+
+    @property
+    def variational(self) -> bool:
+        """Whether the encoder gives mean and logarithm of the variance of a code, not a code alone."""
+        return any(isinstance(layer, Gaussian) for layer in self.encoder.layers)
 
     def table(self) -> str:
         """The printed table: a line per row with its output shape and its number of parameters."""
@@ -329,4 +456,29 @@ def _spatial(shape: Shape, channels: int | None = None) -> tuple[int, int]:
 
 
 def _suffix(norm: bool, act: Activation | None) -> str:
-    return (", BatchNorm" if norm else "") + (f", {'ReLU' if act == 'relu' else act}" if act else "")
+    return (", BatchNorm" if norm else "") + (f", {ACTIVATIONS[act]}" if act else "")
+
+
+def _fault(layer: Layer) -> str | None:
+    """What is wrong with the numbers and names of a row."""
+    for setting in fields(layer):
+        value, name = getattr(layer, setting.name), setting.name
+        match name:
+            case "inputs" | "outputs" | "channels" | "height" | "width" | "s" | "p" | "k":
+                least, most = (0 if name == "p" else 1), LARGEST
+                numbers = value if name == "k" and isinstance(value, tuple) and len(value) == 2 else (value,)
+                if not all(type(number) is int and least <= number <= most for number in numbers):
+                    return f"{name} is {value!r}; give a whole number from {least} to {most:,}"
+            case "act" if value is not None and value not in ACTIVATIONS:
+                return f"act is {value!r}; use one of {', '.join(ACTIVATIONS)}"
+            case "norm" if type(value) is not bool:
+                return f"norm is {value!r}; give true or false"
+            case "rate" if not (type(value) in (int, float) and 0 <= value < 1):
+                return f"rate is {value!r}; give a number from 0 to below 1"
+            case "scale" | "offset" if not (type(value) in (int, float) and isfinite(value)):
+                return f"{name} is {value!r}; give a number"
+            case "switch" | "name" if value is not None and not (isinstance(value, str) and fullmatch(r"[a-z][a-z0-9]{0,15}", value)):
+                return f"{name} is {value!r}; give a short name of small letters and digits"
+            case _:
+                pass
+    return None

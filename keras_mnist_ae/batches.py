@@ -5,25 +5,31 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from keras import tree
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 from numpy.typing import NDArray
 
+from .chance import Chance
 from .images import to_float
 
-Pair = tuple[Any, Any]
+Pair = tuple[Any, Any]  # what goes in, and the images that are to come out
 
 RESIDENT = 2**31  # bytes of uint8 images that are kept on the device; more are read from where they lie, batch by batch
 
 
 class Batches(DataAdapter):
-    """Pairs (images, the same images), float32 of shape (batch, H, W, C) in [0, 1], made from uint8 as they are asked for.
+    """Pairs (images, the same images), float32 of shape (batch, H, W, C) in [0, 1], made from uint8 as they are asked for; where something
+    is left to `chance`, that in place of the first.
 
     With a seed each epoch has its own order, a permutation drawn from (seed, epoch): the same on every backend. Without one the order is
     that of the images. The first `skipped` batches are left out.
     """
 
-    def __init__(self, images: NDArray[np.uint8], batch_size: int, seed: int | None = None, skipped: int = 0) -> None:
+    def __init__(
+        self, images: NDArray[np.uint8], batch_size: int, seed: int | None = None, skipped: int = 0, chance: Chance | None = None
+    ) -> None:
         self.images = images
+        self.chance = chance
         self.seed = seed
         self.skipped = skipped
         self._size = batch_size
@@ -33,6 +39,7 @@ class Batches(DataAdapter):
     def start(self, epoch: int) -> None:
         """Draw the order of that epoch, counted from 0."""
         count = len(self.images)
+        self.epoch = epoch
         self.order = np.arange(count) if self.seed is None else np.random.default_rng((self.seed, epoch)).permutation(count)
         if self._variable is not None:
             self._variable.assign(self.order)
@@ -54,9 +61,10 @@ class Batches(DataAdapter):
         return len(self.images) % self._size or None
 
     def get_numpy_iterator(self) -> Iterator[Pair]:
-        for chosen in self._chosen():
+        batches = math.ceil(len(self.images) / self._size)
+        for batch, chosen in enumerate(self._chosen(), self.skipped):
             images = to_float(self.images[chosen])
-            yield images, images
+            yield (self.chance(images, self.epoch, batch, self.epoch * batches + batch) if self.chance else images), images
 
     get_jax_iterator = get_numpy_iterator
 
@@ -64,10 +72,9 @@ class Batches(DataAdapter):
         import torch
         from keras.src.backend.torch.core import get_device
 
-        if get_device() == "cpu" or self.images.nbytes > RESIDENT:
-            for images, _ in self.get_numpy_iterator():
-                batch = torch.from_numpy(images)
-                yield batch, batch
+        if get_device() == "cpu" or not self._resident:
+            for pair in self.get_numpy_iterator():
+                yield tree.map_structure(torch.from_numpy, pair)
             return
         resident = torch.tensor(self.images, device=get_device())
         for chosen in self._chosen():
@@ -77,10 +84,10 @@ class Batches(DataAdapter):
     def get_tf_dataset(self) -> Any:
         import tensorflow as tf
 
-        size, (_, *shape) = self._size, self.images.shape
-        if self.images.nbytes > RESIDENT:
-            spec = tf.TensorSpec((None, *shape), tf.float32)
-            return tf.data.Dataset.from_generator(self.get_numpy_iterator, output_signature=(spec, spec)).prefetch(2)
+        size = self._size
+        if not self._resident:
+            specs = tree.map_structure(lambda array: tf.TensorSpec((None, *array.shape[1:]), tf.float32), next(self.get_numpy_iterator()))
+            return tf.data.Dataset.from_generator(self.get_numpy_iterator, output_signature=specs).prefetch(2)
         resident = tf.constant(self.images)
         self._variable = tf.Variable(self.order, trainable=False)
         order = self._variable
@@ -90,6 +97,10 @@ class Batches(DataAdapter):
             return images, images
 
         return tf.data.Dataset.range(self.skipped, self.skipped + self.num_batches).map(pair).prefetch(2)
+
+    @property
+    def _resident(self) -> bool:
+        return self.chance is None and self.images.nbytes <= RESIDENT
 
     def _chosen(self) -> Iterator[NDArray[np.int64]]:
         for start in range(self.skipped * self._size, len(self.images), self._size):

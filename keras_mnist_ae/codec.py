@@ -19,7 +19,7 @@ Array = NDArray[Any]
 @dataclass(frozen=True)
 class Codec:
     """`encode` takes float32 images of shape (n, H, W, C) in [0, 1] and gives the list of codes, of shape (n, d), and pooling switches,
-    (n, h, w, c), where there are any; `decode` takes that list and gives images.
+    (n, h, w, c), where there are any, and means for a variational encoder; `decode` takes that list and gives images.
 
     Both raise `ValidationError` when what they would give holds NaN or infinity.
     """
@@ -37,7 +37,8 @@ def of_model(model: "Autoencoder") -> Codec:
 
     def encode(images: Array) -> list[Array]:
         found = model.encoder.predict_on_batch(images)
-        return [np.asarray(part) for part in (found if isinstance(found, list) else [found])]
+        taken = 1 + len(model.variant.switches)  # a variational encoder gives a variance beside
+        return [np.asarray(part) for part in (found if isinstance(found, list) else [found])[:taken]]
 
     def decode(codes: list[Array]) -> Array:
         return np.asarray(model.decoder.predict_on_batch(codes if len(codes) > 1 else codes[0]))

@@ -9,10 +9,14 @@ from typing import Any, assert_never
 from keras import ops
 
 from .architecture import (
+    Add,
+    Branch,
     Conv,
     ConvTranspose,
     Dense,
+    Dropout,
     Flatten,
+    Gaussian,
     GlobalAveragePool,
     MaxPool,
     MaxUnpool,
@@ -26,11 +30,21 @@ LAST = "channels_last"  # on every backend, whatever the user's keras.json says
 
 def forward(model: Any, images: Any, training: bool) -> Any:
     """Images of shape (n, H, W, C) through encoder and decoder: reconstructions of the same shape."""
-    x, places = images, dict[str, Any]()
-    for stack, part in ((model.variant.encoder, model.encoder), (model.variant.decoder, model.decoder)):
-        for step in stack:
-            x = _row(step, part, x, places, training)
-    return x
+    places = dict[str, Any]()
+    return decode(model, encode(model, images, places, training), places, training)
+
+
+def encode(model: Any, images: Any, places: dict[str, Any], training: bool) -> Any:
+    """The codes; what goes beside them is put into `places`, the logarithm of a variance as "log_variance"."""
+    for step in model.variant.encoder:
+        images = _row(step, model.encoder, images, places, training)
+    return images
+
+
+def decode(model: Any, codes: Any, places: dict[str, Any], training: bool) -> Any:
+    for step in model.variant.decoder:
+        codes = _row(step, model.decoder, codes, places, training)
+    return codes
 
 
 def _row(step: Step, part: Any, x: Any, places: dict[str, Any], training: bool) -> Any:
@@ -41,9 +55,15 @@ def _row(step: Step, part: Any, x: Any, places: dict[str, Any], training: bool) 
             x = (_convolution if isinstance(layer, Conv) else _transposed)(step, stock.kernel, x)
             x = part.get_layer(f"{step.name}_norm")(x, training=training) if norm else x + stock.bias
             return activate(x, act)
-        case Dense(act=act):
+        case Dense(norm=norm, act=act):
             stock = part.get_layer(step.name)
-            return activate(ops.matmul(x, stock.kernel) + stock.bias, act)
+            x = ops.matmul(x, stock.kernel)
+            x = part.get_layer(f"{step.name}_norm")(x, training=training) if norm else x + stock.bias
+            return activate(x, act)
+        case Gaussian():
+            mean, log_variance = (part.get_layer(name) for name in (step.name, f"{step.name}_log_variance"))
+            places["log_variance"] = ops.matmul(x, log_variance.kernel) + log_variance.bias
+            return ops.matmul(x, mean.kernel) + mean.bias
         case MaxPool(switch=None):
             return ops.max_pool(x, 2, data_format=LAST)
         case MaxPool(switch=switch):
@@ -60,6 +80,13 @@ def _row(step: Step, part: Any, x: Any, places: dict[str, Any], training: bool) 
             return ops.transpose(ops.reshape(x, (-1, channels, height, width)), (0, 2, 3, 1))
         case Rescale(scale=scale, offset=offset):
             return x * scale + offset
+        case Dropout():
+            return part.get_layer(step.name)(x, training=training)
+        case Branch(name=name):
+            places[name] = x
+            return x
+        case Add(name=name, act=act):
+            return activate(x + places[name], act)
         case _:
             assert_never(layer)
 
@@ -71,43 +98,39 @@ def activate(x: Any, act: Any) -> Any:
 def _convolution(step: Step, kernel: Any, x: Any) -> Any:
     """`kernel` is of shape (k, k, inputs, outputs)."""
     layer: Any = step.layer
-    k, p, (_, height, width) = layer.k, layer.p, step.input
+    (high, wide), p, (_, height, width) = layer.kernel, layer.p, step.input
     if step.output[1:] == (1, 1):  # a matrix product with what the kernel has over the image
-        rows, columns = min(height, k - p), min(width, k - p)
+        rows, columns = min(height, high - p), min(width, wide - p)
         seen = ops.reshape(kernel[p : p + rows, p : p + columns], (-1, layer.outputs))
         return ops.reshape(ops.matmul(ops.reshape(x[:, :rows, :columns], (-1, seen.shape[0])), seen), (-1, 1, 1, layer.outputs))
-    return ops.conv(_padded(x, p), kernel, layer.s, "valid", LAST)
+    return ops.conv(_padded(x, p, p), kernel, layer.s, "valid", LAST)
 
 
 def _transposed(step: Step, kernel: Any, x: Any) -> Any:
     """`kernel` is of shape (k, k, outputs, inputs)."""
     layer: Any = step.layer
-    k, s, p, inputs, outputs = layer.k, layer.s, layer.p, layer.inputs, layer.outputs
+    kernel_size, s, p, inputs, outputs = layer.kernel, layer.s, layer.p, layer.inputs, layer.outputs
     (_, height, width), (_, high, wide) = step.input, step.output
     if (height, width) == (1, 1):  # a matrix product, with what the cropping leaves of the kernel
         kept = ops.reshape(kernel[p : p + high, p : p + wide], (-1, inputs))
         return ops.reshape(ops.matmul(ops.reshape(x, (-1, inputs)), ops.transpose(kept)), (-1, high, wide, outputs))
-    if s == 1 and p < k:  # a convolution with the kernel turned round
-        return ops.conv(_padded(x, k - 1 - p), ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2)), 1, "valid", LAST)
-    reach = -(-k // s)  # input pixels on which an output pixel depends, in each direction
-    x = _padded(x, reach - 1)
-    height, width = height + reach - 1, width + reach - 1
-    near = [x[:, reach - 1 - i :, reach - 1 - j :][:, :height, :width] for i in range(reach) for j in range(reach)]
-    pixels = ops.matmul(ops.reshape(ops.concatenate(near, axis=-1), (-1, reach * reach * inputs)), _by_phase(kernel, k, s, reach))
+    if s == 1 and p < min(kernel_size):  # a convolution with the kernel turned round
+        turned = ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2))
+        return ops.conv(_padded(x, *(k - 1 - p for k in kernel_size)), turned, 1, "valid", LAST)
+    down, along = (-(-k // s) for k in kernel_size)  # input pixels on which an output pixel depends
+    x = _padded(x, down - 1, along - 1)
+    height, width = height + down - 1, width + along - 1
+    near = [x[:, down - 1 - i :, along - 1 - j :][:, :height, :width] for i in range(down) for j in range(along)]
+    fill = ((0, down * s - kernel_size[0]), (0, along * s - kernel_size[1]), (0, 0), (0, 0))
+    by_phase = ops.transpose(ops.reshape(ops.pad(kernel, fill), (down, s, along, s, outputs, inputs)), (0, 2, 5, 1, 3, 4))
+    columns = down * along * inputs
+    pixels = ops.matmul(ops.reshape(ops.concatenate(near, axis=-1), (-1, columns)), ops.reshape(by_phase, (columns, s * s * outputs)))
     x = ops.transpose(ops.reshape(pixels, (-1, height, width, s, s, outputs)), (0, 1, 3, 2, 4, 5))
     return ops.reshape(x, (-1, height * s, width * s, outputs))[:, p : p + high, p : p + wide]
 
 
-def _by_phase(kernel: Any, k: int, s: int, reach: int) -> Any:
-    """The kernel as a matrix (reach * reach * inputs, s * s * outputs): its column for phase a holds what it has at a, a + s, ..."""
-    outputs, inputs = kernel.shape[2:]
-    fill = (0, reach * s - k)
-    kernel = ops.reshape(ops.pad(kernel, (fill, fill, (0, 0), (0, 0))), (reach, s, reach, s, outputs, inputs))
-    return ops.reshape(ops.transpose(kernel, (0, 2, 5, 1, 3, 4)), (reach * reach * inputs, s * s * outputs))
-
-
-def _padded(x: Any, p: int) -> Any:
-    return ops.pad(x, ((0, 0), (p, p), (p, p), (0, 0))) if p else x
+def _padded(x: Any, down: int, along: int) -> Any:
+    return ops.pad(x, ((0, 0), (down, down), (along, along), (0, 0))) if down or along else x
 
 
 def windows(x: Any, pooled: tuple[int, ...]) -> Any:

@@ -21,10 +21,14 @@ from .architecture import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_MOMENTUM,
     Activation,
+    Add,
+    Branch,
     Conv,
     ConvTranspose,
     Dense,
+    Dropout,
     Flatten,
+    Gaussian,
     GlobalAveragePool,
     MaxPool,
     MaxUnpool,
@@ -36,8 +40,9 @@ from .architecture import (
     Variant,
 )
 from .errors import CorruptFileError
-from .forward import LAST, forward, place_of_maximum, spread
+from .forward import LAST, decode, encode, forward, place_of_maximum, spread
 from .variants import find
+from .variational import divergence, negative_log_likelihood, sample
 
 BACKEND = keras.backend.backend()
 
@@ -52,23 +57,59 @@ class Autoencoder(_Model):
 
     `encoder` gives the code, float32 of shape (n, d); for a variant with pooling switches the list [code, switch, ...], switches uint8
     of shape (n, h, w, c), values 0..3. `decoder` takes what the encoder gives. All three are functional Keras models.
+
+    For a variational one `encoder` gives the list [mean, log variance], both (n, d), and `decoder` takes a code: here the mean. Called with
+    the triple that `Chance` makes, which is how it is trained, it samples the code, and its loss is the negative evidence lower bound in
+    nats per image, under the `likelihood` "bernoulli" or "gaussian".
     """
 
     def __init__(self, variant: Variant, encoder: keras.Model, decoder: keras.Model) -> None:
-        super().__init__(inputs=encoder.input, outputs=decoder(encoder(encoder.input)), name=variant.name)
+        codes = encoder(encoder.input)
+        super().__init__(inputs=encoder.input, outputs=decoder(codes[0] if variant.variational else codes), name=variant.name)
         self.variant = variant
         self.encoder = encoder
         self.decoder = decoder
+        if variant.variational:
+            self.likelihood = "bernoulli"
+            self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
+            self.divergence_tracker = keras.metrics.Mean(name="kl")
 
     def compile(self, *arguments: Any, jit_compile: bool | str = "auto", **options: Any) -> None:
         if BACKEND == "tensorflow" and jit_compile == "auto":
             jit_compile = not options.get("run_eagerly", False)  # Keras would leave XLA out
         super().compile(*arguments, jit_compile=jit_compile, **options)
 
+    @property
+    def input_spec(self) -> Any:
+        return None  # Keras would refuse what a variational model is trained on
+
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if BACKEND == "jax" or (BACKEND == "tensorflow" and self.compiled and self.jit_compile):
-            return forward(self, inputs, bool(training))
-        return super().call(inputs, training=training, mask=mask)
+        rows = BACKEND == "jax" or (BACKEND == "tensorflow" and self.compiled and self.jit_compile)
+        if isinstance(inputs, tuple | list):
+            return self._sampled(inputs, bool(training), rows)
+        return forward(self, inputs, bool(training)) if rows else super().call(inputs, training=training, mask=mask)
+
+    def _sampled(self, given: Any, training: bool, rows: bool) -> tuple[Any, Any, Any]:
+        """Reconstructions of sampled codes, the divergence of each image, and its weight in the loss."""
+        images, noise, weight = given
+        if rows:
+            places: dict[str, Any] = {}
+            mean = encode(self, images, places, training)
+            log_variance = places["log_variance"]
+        else:
+            mean, log_variance = self.encoder(images, training=training)
+        code = sample(mean, log_variance, noise)
+        reconstruction = decode(self, code, {}, training) if rows else self.decoder(code, training=training)
+        return reconstruction, divergence(mean, log_variance), weight
+
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True) -> Any:
+        if not isinstance(y_pred, tuple | list):
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        reconstruction, apart, weight = y_pred
+        unlikely = negative_log_likelihood(self.likelihood, y, reconstruction)
+        self.reconstruction_tracker.update_state(unlikely)
+        self.divergence_tracker.update_state(apart)
+        return ops.mean(unlikely + weight * apart)
 
     def save(self, filepath: str | Path, overwrite: bool = True, **options: Any) -> None:
         """Write a model of stock layers: it opens with `keras.saving.load_model` where this package is not installed."""
@@ -87,13 +128,14 @@ def build(variant: str | Variant = "conv-avgpool", seed: int = 0) -> Autoencoder
     """
     variant = find(variant) if isinstance(variant, str) else variant
     image = keras.Input(_channels_last(variant.image), name="image")
-    code, switches = _apply(variant.encoder, image, {})
-    encoder = keras.Model(image, _join(code, switches.values()), name="encoder")
+    code, beside = _apply(variant.encoder, image, {})
+    encoder = keras.Model(image, _join(code, beside.values()), name="encoder")
     latent = keras.Input(variant.decoder.input, name="latent")
     switches = {name: keras.Input(_channels_last(shape), dtype="uint8", name=f"switch_{name}") for name, shape in variant.switches.items()}
     reconstruction, _ = _apply(variant.decoder, latent, switches)
     decoder = keras.Model(_join(latent, switches.values()), reconstruction, name="decoder")
     _draw_weights([*encoder.layers, *decoder.layers], np.random.default_rng(seed))
+    _seed_dropout([*encoder.layers, *decoder.layers], seed)
     return Autoencoder(variant, encoder, decoder)
 
 
@@ -122,8 +164,8 @@ def load(path: str | Path) -> Autoencoder:
 
 
 def _apply(stack: Stack, x: Any, switches: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Run a symbolic tensor through the rows; give the result and the switches, taken or made."""
-    switches = dict(switches)
+    """Run a symbolic tensor through the rows; give the result and what goes beside it: switches, taken or made, and a log variance."""
+    beside, branches = dict(switches), dict[str, Any]()
     for step in stack:
         name, layer = step.name, step.layer
         match layer:
@@ -140,13 +182,17 @@ def _apply(stack: Stack, x: Any, switches: dict[str, Any]) -> tuple[Any, dict[st
                     x = layers.Cropping2D(layer.p, data_format=LAST, name=f"{name}_crop")(x)
                 x = _finish(x, step, layer.norm, layer.act)
             case Dense():
-                x = _finish(layers.Dense(layer.outputs, name=name)(x), step, False, layer.act)
+                x = layers.Dense(layer.outputs, use_bias=not layer.norm, name=name)(x)
+                x = _finish(x, step, layer.norm, layer.act)
+            case Gaussian():
+                beside["log_variance"] = layers.Dense(layer.outputs, name=f"{name}_log_variance")(x)
+                x = layers.Dense(layer.outputs, name=name)(x)
             case MaxPool():
                 if layer.switch:
-                    switches[layer.switch] = ops.cast(place_of_maximum(x, step.output), "uint8")
+                    beside[layer.switch] = ops.cast(place_of_maximum(x, step.output), "uint8")
                 x = layers.MaxPooling2D(2, data_format=LAST, name=name)(x)
             case MaxUnpool():
-                x = _unpool(x, switches[layer.switch], step.output)
+                x = _unpool(x, beside[layer.switch], step.output)
             case GlobalAveragePool():
                 x = layers.GlobalAveragePooling2D(data_format=LAST, keepdims=True, name=name)(x)
             case Flatten():
@@ -161,9 +207,18 @@ def _apply(stack: Stack, x: Any, switches: dict[str, Any]) -> tuple[Any, dict[st
                     x = layers.Reshape(_channels_last(step.output), name=name)(x)
             case Rescale():
                 x = layers.Rescaling(layer.scale, layer.offset, name=name)(x)
+            case Dropout():
+                kind = layers.Dropout if len(step.input) == 1 else layers.SpatialDropout2D
+                options = {} if len(step.input) == 1 else {"data_format": LAST}
+                x = kind(layer.rate, name=name, **options)(x)
+            case Branch():
+                branches[layer.name] = x
+            case Add():
+                x = layers.Add(name=name)([branches[layer.name], x])
+                x = _finish(x, step, False, layer.act)
             case _:
                 assert_never(layer)
-    return x, switches
+    return x, beside
 
 
 def _finish(x: Any, step: Step, norm: bool, act: Activation | None) -> Any:
@@ -184,6 +239,13 @@ def _draw_weights(model_layers: list[keras.Layer], generator: np.random.Generato
             *window, inputs, outputs = layer.kernel.shape
             limit = math.sqrt(6 / (math.prod(window) * (inputs + outputs)))
             layer.kernel.assign(generator.uniform(-limit, limit, layer.kernel.shape).astype("float32"))
+
+
+def _seed_dropout(model_layers: list[keras.Layer], seed: int) -> None:
+    """Masks that follow from the seed; a backend draws them with its own generator."""
+    for number, layer in enumerate(model_layers):
+        if isinstance(layer, layers.Dropout):
+            layer.seed_generator.state.assign(np.random.SeedSequence((seed, number)).generate_state(2, np.uint32))
 
 
 @contextmanager

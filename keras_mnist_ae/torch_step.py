@@ -21,10 +21,14 @@ from .architecture import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_MOMENTUM,
     Activation,
+    Add,
+    Branch,
     Conv,
     ConvTranspose,
     Dense,
+    Dropout,
     Flatten,
+    Gaussian,
     GlobalAveragePool,
     MaxPool,
     MaxUnpool,
@@ -32,6 +36,7 @@ from .architecture import (
     Step,
     Unflatten,
 )
+from .variational import divergence, sample
 
 WIDE = 8  # kernels over a single channel that are computed as tall ones over several
 
@@ -96,30 +101,44 @@ class Fast:
         self.optimizer = optimizer = model.optimizer
         stock_adam = getattr(type(optimizer), "_parallel_update_step", None) is torch_adam.Adam._parallel_update_step
         on_cpu = all(parameter.device.type == "cpu" for parameter in self.parameters)  # elsewhere the counter would have to be, too
-        self.update: Callable[[list[Tensor | None]], None] = lambda gradients: optimizer.apply(gradients, self.variables)
+        self.update: Callable[[list[Tensor | None]], Any] = lambda gradients: optimizer.apply(gradients, self.variables)
         if stock_adam and on_cpu and not optimizer.amsgrad:
             optimizer._parallel_update_step = fused_adam(optimizer)
             if _is_bare(optimizer) and all(variable.constraint is None for variable in self.variables):
                 self.update = self._adam
         self.only_loss = len(model.metrics) == 1
 
-    def run(self, model: Any, x: Any, y: Any, training: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Images and targets as tensors, the reconstructions, the loss."""
-        x, y = (keras.ops.convert_to_tensor(part, dtype=model.compute_dtype) for part in (x, y))
+    def run(self, model: Any, x: Any, y: Any, training: bool) -> tuple[Any, Tensor, Any, Tensor]:
+        """What went in and the targets as tensors, what came out, the loss."""
+        x, y = keras.tree.map_structure(lambda part: keras.ops.convert_to_tensor(part, dtype=model.compute_dtype), (x, y))
+        if isinstance(x, tuple):
+            y_pred: Any = self._sampled(x, training)
+            return x, y, y_pred, model._compute_loss(x, y, y_pred, None, training)
         y_pred = self.forward(x, training)
         return x, y, y_pred, F.mse_loss(y_pred, y) if self.plain_loss else model._compute_loss(x, y, y_pred, None, training)
+
+    def _sampled(self, given: tuple[Tensor, Tensor, Tensor], training: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """As in `Autoencoder`."""
+        images, noise, weight = given
+        places = dict[str, Tensor]()
+        mean = self.forward.encode(images, places, training)
+        code = sample(mean, places["log_variance"], noise)
+        return self.forward.decode(code, {}, training), divergence(mean, places["log_variance"]), weight
 
     def _adam(self, gradients: list[Tensor | None]) -> None:
         """What the optimizer's `apply` comes down to where it has nothing to do but Adam."""
         optimizer = self.optimizer
         if not optimizer.built:
             optimizer.build(self.variables)
+        if any(gradient is None for gradient in gradients):
+            optimizer.apply(gradients, self.variables)
+            return
         optimizer._parallel_update_step(gradients, self.variables, optimizer._get_current_learning_rate())
         optimizer._iterations.value.add_(1)
 
-    def logs(self, model: Any, x: Tensor, y: Tensor, y_pred: Tensor, loss: Tensor) -> Any:
+    def logs(self, model: Any, x: Any, y: Tensor, y_pred: Any, loss: Tensor) -> Any:
         """As Keras gives them: the running mean of the loss, weighted by the images, and the metrics."""
-        tracker, images = model._loss_tracker, len(x)
+        tracker, images = model._loss_tracker, len(y)
         with torch.no_grad():
             tracker.total.value.add_(loss, alpha=images)
             tracker.count.value.add_(images)
@@ -147,17 +166,24 @@ class Forward:
     """The rows of an autoencoder on tensors: images (n, H, W, C) to reconstructions of the same shape."""
 
     def __init__(self, model: Any) -> None:
-        self.rows = [
-            _row(step, part)
-            for stack, part in ((model.variant.encoder, model.encoder), (model.variant.decoder, model.decoder))
-            for step in stack
-        ]
+        self._encoder = [_row(step, model.encoder) for step in model.variant.encoder]
+        self._decoder = [_row(step, model.decoder) for step in model.variant.decoder]
 
     def __call__(self, images: Tensor, training: bool) -> Tensor:
-        x, places = images.permute(0, 3, 1, 2), dict[str, Tensor]()
-        for row in self.rows:
+        places = dict[str, Tensor]()
+        return self.decode(self.encode(images, places, training), places, training)
+
+    def encode(self, images: Tensor, places: dict[str, Tensor], training: bool) -> Tensor:
+        """The codes; what goes beside them is put into `places`, the logarithm of a variance as "log_variance"."""
+        x = images.permute(0, 3, 1, 2)
+        for row in self._encoder:
             x = row(x, places, training)
-        return x.permute(0, 2, 3, 1)
+        return x
+
+    def decode(self, codes: Tensor, places: dict[str, Tensor], training: bool) -> Tensor:
+        for row in self._decoder:
+            codes = row(codes, places, training)
+        return codes.permute(0, 2, 3, 1)
 
 
 Row = Callable[[Tensor, dict[str, Tensor], bool], Tensor]
@@ -173,9 +199,18 @@ def _row(step: Step, part: Any) -> Row:
             convolve = (_convolution if isinstance(layer, Conv) else _transposed)(step, kernel, bias)
             finish = _normalise(part.get_layer(f"{step.name}_norm"), act) if norm else _activate(act)
             return lambda x, places, training: finish(convolve(x), training)
-        case Dense(act=act):
-            (kernel, bias), activate = _parameters(part.get_layer(step.name)), _activate(act)
-            return lambda x, places, training: activate(F.linear(x, kernel.T, bias), training)
+        case Dense(norm=norm, act=act):
+            kernel, bias = _parameters(part.get_layer(step.name))
+            finish = _normalise(part.get_layer(f"{step.name}_norm"), act) if norm else _activate(act)
+            return lambda x, places, training: finish(F.linear(x, kernel.T, bias), training)
+        case Gaussian():
+            (kernel, bias), (deviation, offset) = (_parameters(part.get_layer(step.name + end)) for end in ("", "_log_variance"))
+
+            def gaussian(x: Tensor, places: dict[str, Tensor], training: bool) -> Tensor:
+                places["log_variance"] = F.linear(x, deviation.T, offset)
+                return F.linear(x, kernel.T, bias)
+
+            return gaussian
         case MaxPool(switch=None):
             return lambda x, places, training: F.max_pool2d(x, 2)
         case MaxPool(switch=switch):
@@ -195,6 +230,21 @@ def _row(step: Step, part: Any) -> Row:
             return lambda x, places, training: x.reshape(-1, *step.output)
         case Rescale(scale=scale, offset=offset):
             return lambda x, places, training: x * scale + offset
+        case Dropout():
+            drop = part.get_layer(step.name)  # Keras' own: its masks follow from a seed, and its state is saved with the model
+            if len(step.input) == 1:
+                return lambda x, places, training: drop(x, training=training)
+            return lambda x, places, training: drop(x.permute(0, 2, 3, 1), training=training).permute(0, 3, 1, 2)
+        case Branch(name=name):
+
+            def branch(x: Tensor, places: dict[str, Tensor], training: bool) -> Tensor:
+                places[name] = x
+                return x
+
+            return branch
+        case Add(name=name, act=act):
+            activate = _activate(act)
+            return lambda x, places, training: activate(x + places[name], training)
         case _:
             assert_never(layer)
 
@@ -202,16 +252,16 @@ def _row(step: Step, part: Any) -> Row:
 def _convolution(step: Step, kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
     """A convolution, in the form that PyTorch computes fastest. Kernels have the shape (k, k, inputs, outputs)."""
     layer: Any = step.layer
-    k, p, (_, height, width) = layer.k, layer.p, step.input
+    (k, wide), p, (_, height, width) = layer.kernel, layer.p, step.input
     if step.output[1:] == (1, 1):  # a matrix product with what the kernel has over the image
-        rows, columns = min(height, k - p), min(width, k - p)
+        rows, columns = min(height, k - p), min(width, wide - p)
 
         def product(x: Tensor) -> Tensor:
             seen = kernel[p : p + rows, p : p + columns].reshape(-1, layer.outputs)
             return F.linear(x[:, :, :rows, :columns].permute(0, 2, 3, 1).flatten(1), seen.T, bias)[:, :, None, None]
 
         return product
-    if layer.inputs == 1 and k >= WIDE and layer.s == 1:  # a row of the window becomes the channels
+    if layer.inputs == 1 and k >= WIDE and layer.s == 1 and k == wide:  # a row of the window becomes the channels
 
         def tall(x: Tensor) -> Tensor:
             windows = F.pad(x, (p, p, p, p))[:, 0].unfold(2, k, 1).contiguous().permute(0, 3, 1, 2)
@@ -224,7 +274,7 @@ def _convolution(step: Step, kernel: Tensor, bias: Tensor | None) -> Callable[[T
 def _transposed(step: Step, kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
     """The same for a transposed convolution; its kernels have the shape (k, k, outputs, inputs)."""
     layer: Any = step.layer
-    k, p, (_, height, width) = layer.k, layer.p, step.output
+    k, p, (_, height, width) = layer.kernel, layer.p, step.output
     if step.input[1:] == (1, 1):  # a matrix product, with what the cropping leaves of the kernel
 
         def product(x: Tensor) -> Tensor:
@@ -245,12 +295,16 @@ def _transposed(step: Step, kernel: Tensor, bias: Tensor | None) -> Callable[[Te
 
 
 def _activate(act: Activation | None) -> Callable[[Tensor, bool], Tensor]:
-    """In place: what a convolution or normalisation gives, none of them needs again for its gradient."""
+    """Where it can be in place: what a convolution, normalisation or sum gives, none of them needs again for its gradient."""
     match act:
         case "relu":
             return lambda x, training: torch.relu_(x)
         case "tanh":
             return lambda x, training: torch.tanh_(x)
+        case "sigmoid":
+            return lambda x, training: torch.sigmoid_(x)
+        case "silu":  # which needs its input
+            return lambda x, training: F.silu(x)
         case None:
             return lambda x, training: x
         case _:

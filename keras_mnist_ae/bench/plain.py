@@ -9,10 +9,14 @@ from ..architecture import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_MOMENTUM,
     Activation,
+    Add,
+    Branch,
     Conv,
     ConvTranspose,
     Dense,
+    Dropout,
     Flatten,
+    Gaussian,
     GlobalAveragePool,
     Layer,
     MaxPool,
@@ -53,11 +57,11 @@ class Plain(nn.Module):
         for part, step in self.rows:
             modules: Any = getattr(self, part)
             match step.layer:
-                case Conv(norm=norm, act=act) | ConvTranspose(norm=norm, act=act):
+                case Conv(norm=norm, act=act) | ConvTranspose(norm=norm, act=act) | Dense(norm=norm, act=act):
                     x = modules[step.name](x)
                     x = _activated(modules[f"{step.name}_norm"](x) if norm else x, act)
-                case Dense(act=act):
-                    x = _activated(modules[step.name](x), act)
+                case Gaussian():
+                    x = modules[step.name](x)  # the mean
                 case MaxPool(switch=None):
                     x = nn.functional.max_pool2d(x, 2)
                 case MaxPool(switch=switch):
@@ -72,6 +76,13 @@ class Plain(nn.Module):
                     x = x.reshape(-1, *step.output)
                 case Rescale(scale=scale, offset=offset):
                     x = x * scale + offset
+                case Dropout(rate=rate):
+                    drop = nn.functional.dropout if x.ndim == 2 else nn.functional.dropout2d
+                    x = drop(x, rate, self.training)
+                case Branch(name=name):
+                    where[name] = x
+                case Add(name=name, act=act):
+                    x = _activated(x + where[name], act)
                 case _:
                     assert_never(step.layer)
         return x
@@ -84,11 +95,16 @@ def _modules(stack: Stack) -> nn.ModuleDict:
         match layer:
             case Conv() | ConvTranspose():
                 kind = nn.Conv2d if isinstance(layer, Conv) else nn.ConvTranspose2d
-                modules[step.name] = kind(layer.inputs, layer.outputs, layer.k, layer.s, layer.p, bias=not layer.norm)
+                modules[step.name] = kind(layer.inputs, layer.outputs, layer.kernel, layer.s, layer.p, bias=not layer.norm)
                 if layer.norm:
                     modules[f"{step.name}_norm"] = nn.BatchNorm2d(layer.outputs, BATCH_NORM_EPSILON, 1 - BATCH_NORM_MOMENTUM)
             case Dense():
-                modules[step.name] = nn.Linear(layer.inputs, layer.outputs)
+                modules[step.name] = nn.Linear(layer.inputs, layer.outputs, bias=not layer.norm)
+                if layer.norm:
+                    modules[f"{step.name}_norm"] = nn.BatchNorm1d(layer.outputs, BATCH_NORM_EPSILON, 1 - BATCH_NORM_MOMENTUM)
+            case Gaussian():
+                for name in (step.name, f"{step.name}_log_variance"):
+                    modules[name] = nn.Linear(layer.inputs, layer.outputs)
             case _:
                 pass
     return modules
@@ -100,6 +116,10 @@ def _activated(x: torch.Tensor, act: Activation | None) -> torch.Tensor:
             return torch.relu(x)
         case "tanh":
             return torch.tanh(x)
+        case "sigmoid":
+            return torch.sigmoid(x)
+        case "silu":
+            return nn.functional.silu(x)
         case None:
             return x
         case _:

@@ -7,7 +7,22 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from .. import __version__
-from ..architecture import Conv, ConvTranspose, Dense, Flatten, GlobalAveragePool, MaxPool, MaxUnpool, Rescale, Shape, Unflatten
+from ..architecture import (
+    Add,
+    Branch,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    Gaussian,
+    GlobalAveragePool,
+    MaxPool,
+    MaxUnpool,
+    Rescale,
+    Shape,
+    Unflatten,
+)
 from .rows import Grid, Row
 
 OPSET = 17
@@ -24,13 +39,16 @@ def build(name: str, rows: list[Row], inputs: Ports, outputs: Ports, properties:
     Rows that come quantised are written as ONNX wants it: QuantizeLinear and DequantizeLinear around the tensor each takes,
     DequantizeLinear behind its weights; a runtime makes one integer operator of the three.
     """
-    nodes = _Nodes(kind, switches={port: port for port in inputs if port.startswith("switch_")})
+    nodes = _Nodes(kind, set(outputs), {port: port for port in inputs if port.startswith("switch_")})
     (tensor, (_, shape)), result = next(iter(inputs.items())), next(iter(outputs))
     tensor = nodes.cast(tensor, kind, shape)
     for row in rows:
         tensor = nodes.add(row, tensor)
     tensor = nodes.cast(tensor, FLOAT, outputs[result][1])
-    nodes.rename({tensor: result, **{nodes.switches[port]: port for port in outputs if port != result}})
+    others = {
+        port: nodes.cast(nodes.beside[port], FLOAT, shape) if is_float else nodes.beside[port] for port, is_float, shape in _beside(outputs)
+    }
+    nodes.rename({tensor: result, **{tensor: port for port, tensor in others.items()}})
     graph = helper.make_graph(
         nodes.nodes,
         name,
@@ -50,6 +68,11 @@ def build(name: str, rows: list[Row], inputs: Ports, outputs: Ports, properties:
     return model
 
 
+def _beside(outputs: Ports) -> list[tuple[str, bool, Shape]]:
+    """Outputs other than the first: name, whether it is a floating point number, shape."""
+    return [(name, kind == FLOAT, shape) for name, (kind, shape) in list(outputs.items())[1:]]
+
+
 def _described(ports: Ports) -> list[ValueInfoProto]:
     return [helper.make_tensor_value_info(name, kind, ["batch", *shape]) for name, (kind, shape) in ports.items()]
 
@@ -57,12 +80,14 @@ def _described(ports: Ports) -> list[ValueInfoProto]:
 class _Nodes:
     """The nodes of a graph as they gather. A node and its result bear the same name, and its constants stand below it: conv1/weight."""
 
-    def __init__(self, kind: int, switches: dict[str, str]) -> None:
+    def __init__(self, kind: int, wanted: set[str], beside: dict[str, str]) -> None:
         self.kind = kind  # of the numbers between the nodes
+        self.wanted = wanted  # names of the outputs
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, NDArray[Any]] = {}
         self.tensors: Ports = {}  # what lies between the nodes
-        self.switches = switches  # the tensor of each pooling switch, by its public name
+        self.beside = beside  # the tensor of each pooling switch and of the log variance, by its public name
+        self.branches: dict[str, str] = {}  # the tensor that each open residual block began with
 
     def add(self, row: Row, x: str) -> str:
         """Add the nodes of a row that takes tensor `x`; give the name of its result."""
@@ -71,10 +96,22 @@ class _Nodes:
             x = self._through_grid(x, row.grid, row.input)
         match layer:
             case Conv() | ConvTranspose():
-                window: dict[str, Any] = {"kernel_shape": [layer.k] * 2, "strides": [layer.s] * 2, "pads": [layer.p] * 4}
+                window: dict[str, Any] = {"kernel_shape": list(layer.kernel), "strides": [layer.s] * 2, "pads": [layer.p] * 4}
                 x = self._node(type(layer).__name__, [x, *self._weights(row)], name, shape, **window)
             case Dense():
                 x = self._node("Gemm", [x, *self._weights(row)], name, shape, transB=1)
+            case Gaussian(outputs=size):
+                names = [name, f"{name}/log_variance"] if "log_variance" in self.wanted else [name]
+                for result, start in zip(names, (0, size), strict=False):
+                    part = row._replace(name=result, weight=row.weight[start:][:size], bias=row.bias[start:][:size])
+                    self._node("Gemm", [x, *self._weights(part)], result, shape, transB=1)
+                x, self.beside["log_variance"] = name, names[-1]
+            case Branch(name=branch):
+                self.branches[branch] = x
+            case Add(name=branch):
+                x = self._node("Add", [x, self.branches[branch]], name, shape)
+            case Dropout():
+                pass
             case MaxPool():
                 x = self._pool(name, layer.switch, shape, x)
             case MaxUnpool():
@@ -90,6 +127,9 @@ class _Nodes:
                 x = self._node("Add", [x, self._number(f"{name}/offset", layer.offset)], name, shape)
             case _:
                 assert_never(layer)
+        if row.act == "Silu":  # an operator of its own from opset 24 on
+            gate = self._node("Sigmoid", [x], f"{name}/sigmoid", shape)
+            return self._node("Mul", [x, gate], f"{name}/silu", shape)
         return self._node(row.act, [x], f"{name}/{row.act.lower()}", shape) if row.act else x
 
     def cast(self, x: str, kind: int, shape: Shape) -> str:
@@ -117,14 +157,14 @@ class _Nodes:
                 of_part = self._node("MaxPool", [x], f"{name}/{part}", shape, kernel_shape=kernel, strides=[2, 2])
                 found = self._node("Equal", [of_part, maximum], f"{name}/{part}/found", shape, BOOL)
                 place = self._node("Where", [found, self._place(answer), place], f"{name}/{part}/place", shape, UINT8)
-            self.switches[f"switch_{switch}"] = place
+            self.beside[f"switch_{switch}"] = place
         return maximum
 
     def _unpool(self, name: str, switch: str, shape: Shape, x: str) -> str:
         """Every value and its switch on all four pixels of their window; the value stays on the pixel that the switch names."""
         twice = self._constant("twice", np.array([1, 1, 2, 2], np.float32))
         nearest: dict[str, Any] = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-        switches = self._node("Resize", [self.switches[f"switch_{switch}"], "", twice], f"{name}/switches", shape, UINT8, **nearest)
+        switches = self._node("Resize", [self.beside[f"switch_{switch}"], "", twice], f"{name}/switches", shape, UINT8, **nearest)
         values = self._node("Resize", [x, "", twice], f"{name}/values", shape, **nearest)
         places = np.tile(np.array([[0, 1], [2, 3]], np.uint8), (shape[1] // 2, shape[2] // 2))
         here = self._node("Equal", [switches, self._constant(f"{name}/places", places)], f"{name}/here", shape, BOOL)

@@ -24,7 +24,8 @@ def emit(
     """The graphs "encoder", "decoder" and "autoencoder" of a variant, for any batch.
 
     Their tensors are `image` and `reconstruction` float32 of shape (batch, C, H, W) in [0, 1], `latent` float32 (batch, d) and, where the
-    variant pools with switches, `switch_a`, ... uint8 (batch, C, h, w), values 0..3. `weights` are what `weights.read` gives. Each entry of
+    variant pools with switches, `switch_a`, ... uint8 (batch, C, h, w), values 0..3; a variational encoder gives the mean of the code as
+    `latent` and, float32 (batch, d), `log_variance`. `weights` are what `weights.read` gives. Each entry of
     `metadata` is stored as `kae.<key>`, beside what the graphs say of themselves. Equal arguments give equal bytes, given
     `SerializeToString(deterministic=True)`.
 
@@ -37,8 +38,9 @@ def emit(
     }
     image, latent = (FLOAT, variant.image), (FLOAT, (variant.latent,))
     switches = {f"switch_{name}": (UINT8, shape) for name, shape in variant.switches.items()}
+    variance = {"log_variance": latent} if variant.variational else {}
     ports: dict[str, tuple[Ports, Ports]] = {
-        "encoder": ({"image": image}, {"latent": latent, **switches}),
+        "encoder": ({"image": image}, {"latent": latent, **switches, **variance}),
         "decoder": ({"latent": latent, **switches}, {"reconstruction": image}),
         "autoencoder": ({"image": image}, {"reconstruction": image}),
     }

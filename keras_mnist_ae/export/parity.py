@@ -103,6 +103,7 @@ class Comparison:
     def __init__(self, model: Autoencoder, images: NDArray[np.uint8], tolerated_rise: float | None) -> None:
         self.model, self.images, self.tolerated_rise = model, images, tolerated_rise
         expected = [_keras(model, to_float(images[start : start + CHUNK])) for start in range(0, len(images), CHUNK)]
+        self.decoded = 1 + len(model.variant.switches)  # how many of the encoder's outputs the decoder takes
         self.codes = [np.concatenate(parts) for parts in zip(*(codes for codes, _ in expected), strict=True)]
         self.pixels = np.concatenate([reconstructions for _, reconstructions in expected])
         self.differences = {name: Difference() for name in ("encoder", "decoder", "autoencoder")}
@@ -115,13 +116,15 @@ class Comparison:
         found = {name: Difference() for name in self.differences}
         for part in parts:
             target, codes = to_float(self.images[part]), [code[part] for code in self.codes]
-            latent, *switches = run("encoder", [target])
-            (decoded,), (composed,), (whole,) = run("decoder", codes), run("decoder", [latent, *switches]), run("autoencoder", [target])
-            tie = _flipped(switches, codes[1:], len(target))
+            encoded, end = run("encoder", [target]), self.decoded
+            (decoded,), (composed,), (whole,) = run("decoder", codes[:end]), run("decoder", encoded[:end]), run("autoencoder", [target])
+            switches, expected = encoded[1:end], codes[1:end]
+            tie = _flipped(switches, expected, len(target))
             self.ties[part] |= tie
             if self.tolerated_rise is None:
-                self.wrong_switches += _wrong_switches(self.model, target[tie], [s[tie] for s in switches], [s[tie] for s in codes[1:]])
-            self.differences["encoder"].add(latent, codes[0])
+                self.wrong_switches += _wrong_switches(self.model, target[tie], [s[tie] for s in switches], [s[tie] for s in expected])
+            for found_code, code in zip([encoded[0], *encoded[end:]], [codes[0], *codes[end:]], strict=True):
+                self.differences["encoder"].add(found_code, code)
             self.differences["decoder"].add(decoded, self.pixels[part])
             self.differences["autoencoder"].add(whole[~tie], self.pixels[part][~tie])
             self.differences["autoencoder"].add(composed, whole)
@@ -136,7 +139,9 @@ class Comparison:
         keras_error.add(self.pixels, to_float(self.images))
         rise = self.mse[name] / max(keras_error.mean_square, np.finfo(np.float64).tiny) - 1
         if self.tolerated_rise is None:
-            tolerance = TOLERANCE * (max(1.0, float(np.abs(self.codes[0]).max())) if name == "encoder" else 1)
+            tolerance = TOLERANCE * (
+                max(1.0, *(float(np.abs(code).max()) for code in (self.codes[0], *self.codes[self.decoded :]))) if name == "encoder" else 1
+            )
             passed = difference.largest <= tolerance and not (name == "encoder" and self.wrong_switches)
         else:
             tolerance, passed = self.tolerated_rise, rise <= self.tolerated_rise

@@ -8,7 +8,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import ModelProto, helper
 
-from ..architecture import Conv, ConvTranspose, Dense, Flatten, MaxPool, Unflatten
+from ..architecture import Branch, Conv, ConvTranspose, Dense, Flatten, MaxPool, Unflatten
 from .graph import FLOAT, WIDEST, Ports, build
 from .rows import Double, Grid, Row, without_reshapes
 
@@ -36,7 +36,7 @@ def quantise(stacks: Rows, ports: dict[str, tuple[Ports, Ports]], images: NDArra
     reconstructions by more than `TOLERATED`, the row that alone raises it most for the bytes it saves.
     """
     codes = run(build("encoder", stacks["encoder"], *ports["encoder"], {}), {"image": images}, list(ports["encoder"][1]))
-    given = {"encoder": {"image": images}, "decoder": codes}
+    given = {"encoder": {"image": images}, "decoder": {name: codes[name] for name in ports["decoder"][0]}}
 
     def quantised(chosen: set[str]) -> Rows:
         return {name: _quantise_stack(rows, ports[name][0], given[name], chosen) for name, rows in stacks.items()}
@@ -83,10 +83,17 @@ def _candidates(rows: list[Row]) -> Iterator[Row]:
 def _quantise_stack(rows: list[Row], inputs: Ports, given: Arrays, chosen: set[str]) -> list[Row]:
     """The rows, those of the chosen names in 8 bits, fitted to what comes when the stack is given these arrays."""
     rows = [row._replace(weight_scale=_weight_scale(row.weight)) if row.name in chosen else row for row in rows]
-    names = [next(iter(inputs)), *map(_result, rows)]
+    names = [next(iter(inputs))]
+    for row in rows:
+        names.append(names[-1] if isinstance(row.layer, Branch) else _result(row))
     meant = {
         **given,
-        **_run_stack(rows, inputs, given, [*names[1:], *(row.name for row in rows if row.weight_scale is not None)]),
+        **_run_stack(
+            rows,
+            inputs,
+            given,
+            [*(name for name in names if name not in inputs), *(row.name for row in rows if row.weight_scale is not None)],
+        ),
         "image": PIXELS,
     }
     rows = _with_grids(rows, [meant[name] for name in names[:-1]])

@@ -8,10 +8,13 @@ from numpy.typing import NDArray
 from ..architecture import (
     BATCH_NORM_EPSILON,
     Activation,
+    Add,
     Conv,
     ConvTranspose,
     Dense,
+    Dropout,
     Flatten,
+    Gaussian,
     Layer,
     Rescale,
     Shape,
@@ -42,18 +45,25 @@ class Row(NamedTuple):
     output: Shape
     weight: Double = NOTHING
     bias: Double = NOTHING
-    act: str | None = None  # an ONNX operator
+    act: str | None = None  # an ONNX operator, or Silu, which is two
     grid: Grid | None = None  # how the tensor it takes is quantised; None: not
     weight_scale: Array | None = None  # how the weight is, by output; None: not
 
 
 def lower(name: str, stack: Stack, weights: dict[str, dict[str, Array]]) -> list[Row]:
-    """The rows of a stack and its weights, batch normalisation and rescaling folded away, what is a dense layer written as one."""
-    return without_reshapes(_dense(_fold_rescales([_row(f"{name}/{step.name}", step, weights) for step in stack])))
+    """The rows of a stack and its weights, batch normalisation, dropout and rescaling folded away, what is a dense layer written as one."""
+    steps = [step for step in stack if not isinstance(step.layer, Dropout)]
+    return without_reshapes(_dense(_fold_rescales([_row(f"{name}/{step.name}", step, weights) for step in steps])))
 
 
 def _row(name: str, step: Step, weights: dict[str, dict[str, Array]]) -> Row:
     row = Row(name, step.layer, step.input, step.output)
+    if isinstance(step.layer, Gaussian):  # the weights of the mean, then those of the logarithm of the variance
+        both = weights[step.name], weights[f"{step.name}_log_variance"]
+        weight, bias = (np.concatenate([each[kind] for each in both]).astype(np.float64) for kind in ("weight", "bias"))
+        return row._replace(weight=weight, bias=bias)
+    if isinstance(step.layer, Add):
+        return row._replace(act=_operator(step.layer.act))
     if not isinstance(step.layer, Conv | ConvTranspose | Dense):
         return row
     arrays = weights[step.name]
@@ -69,6 +79,10 @@ def _operator(act: Activation | None) -> str | None:
             return "Relu"
         case "tanh":
             return "Tanh"
+        case "sigmoid":
+            return "Sigmoid"
+        case "silu":
+            return "Silu"
         case None:
             return None
         case _:
@@ -76,9 +90,10 @@ def _operator(act: Activation | None) -> str | None:
 
 
 def _fold_norm(row: Row, norm: dict[str, Array]) -> Row:
-    """The convolution that does its batch normalisation as well."""
+    """The layer that does its batch normalisation as well."""
     gain = norm["weight"] / np.sqrt(norm["running_var"].astype(np.float64) + BATCH_NORM_EPSILON)
-    outputs_along = (1, -1, 1, 1) if isinstance(row.layer, ConvTranspose) else (-1, 1, 1, 1)
+    along = 1 if isinstance(row.layer, ConvTranspose) else 0  # the axis of the outputs
+    outputs_along = [-1 if axis == along else 1 for axis in range(row.weight.ndim)]
     return row._replace(weight=row.weight * gain.reshape(outputs_along), bias=norm["bias"] - norm["running_mean"] * gain)
 
 

@@ -6,7 +6,22 @@ from typing import TYPE_CHECKING, Any, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from ..architecture import Conv, ConvTranspose, Dense, Flatten, GlobalAveragePool, MaxPool, MaxUnpool, Rescale, Stack, Unflatten
+from ..architecture import (
+    Add,
+    Branch,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    Gaussian,
+    GlobalAveragePool,
+    MaxPool,
+    MaxUnpool,
+    Rescale,
+    Stack,
+    Unflatten,
+)
 
 if TYPE_CHECKING:
     from ..model import Autoencoder
@@ -20,7 +35,8 @@ def read(model: "Autoencoder") -> Weights:
 
     Stacks are "encoder" and "decoder", layers are the names of the table's steps. Each holds `weight` and, unless normalised, `bias` of
     shape (outputs,): the weight of a convolution is (outputs, inputs, k, k), of a transposed one (inputs, outputs, k, k), of a dense
-    layer (outputs, inputs). Batch normalisation stands beside its convolution, as `conv1_norm`, with `weight`, `bias`, `running_mean` and
+    layer (outputs, inputs). A `Gaussian` is two dense layers, the second one named `gaussian1_log_variance`. Batch normalisation stands
+    beside its layer, as `conv1_norm`, with `weight`, `bias`, `running_mean` and
     `running_var`, each (outputs,). Joined by dots these are the keys of a PyTorch state dict: `encoder.conv1_norm.running_var`.
     """
     variant = model.variant
@@ -48,16 +64,25 @@ def _stack(stack: Stack, model: Any) -> dict[str, dict[str, Array]]:
                 kernel, *bias = _arrays(model, step.name)
                 found[step.name] = _named(("weight", "bias"), (kernel.transpose(3, 2, 0, 1), *bias))
                 if norm:
-                    names = ("weight", "bias", "running_mean", "running_var")
-                    found[f"{step.name}_norm"] = _named(names, _arrays(model, f"{step.name}_norm"))
-            case Dense():
-                kernel, bias = _arrays(model, step.name)
-                found[step.name] = _named(("weight", "bias"), (kernel.T, bias))
-            case MaxPool() | MaxUnpool() | GlobalAveragePool() | Flatten() | Unflatten() | Rescale():
+                    found[f"{step.name}_norm"] = _norm(model, step.name)
+            case Dense(norm=norm):
+                kernel, *bias = _arrays(model, step.name)
+                found[step.name] = _named(("weight", "bias"), (kernel.T, *bias))
+                if norm:
+                    found[f"{step.name}_norm"] = _norm(model, step.name)
+            case Gaussian():
+                for name in (step.name, f"{step.name}_log_variance"):
+                    kernel, bias = _arrays(model, name)
+                    found[name] = _named(("weight", "bias"), (kernel.T, bias))
+            case MaxPool() | MaxUnpool() | GlobalAveragePool() | Flatten() | Unflatten() | Rescale() | Dropout() | Branch() | Add():
                 pass
             case _:
                 assert_never(step.layer)
     return found
+
+
+def _norm(model: Any, layer: str) -> dict[str, Array]:
+    return _named(("weight", "bias", "running_mean", "running_var"), _arrays(model, f"{layer}_norm"))
 
 
 def _arrays(model: Any, layer: str) -> Any:
