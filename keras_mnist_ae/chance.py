@@ -14,7 +14,7 @@ from .errors import UsageError
 
 Images = NDArray[np.float32]
 
-KINDS = {"gaussian": "standard deviation", "mask": "share of the pixels", "salt-pepper": "share of the pixels"}
+LIKELIHOODS = ("bernoulli", "gaussian")  # of pixels, given a code: see `variational`
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from . import backend, recipes
+from . import backend, options, own, recipes, tables
+from .architecture import LARGEST, Shape, Variant
+from .chance import LIKELIHOODS, corruption
 from .errors import UsageError
+from .families import FAMILIES
 from .files import read_text
 from .recipes import RECIPES
+from .resize import Fit
 from .variants import find
 
 
@@ -23,16 +27,31 @@ from .variants import find
 class TrainConfig:
     """The settings of one run. Raises `UsageError`, naming the setting and its value, when one cannot be used.
 
-    `checkpoint_every` is a number of batches ("200") or of seconds ("30s"; None is 60 seconds), beside a checkpoint after each epoch.
     `epochs`, `batch_size`, `learning_rate`, `beta_2` and `warm_up` have the variant's `recipe` as their defaults: see `configure`.
+
+    `table` is a variant of one's own, whose name `variant` then is; `latent_dim`, `batch_norm` and `dropout` change the variant: see
+    `options`. `resize` fits the images: to "variant", its size and colours, to "64" or to "48x64" (height x width). `noise`, such as
+    "gaussian:0.3", is put on the images that go in. `beta`, `kl_warm_up` (the part of all steps in which it rises from 0) and `likelihood`
+    are for variational variants.
+
     `validation` is how many training images, the last ones, are kept out to be looked at after each epoch in place of the test images.
+    `checkpoint_every` is a number of batches ("200") or of seconds ("30s"; None is 60 seconds), beside a checkpoint after each epoch.
     """
 
     variant: str = "conv-avgpool"
+    table: Variant | None = None
+    latent_dim: int | None = None
+    batch_norm: bool = False
+    dropout: float = 0.0
     backend: str = field(default_factory=backend.current)
     device: str = "auto"
     dataset: str = "mnist"
     data_dir: str | None = None
+    resize: str | None = None
+    noise: str | None = None
+    beta: float = 1.0
+    kl_warm_up: float = 0.0
+    likelihood: str = "bernoulli"
     recipe: str = "reference"
     epochs: int
     batch_size: int
@@ -47,7 +66,24 @@ class TrainConfig:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        find(self.variant)
+        if self.table is None:
+            find(self.variant)
+        elif self.variant != self.table.name:
+            raise UsageError(f"variant is {self.variant!r}, but the table's name is {self.table.name!r}; give one of the two")
+        if self.latent_dim is not None:
+            _integer("latent_dim", self.latent_dim, 1)
+            if self.latent_dim > LARGEST:
+                raise UsageError(f"latent_dim is {self.latent_dim}; give at most {LARGEST:,}")
+        if not isinstance(self.batch_norm, bool):
+            raise UsageError(f"batch_norm is {self.batch_norm!r}; give true or false")
+        _number("dropout", self.dropout, "from 0 to below 1", lambda rate: 0 <= rate < 1)
+        if self.noise is not None:
+            corruption(self.noise)
+        _number("beta", self.beta, "from 0 up", lambda beta: 0 <= beta < math.inf)
+        _number("kl_warm_up", self.kl_warm_up, "from 0 to 1: a part of all steps", lambda part: 0 <= part <= 1)
+        _one_of("likelihood", self.likelihood, LIKELIHOODS)
+        if self.resize is not None:
+            size_of(self.resize)
         _one_of("backend", self.backend, backend.BACKENDS)
         _one_of("device", self.device, backend.DEVICES)
         _one_of("recipe", self.recipe, RECIPES)
@@ -70,8 +106,28 @@ class TrainConfig:
 
     def to_toml(self) -> str:
         """The settings that make the result, as TOML that `kae train --config` takes; where the run lies is not among them."""
-        settings = {key: value for key, value in asdict(self).items() if value is not None and key not in {"runs_dir", "name"}}
-        return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in settings.items())
+        settings = {key: value for key, value in vars(self).items() if value is not None and key not in {"runs_dir", "name", "table"}}
+        lines = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in settings.items())
+        return lines + (f"\n[table]\n{tables.to_toml(self.table)}" if self.table else "")
+
+    @property
+    def fit(self) -> Fit | None:
+        """What the images are made to fit."""
+        if self.resize is None:
+            return None
+        size = size_of(self.resize)
+        if size:
+            return Fit(*size)
+        channels, height, width = (self.table or find(self.variant)).image
+        return Fit(height, width, channels)
+
+    def architecture(self, image: Shape) -> Variant:
+        """The variant to train on images of that shape (channels, height, width). Raises `UsageError` where there is none."""
+        variant = self.table or (FAMILIES[self.variant](image) if self.variant in FAMILIES else find(self.variant))
+        if self.latent_dim is not None:
+            variant = options.latent_size(variant, self.latent_dim)
+        variant = options.batch_norm(variant) if self.batch_norm else variant
+        return options.dropout(variant, self.dropout) if self.dropout else variant
 
 
 def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
@@ -85,10 +141,24 @@ def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
     _known(settings, "the call")
     if isinstance(settings.get("data_dir"), str):
         settings["data_dir"] = str(Path(settings["data_dir"]).expanduser().absolute())  # the run may be read from another folder
-    name = settings.get("variant", TrainConfig.variant)
-    find(name)
-    recipe = recipes.find(name, settings.get("recipe", TrainConfig.recipe))
-    return TrainConfig(**{**asdict(recipe), **settings})
+    if isinstance(settings.get("dataset"), str) and own.is_path(settings["dataset"]):
+        settings["dataset"] = str(Path(settings["dataset"]).expanduser().absolute())
+    table = settings.get("table")
+    if table is not None and not isinstance(table, Variant):
+        table = settings["table"] = tables.parse(table) if isinstance(table, dict) else tables.read(Path(str(table)))
+        settings.setdefault("variant", table.name)
+    variant = table or find(settings.get("variant", TrainConfig.variant))
+    return TrainConfig(**{"variant": variant.name, **asdict(recipes.find(variant, settings.get("recipe", TrainConfig.recipe))), **settings})
+
+
+def size_of(resize: str) -> tuple[int, int] | None:
+    """Height and width of "64" or "48x64"; None for "variant". Raises `UsageError`."""
+    if resize == "variant":
+        return None
+    match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", resize) if isinstance(resize, str) else None
+    if not match or not all(1 <= int(side) <= 1024 for side in match.groups() if side):
+        raise UsageError(f"resize is {resize!r}; give SIZE or HEIGHTxWIDTH, such as 64 or 48x64, or variant")
+    return int(match[1]), int(match[2] or match[1])
 
 
 def read(file: Path) -> dict[str, Any]:

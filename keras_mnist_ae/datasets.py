@@ -3,16 +3,18 @@
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from . import own
 from .cache import Decoded, cache_folder, content_sha256, decoded, from_cache
 from .errors import DataError, UsageError
 from .idx import IDX_SETS, find, read_set
+from .resize import Fit
 
 PREPARED = "[0-9]*.[0-9]*.[0-9]*/dataset_info.json"  # TFDS gives a folder the name of its version once it is whole
 DIGITS_TRAIN = 1437  # of 1,797: the set is ordered by writer, so that the rest comes mostly from other hands
@@ -57,14 +59,28 @@ class Available:
     where: str
 
 
-def load(name: str, data_dir: Path | None = None, *, download: bool = True) -> Dataset:
-    """The image set `name`: mnist, fashion_mnist, kmnist, digits or tfds:NAME.
+def load(name: str, data_dir: Path | None = None, *, download: bool = True, fit: Fit | None = None) -> Dataset:
+    """The image set `name`: mnist, fashion_mnist, kmnist, digits, tfds:NAME, or the path of a folder of pictures or of a .npz or .npy file.
+    Its images are made to `fit`, where that is given.
 
     IDX files in DATA_DIR/NAME come first, then what was prepared in DATA_DIR/tfds; what is in neither is downloaded and prepared there.
 
     Raises `UsageError` for an unknown name; `DataError` for data that are missing (with the ways out) or broken, and for a data folder that
     was named but does not exist; `MissingDependencyError` and `WriteError` while a set is prepared.
     """
+    if own.is_path(name):
+        path = Path(name).expanduser().absolute()
+        files = own.sources(path)
+        return _dataset(name, decoded(f"{path.name} {fit or ''}", path, files, lambda: own.read(path, files, fit)))
+    data = _named(name, data_dir, download)
+    if fit is None or (fit.channels or data.image_shape[0], fit.height, fit.width) == data.image_shape:
+        return data
+    splits = [replace(split, images=own.refitted(split.images, fit)) for split in (data.train, data.test)]
+    arrays = (splits[0].images, splits[0].labels, splits[1].images, splits[1].labels)
+    return _dataset(name, Decoded(arrays, data.classes, content_sha256(arrays)))
+
+
+def _named(name: str, data_dir: Path | None, download: bool) -> Dataset:
     if name == "digits":
         return _digits()
     if name in IDX_SETS:
@@ -76,7 +92,7 @@ def load(name: str, data_dir: Path | None = None, *, download: bool = True) -> D
         return _load_tfds(name, match[1], _existing_folder(data_dir), download)
     near = get_close_matches(name.lower(), [*IDX_SETS, "digits"], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise UsageError(f"unknown dataset {name!r}.{hint}\nThere are {', '.join(IDX_SETS)}, digits and {OTHER_NAMES}.")
+    raise UsageError(f"unknown dataset {name!r}.{hint}\nThere are {', '.join(IDX_SETS)}, digits, {OTHER_NAMES}, and paths of your own.")
 
 
 def data_folder(data_dir: Path | None) -> Path:
@@ -96,6 +112,7 @@ def available(data_dir: Path | None = None) -> list[Available]:
     others = sorted({path.relative_to(folder / "tfds").parts[0] for path in (folder / "tfds").rglob(PREPARED)} - {"kae_idx"})
     where = f"prepared in {folder / 'tfds'}: {', '.join(others)}" if others else "not here: kae data get tfds:NAME"
     found.append(Available("tfds:NAME", "any image dataset of TensorFlow Datasets", where))
+    found.append(Available("PATH", "a folder of pictures (png, jpg; sub-folders are classes), a .npz or .npy file", "given by you"))
     return found
 
 

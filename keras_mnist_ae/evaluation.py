@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from . import pca
 from .architecture import Variant
+from .chance import Chance, Corruption
 from .datasets import Dataset, Split
 from .images import Advance, Images, chunks
 
@@ -59,6 +60,13 @@ def measure(images: Images, reconstruct: Reconstruct, advance: Advance | None = 
 def squared_errors(images: Images, reconstruct: Reconstruct) -> NDArray[np.float64]:
     """The `mse` of `measure` alone."""
     return np.concatenate([_mean(np.square(_difference(chunk, reconstruct(chunk)))) for chunk in chunks(images)])
+
+
+def noisy_error(images: Images, reconstruct: Reconstruct, noise: Corruption, seed: int) -> float:
+    """The mean squared error against the images themselves when `reconstruct` is given them with noise, drawn from the seed."""
+    drawn = Chance(seed, noise)
+    errors = [_mean(np.square(_difference(chunk, reconstruct(drawn(chunk, 0, at, 0))))) for at, chunk in enumerate(chunks(images))]
+    return float(np.concatenate(errors).mean())
 
 
 def summary(per_image: PerImage) -> dict[str, Any]:

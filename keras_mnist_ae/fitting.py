@@ -15,6 +15,7 @@ import numpy as np
 
 from . import checkpoints, interruption
 from .batches import Batches
+from .chance import Chance, corruption
 from .checkpoints import Checkpoint
 from .config import TrainConfig
 from .datasets import Dataset
@@ -67,18 +68,16 @@ class EpochReport(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         interruption.check()  # the epoch is not whole
-        row = {"loss": float(logs["loss"]), "val_loss": float(logs["val_loss"]), "seconds": round(self.seconds, 3)}
+        row = {column: float(logs[column]) for column in self.history if column != "seconds"}
+        row["seconds"] = round(self.seconds, 3)
         if not math.isfinite(row["val_loss"]):
             raise self._diverged(row["val_loss"], f"the {self.seen} images after epoch {epoch + 1}")
         for column, value in row.items():
             self.history[column].append(value)
         self._run.write_history(self.history)
         self._earlier, self.skipped = 0.0, 0
-        line = (
-            f"epoch {epoch + 1:>{len(str(self.total))}}/{self.total}   train MSE {row['loss']:.5f}   {self.seen} MSE {row['val_loss']:.5f}"
-            f"   {row['seconds']:.1f} s"
-        )
-        click.echo(line, err=True)
+        where = f"epoch {epoch + 1:>{len(str(self.total))}}/{self.total}"
+        click.echo(f"{where}   {_told('train', row, '')}   {_told(self.seen, row, 'val_')}   {row['seconds']:.1f} s", err=True)
 
     def _diverged(self, loss: float, where: str) -> DivergedError:
         rate = float(self.model.optimizer.learning_rate)
@@ -86,6 +85,12 @@ class EpochReport(keras.callbacks.Callback):
             f"training diverged: the loss is {loss} in {where}, at a learning rate of {rate:g}.\n"
             f"Try a lower one: --learning-rate {rate / 10:g}"
         )
+
+
+def _told(images: str, row: dict[str, float], prefix: str) -> str:
+    if "kl" in row:
+        return f"{images} -ELBO {row[prefix + 'reconstruction'] + row[prefix + 'kl']:.2f} nats (KL {row[prefix + 'kl']:.2f})"
+    return f"{images} MSE {row[prefix + 'loss']:.5f}"
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -182,12 +187,16 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> Non
     """Train the model as the config says, from the run's newest checkpoint where there is one.
 
     The run's history is written after each epoch, a value per epoch: `loss`, `val_loss` (on the test images, or on those kept for
-    validation), `seconds`. Raises `DivergedError` when a loss is not finite, `CorruptFileError` when no checkpoint can be read, and
-    `WriteError`.
+    validation; with noise where there is some), `seconds`; for a variational model, whose losses are in nats per image, the parts of them
+    too: `reconstruction`, `kl`, `val_reconstruction`, `val_kl`. Raises `DivergedError` when a loss is not finite, `CorruptFileError` when
+    no checkpoint can be read, and `WriteError`.
     """
     found = checkpoints.newest(run)
-    start = found or Checkpoint(0, 0, 0.0, {"loss": [], "val_loss": [], "seconds": []}, [])
-    model.compile(optimizer=adam(config, len(_learnt(data, config))), loss="mse")
+    terms = ["reconstruction", "kl", "val_reconstruction", "val_kl"] if model.variant.variational else []
+    start = found or Checkpoint(0, 0, 0.0, {column: [] for column in ("loss", "val_loss", *terms, "seconds")}, [])
+    if model.variant.variational:
+        model.likelihood = config.likelihood
+    model.compile(optimizer=adam(config, len(learnt(data, config))), loss="mse")
     model.optimizer.build(model.trainable_variables)
     report = EpochReport(run, config, start.history, start.seconds, start.batch)
     callbacks = [report, Checkpoints(run, report, config.checkpoint_every, found)]
@@ -219,23 +228,39 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 def adam(config: TrainConfig, images: int) -> keras.optimizers.Adam:
     """The optimizer of a config, for so many training images."""
-    steps = config.epochs * math.ceil(images / config.batch_size)
+    steps = _steps(config, images)
     rate = WarmUpAndDecay(config.learning_rate, steps, config.warm_up) if config.warm_up else config.learning_rate
     return keras.optimizers.Adam(rate, beta_2=config.beta_2, epsilon=PYTORCH_EPSILON * (1 - config.beta_2) ** 0.5)
 
 
-def _learnt(data: Dataset, config: TrainConfig) -> np.ndarray:
+def _steps(config: TrainConfig, images: int) -> int:
+    return config.epochs * math.ceil(images / config.batch_size)
+
+
+def learnt(data: Dataset, config: TrainConfig) -> np.ndarray:
     """The training images without those kept for validation."""
     return data.train.images[: len(data.train.images) - config.validation]
 
 
+def chances(model: Autoencoder, config: TrainConfig, images: int) -> tuple[Chance | None, Chance | None]:
+    """What is drawn at random for so many training images, and for those that are looked at after each epoch: for these always the same."""
+    latent = model.variant.latent if model.variant.variational else 0
+    noise = corruption(config.noise) if config.noise else None
+    if not (noise or latent):
+        return None, None
+    warm_up = round(config.kl_warm_up * _steps(config, images))
+    return Chance(config.seed, noise, latent, config.beta, warm_up), Chance(config.seed + 1, noise, latent)
+
+
 def _fit(model: Autoencoder, data: Dataset, config: TrainConfig, callbacks: list[Any], begin: int, end: int, skipped: int) -> None:
-    batches = Batches(_learnt(data, config), config.batch_size, config.seed, skipped)
+    images = learnt(data, config)
+    chance, steady = chances(model, config, len(images))
+    batches = Batches(images, config.batch_size, config.seed, skipped, chance)
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
     with interruption.deferred(), EpochBar() as bar:
         model.fit(
             batches,
-            validation_data=Batches(data.train.images[-config.validation :] if config.validation else data.test.images, CHUNK),
+            validation_data=Batches(data.train.images[len(images) :] if config.validation else data.test.images, CHUNK, chance=steady),
             initial_epoch=begin,
             epochs=end,
             callbacks=[order, *([bar] if sys.stderr.isatty() else []), *callbacks],

@@ -83,7 +83,7 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
     yield "losses", figures.losses({"training": run.history["loss"], seen: run.history["val_loss"]})
     tell("reconstructions")
     shown = to_float(data.test.images[:SHOWN])
-    before = of_model(build(run.config.variant, run.config.seed)).reconstruct(shown)
+    before = of_model(build(run.variant, run.config.seed)).reconstruct(shown)
     yield "reconstructions", before_and_after(shown, before, codec.reconstruct(shown))
     tell("classes")
     yield "classes", best_and_worst(data, codec)
@@ -195,7 +195,7 @@ def drawn_from(density: Density, components: int) -> str:
 
 
 def _switches(run: Run) -> dict[str, object]:
-    return dict(run.model.variant.switches)
+    return dict(run.variant.switches)
 
 
 def _pairs(test: Split) -> list[tuple[int, int]]:

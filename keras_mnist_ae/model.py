@@ -69,6 +69,8 @@ class Autoencoder(_Model):
         self.variant = variant
         self.encoder = encoder
         self.decoder = decoder
+        if BACKEND == "tensorflow":
+            self.jit_compile = True  # Keras would leave XLA out
         if variant.variational:
             self.likelihood = "bernoulli"
             self.reconstruction_tracker = keras.metrics.Mean(name="reconstruction")
@@ -76,7 +78,7 @@ class Autoencoder(_Model):
 
     def compile(self, *arguments: Any, jit_compile: bool | str = "auto", **options: Any) -> None:
         if BACKEND == "tensorflow" and jit_compile == "auto":
-            jit_compile = not options.get("run_eagerly", False)  # Keras would leave XLA out
+            jit_compile = not options.get("run_eagerly", False)
         super().compile(*arguments, jit_compile=jit_compile, **options)
 
     @property
@@ -84,7 +86,7 @@ class Autoencoder(_Model):
         return None  # Keras would refuse what a variational model is trained on
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        rows = BACKEND == "jax" or (BACKEND == "tensorflow" and self.compiled and self.jit_compile)
+        rows = BACKEND == "jax" or (BACKEND == "tensorflow" and self.jit_compile)
         if isinstance(inputs, tuple | list):
             return self._sampled(inputs, bool(training), rows)
         return forward(self, inputs, bool(training)) if rows else super().call(inputs, training=training, mask=mask)
@@ -139,15 +141,18 @@ def build(variant: str | Variant = "conv-avgpool", seed: int = 0) -> Autoencoder
     return Autoencoder(variant, encoder, decoder)
 
 
-def load(path: str | Path) -> Autoencoder:
-    """The model in a `model.keras` written by `Autoencoder.save`: that of the table it names, with the weights in the file.
+def load(path: str | Path, variant: Variant | None = None) -> Autoencoder:
+    """The model in a `model.keras` written by `Autoencoder.save`: that of `variant`, else of the variant it names, with the weights in the
+    file.
 
     Nothing else in the file is used, let alone run. Raises `CorruptFileError` when it is not one of ours.
     """
     path = Path(path)
     try:
         found = archive.screened(path)
-        model = build(found.name)
+        if variant and found.name != variant.name:
+            raise ValueError(f"it is a {found.name}, not a {variant.name}")
+        model = build(variant or found.name)
         stock = model._stock()
         with _tensorflow_left_alone():
             foreign = found.classes - archive.classes(json.loads(stock.to_json()))

@@ -1,8 +1,9 @@
 """Ways to train that were found by measurement, on validation images that are part of the training set: see docs/performance.md."""
 
-from .architecture import Recipe
+from dataclasses import replace
+
+from .architecture import Recipe, Variant
 from .errors import UsageError
-from .variants import VARIANTS
 
 RECIPES = ("reference", "fast", "best")
 
@@ -17,10 +18,15 @@ BEST = {
 }
 
 
-def find(variant: str, recipe: str) -> Recipe:
-    """The named recipe of a variant. Raises `UsageError` for an unknown recipe."""
-    if recipe == "reference":
-        return VARIANTS[variant].recipe
+def find(variant: Variant, recipe: str) -> Recipe:
+    """The named recipe of a variant; where it has none of that name, its own with a schedule. Raises `UsageError` for another name."""
     if recipe not in RECIPES:
         raise UsageError(f"recipe is {recipe!r}; use one of {', '.join(RECIPES)}")
-    return (FAST if recipe == "fast" else BEST)[variant]
+    own = variant.recipe
+    if recipe == "reference":
+        return own
+    named = FAST if recipe == "fast" else BEST
+    if variant.name in named:
+        return named[variant.name]
+    epochs = own.epochs if recipe == "best" else max(1, own.epochs // 4)
+    return replace(own, epochs=epochs, beta_2=min(own.beta_2, 0.99), warm_up=own.warm_up or 0.1)

@@ -10,7 +10,6 @@ from .errors import UsageError
 from .export import manifest
 from .gallery import CAPTIONS
 from .runs import Run
-from .variants import find
 
 MEASURES = (  # label, name, format, what it is
     ("MSE", "mse", "{:.5f}", "mean over the images"),
@@ -30,7 +29,7 @@ def write(run: Run, silent: str = "") -> None:
     """
     from jinja2 import Environment
 
-    metrics, variant = run.metrics, find(run.config.variant)
+    metrics, variant = run.metrics, run.variant
     if "pca_components" not in metrics:
         raise UsageError(f"run {run.path} has no numbers to report yet: kae evaluate makes them.")
     latent, found = metrics.get("latent"), run.path / "onnx" / manifest.NAME
@@ -44,7 +43,9 @@ def write(run: Run, silent: str = "") -> None:
         variant=variant,
         history=run.history,
         environment=run.environment,
-        settings=[(name, value) for name, value in vars(run.config).items() if value is not None and name not in ("runs_dir", "name")],
+        settings=[
+            (name, value) for name, value in vars(run.config).items() if value is not None and name not in ("runs_dir", "name", "table")
+        ],
         metrics=metrics,
         cards=cards(metrics),
         numbers=numbers(metrics),

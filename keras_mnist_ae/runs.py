@@ -14,7 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import __version__
+from . import __version__, tables
+from .architecture import Variant
 from .config import TrainConfig, configure
 from .errors import CorruptFileError, UsageError, WriteError
 from .files import advice, read_json, read_text, replacing, write_text
@@ -69,11 +70,16 @@ class Run:
 
     @cached_property
     def history(self) -> dict[str, list[float]]:
-        """Columns by name, one value per epoch: `loss` and `val_loss` (mean squared error on [0, 1]), `seconds`."""
+        """Columns by name, one value per epoch: `loss` and `val_loss` (mean squared error on [0, 1]; nats for a variational
+        variant, whose parts stand beside), `seconds`.
+        """
         path = self.checked("history.csv")
         try:
-            rows = list(csv.DictReader(read_text(path).splitlines()))
-            return {column: [float(row[column]) for row in rows] for column in ("loss", "val_loss", "seconds")}
+            reader = csv.DictReader(read_text(path).splitlines())
+            rows, columns = list(reader), [column for column in reader.fieldnames or () if column != "epoch"]
+            if not {"loss", "val_loss", "seconds"} <= set(columns):
+                raise ValueError("it has other columns")
+            return {column: [float(row[column]) for row in rows] for column in columns}
         except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
             raise CorruptFileError(f"{path} is not a history of ours: {error!r}") from error
 
@@ -81,7 +87,16 @@ class Run:
     def model(self) -> "Autoencoder":
         from .model import load
 
-        return load(self.checked("model.keras"))
+        return load(self.checked("model.keras"), self.variant)
+
+    @cached_property
+    def variant(self) -> Variant:
+        """The table that is trained."""
+        path = self.checked("variant.toml")
+        try:
+            return tables.read(path)
+        except UsageError as error:
+            raise CorruptFileError(f"the table of run {self.path} cannot be used: {error}") from error
 
     def figure(self, name: str) -> Path:
         """Where its picture of that name is."""
@@ -128,6 +143,9 @@ class Run:
 
     def write_config(self, config: TrainConfig) -> None:
         self._write_text("config.toml", config.to_toml())
+
+    def write_variant(self, variant: Variant) -> None:
+        self._write_text("variant.toml", tables.to_toml(variant))
 
     def write_environment(self, **facts: Any) -> None:
         self.environment = {**versions(), **facts}

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,10 @@ import numpy as np
 
 from . import backend, datasets, evaluation, gallery, interruption, runs
 from .architecture import text
+from .chance import corruption
 from .config import TrainConfig, configure
 from .errors import CorruptFileError, DataError, UsageError
 from .images import to_float
-from .variants import find
 
 if TYPE_CHECKING:
     from .model import Autoencoder
@@ -38,6 +39,7 @@ def train_config(config: TrainConfig) -> runs.Run:
     data = load_data(config)
     run = runs.create(config)
     with run.locked():
+        run.write_variant(config.architecture(data.image_shape))
         run.write_environment(**_environment(config, data))
         _finish(run, config, data)
     return run
@@ -69,6 +71,7 @@ def resume(run: runs.Run, *, data_dir: Path | None = None, backend_name: str | N
             if changed:
                 click.echo(f"kae: inexact: {', '.join(changed)} changed since run {run.name} was started", err=True)
         run.write_config(config)
+        run.write_variant(config.architecture(data.image_shape))
         run.write_environment(**_environment(config, data))
         _finish(run, config, data)
     return run
@@ -80,7 +83,7 @@ def _finish(run: runs.Run, config: TrainConfig, data: datasets.Dataset) -> None:
     from .fitting import fit  # imports keras, so the backend is chosen first
     from .model import build
 
-    model = build(config.variant, config.seed)
+    model = build(run.variant, config.seed)
     shown = to_float(data.test.images[:SHOWN])
     before = reconstruct(model, shown)
     try:
@@ -90,12 +93,14 @@ def _finish(run: runs.Run, config: TrainConfig, data: datasets.Dataset) -> None:
         raise
     run.write_model(model)
     run.write_figure("reconstructions", gallery.before_and_after(shown, before, reconstruct(model, shown)))
-    run.write_metrics(
-        {
-            "train_mse": mean_squared_error(model, data.train.images),
-            "test_mse": mean_squared_error(model, data.test.images),
-        }
-    )
+    metrics = {
+        "train_mse": mean_squared_error(model, data.train.images),
+        "test_mse": mean_squared_error(model, data.test.images),
+    }
+    if config.noise:
+        noise = corruption(config.noise)
+        metrics["noisy_test_mse"] = evaluation.noisy_error(data.test.images, partial(reconstruct, model), noise, config.seed + 1)
+    run.write_metrics(metrics)
     checkpoints.clear(run)
 
 
@@ -117,12 +122,13 @@ def _environment(config: TrainConfig, data: datasets.Dataset) -> dict[str, Any]:
 
 def load_data(config: TrainConfig) -> datasets.Dataset:
     """The dataset of a config, its training images cut to `limit`. Raises `DataError` and `UsageError` when config and data do not fit."""
-    data = datasets.load(config.dataset, Path(config.data_dir) if config.data_dir else None)
-    variant = find(config.variant)
+    data = datasets.load(config.dataset, Path(config.data_dir) if config.data_dir else None, fit=config.fit)
+    variant = config.architecture(data.image_shape)
     if data.image_shape != variant.image:
         raise DataError(
             f"the images of {config.dataset!r} are {text(data.image_shape)} (channels x height x width), "
-            f"but {config.variant} takes {text(variant.image)}.\nChoose another --dataset (kae data list) or variant (kae models)."
+            f"but {config.variant} takes {text(variant.image)}.\n"
+            "Fit the images to it (--resize), or train a variant that fits them: kae train conv"
         )
     images, labels = data.train.images[: config.limit], data.train.labels
     data = dataclasses.replace(data, train=datasets.Split(images, None if labels is None else labels[: config.limit]))

@@ -3,10 +3,13 @@
 from difflib import get_close_matches
 
 from .architecture import (
+    Add,
+    Branch,
     Conv,
     ConvTranspose,
     Dense,
     Flatten,
+    Gaussian,
     GlobalAveragePool,
     MaxPool,
     MaxUnpool,
@@ -17,6 +20,7 @@ from .architecture import (
     Variant,
 )
 from .errors import UsageError
+from .families import conv
 
 # fmt: off
 
@@ -145,9 +149,76 @@ The net thinks in [-1, 1] (x * 2 - 1 at the entrance, the tanh's range at the ex
 A mean squared error on [-1, 1] is four times the one on [0, 1]. The recipe is ours: the source names none.""",
 )
 
+CONV_BEST = Variant(
+    name="conv-best",
+    summary="residual blocks under batch normalisation: the least error at its size",
+    encoder=Stack((1, 28, 28), (
+        (Conv(1, 32, k=4, s=2, p=1, norm=True, act="silu"),           (32, 14, 14)),
+        (Conv(32, 64, k=4, s=2, p=1, norm=True, act="silu"),          (64, 7, 7)),
+        (Branch("a"),                                                 (64, 7, 7)),
+        (Conv(64, 64, k=3, p=1, norm=True, act="silu"),               (64, 7, 7)),
+        (Conv(64, 64, k=3, p=1, norm=True),                           (64, 7, 7)),
+        (Add("a", act="silu"),                                        (64, 7, 7)),
+        (Flatten(),                                                   (3136,)),
+        (Dense(3136, 64),                                             (64,)),
+    )),
+    decoder=Stack((64,), (
+        (Dense(64, 3136, act="silu"),                                 (3136,)),
+        (Unflatten(64, 7, 7),                                         (64, 7, 7)),
+        (Branch("a"),                                                 (64, 7, 7)),
+        (Conv(64, 64, k=3, p=1, norm=True, act="silu"),               (64, 7, 7)),
+        (Conv(64, 64, k=3, p=1, norm=True),                           (64, 7, 7)),
+        (Add("a", act="silu"),                                        (64, 7, 7)),
+        (ConvTranspose(64, 32, k=4, s=2, p=1, norm=True, act="silu"), (32, 14, 14)),
+        (ConvTranspose(32, 1, k=4, s=2, p=1, act="sigmoid"),          (1, 28, 28)),
+    )),
+    parameters=619_393,
+    recipe=Recipe(epochs=20, batch_size=128, learning_rate=4e-3, beta_2=0.99, warm_up=0.1),
+)
+
+VAE_CONV = Variant(
+    name="vae-conv",
+    summary="a convolutional variational autoencoder",
+    encoder=Stack((1, 28, 28), (
+        (Conv(1, 32, k=4, s=2, p=1, norm=True, act="silu"),           (32, 14, 14)),
+        (Conv(32, 64, k=4, s=2, p=1, norm=True, act="silu"),          (64, 7, 7)),
+        (Flatten(),                                                   (3136,)),
+        (Dense(3136, 256, act="silu"),                                (256,)),
+        (Gaussian(256, 16),                                           (16,)),
+    )),
+    decoder=Stack((16,), (
+        (Dense(16, 256, act="silu"),                                  (256,)),
+        (Dense(256, 3136, act="silu"),                                (3136,)),
+        (Unflatten(64, 7, 7),                                         (64, 7, 7)),
+        (ConvTranspose(64, 32, k=4, s=2, p=1, norm=True, act="silu"), (32, 14, 14)),
+        (ConvTranspose(32, 1, k=4, s=2, p=1, act="sigmoid"),          (1, 28, 28)),
+    )),
+    parameters=1_688_417,
+    recipe=Recipe(epochs=20, batch_size=128, learning_rate=2e-3, beta_2=0.99, warm_up=0.1),
+)
+
+VAE_MLP = Variant(
+    name="vae-mlp",
+    summary="a variational autoencoder of dense layers",
+    encoder=Stack((1, 28, 28), (
+        (Flatten(),                       (784,)),
+        (Dense(784, 512, act="relu"),     (512,)),
+        (Dense(512, 256, act="relu"),     (256,)),
+        (Gaussian(256, 16),               (16,)),
+    )),
+    decoder=Stack((16,), (
+        (Dense(16, 256, act="relu"),      (256,)),
+        (Dense(256, 512, act="relu"),     (512,)),
+        (Dense(512, 784, act="sigmoid"),  (784,)),
+        (Unflatten(1, 28, 28),            (1, 28, 28)),
+    )),
+    parameters=1_079_600,
+    recipe=Recipe(epochs=20, batch_size=128, learning_rate=1e-3, beta_2=0.99, warm_up=0.1),
+)
+
 # fmt: on
 
-VARIANTS = {variant.name: variant for variant in (CONV_AVGPOOL, CONV_K15, CONV_K16, CONV_UNPOOL, MLP)}
+VARIANTS = {variant.name: variant for variant in (CONV_AVGPOOL, CONV_K15, CONV_K16, CONV_UNPOOL, MLP, CONV_BEST, conv(), VAE_CONV, VAE_MLP)}
 
 
 def find(name: str) -> Variant:

@@ -8,8 +8,6 @@ from typing import Any
 
 from keras import ops
 
-LIKELIHOODS = ("bernoulli", "gaussian")
-
 
 def sample(mean: Any, log_variance: Any, noise: Any) -> Any:
     """Codes (n, d) of the distribution with that mean and variance, from standard normal noise of the same shape."""

@@ -40,10 +40,9 @@ def evaluate(run: str | None, split: str, onnx: bool, runs_dir: Path, data_dir: 
 def evaluated(run: Any, codec: Any, data: Any, split: str = "test", source: str = "Keras") -> dict[str, Any]:
     """The evaluation, kept in the run's metrics."""
     from ..evaluation import evaluate
-    from ..variants import find
 
     with progress(len(getattr(data, split).images), "evaluating") as tell:
-        facts = {"split": split, "model": source, **evaluate(data, split, codec.reconstruct, find(run.config.variant), tell)}
+        facts = {"split": split, "model": source, **evaluate(data, split, codec.reconstruct, run.variant, tell)}
     run.write_metrics({**run.metrics, **(facts if source == "Keras" and split == "test" else {f"{source} {split}": facts})})
     return facts
 

@@ -1,9 +1,11 @@
 """kae models: the variants and their tables."""
 
 import dataclasses
+from pathlib import Path
 
 import click
 
+from .. import tables
 from ..architecture import Stack, Variant
 from ..variants import VARIANTS, find
 from .options import as_json, echo_json, echo_table
@@ -11,10 +13,16 @@ from .options import as_json, echo_json, echo_table
 
 @click.command()
 @click.argument("name", required=False)
+@click.option("--check", type=click.Path(path_type=Path), metavar="FILE", help="Check a table of your own, and print it.")
+@click.option("--toml", is_flag=True, help="Print it as `kae train --table` takes it: a start for one of your own.")
 @as_json
-def models(name: str | None, as_json: bool) -> None:
+def models(name: str | None, check: Path | None, toml: bool, as_json: bool) -> None:
     """List the variants, or print the table of the one called NAME: each row with output shape and parameters."""
-    if name is None:
+    if name is not None and check is not None:
+        raise click.UsageError("give NAME or --check, not both")
+    if name is None and check is None:
+        if toml:
+            raise click.UsageError("name the variant to print: kae models --toml NAME")
         chosen = list(VARIANTS.values())
         if as_json:
             echo_json({"variants": [summary(variant) for variant in chosen]})
@@ -22,8 +30,10 @@ def models(name: str | None, as_json: bool) -> None:
             rows = [(v.name, str(v.latent), f"{v.parameters:,}", v.summary) for v in chosen]
             echo_table(("variant", "latent", "parameters", ""), rows)
         return
-    variant = find(name)
-    if as_json:
+    variant = tables.read(check) if check else find(str(name))
+    if toml:
+        click.echo(tables.to_toml(variant), nl=False)
+    elif as_json:
         echo_json({**summary(variant), "encoder": table(variant.encoder), "decoder": table(variant.decoder), "note": variant.note})
     else:
         click.echo(f"{variant.name}: {variant.summary}\n\n{variant.table()}\n")

@@ -83,16 +83,14 @@ def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
 
 def settings(run: "Run") -> Iterable[tuple[str, Any]]:
     """What a run was told, but for where it lies."""
-    return ((name, value) for name, value in vars(run.config).items() if name not in ("runs_dir", "name", "data_dir"))
+    return ((name, value) for name, value in vars(run.config).items() if name not in ("runs_dir", "name", "data_dir", "table"))
 
 
 def facts(run: "Run") -> dict[str, Any]:
     """What is known of a run; None for what an unfinished one does not have."""
-    from ..variants import find
-
     history = run.history if (run.path / "history.csv").is_file() else {"loss": [], "seconds": []}
     metrics = run.metrics if run.finished else {}
-    variant = find(run.config.variant)
+    variant = run.variant
     return {
         "run": run.name,
         "variant": variant.name,

@@ -11,10 +11,21 @@ from .options import as_json, data_dir, echo_json, run, runs_dir
 
 @click.command()
 @click.argument("variant", required=False)
+@click.option("--table", help="TOML file with a variant of your own, in place of VARIANT.")
+@click.option("--latent-dim", type=int, help="Length of the code.  [default: the variant's]")
+@click.option("--batch-norm", is_flag=True, default=None, help="Batch normalisation before each activation within.")
+@click.option("--dropout", type=float, help="Dropout of that rate after each layer within.")
 @click.option("--backend", help=f"{', '.join(BACKENDS)}.  [default: KERAS_BACKEND, else torch]")
 @click.option("--device", help=f"{', '.join(DEVICES)}.  [default: auto]")
-@click.option("--dataset", help="A name from `kae data list`.  [default: mnist]")
+@click.option("--dataset", help="A name from `kae data list`, a folder of pictures, or a .npz or .npy file.  [default: mnist]")
 @data_dir
+@click.option(
+    "--resize", is_flag=False, flag_value="variant", metavar="[SIZE|HxW]", help="Fit the images to SIZE, or without it to the variant."
+)
+@click.option("--noise", help="On the images that go in: gaussian:DEVIATION, mask:SHARE or salt-pepper:SHARE.")
+@click.option("--beta", type=float, help="Weight of the divergence of a variational variant.  [default: 1]")
+@click.option("--kl-warm-up", type=float, help="Part of all steps in which that weight rises from 0.  [default: 0]")
+@click.option("--likelihood", help="Of the pixels, for a variational variant: bernoulli or gaussian.  [default: bernoulli]")
 @click.option("--recipe", help="reference, fast (its quality in the least time) or best (the least error).  [default: reference]")
 @click.option("--epochs", type=int, help="Times through the training images.  [default: the recipe's]")
 @click.option("--batch-size", type=int, help="Images per step.  [default: the recipe's]")

@@ -41,6 +41,8 @@ def export(run: Run, data: Dataset, precision: Precision = "float32", limit: int
         "dataset_sha256": str(run.environment["dataset_sha256"]),
         **{name: f"{run.metrics[name]:.6g}" for name in ("train_mse", "test_mse")},
     }
+    if run.config.fit:
+        facts["resize"] = f"{run.config.fit}; scaled until it covers that, then cropped at the centre"
     arrays = weights.read(run.model)
     calibration = to_float(data.train.images[:CALIBRATION]).transpose(0, 3, 1, 2)
     models = onnx.emit(run.model.variant, arrays, facts, precision, calibration)
