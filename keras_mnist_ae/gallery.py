@@ -100,10 +100,9 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
     tell("traverse")
     yield "traverse", traverse(codec, train, data.train.images)
     tell("samples")
-    yield (
-        "samples",
-        samples(generate(codec, data.train.images, train, SAMPLES, seed=run.config.seed), data.train, "mixture", bool(_switches(run))),
-    )
+    density = density_of(run)
+    made = generate(codec, data.train.images, train, SAMPLES, density, run.config.seed)
+    yield "samples", samples(made, data.train, density, bool(_switches(run)))
     tell("interpolations")
     yield "interpolations", paths(codec, data, _pairs(data.test), bool(_switches(run)))
 
@@ -191,7 +190,17 @@ def paths(codec: Codec, data: Dataset, pairs: list[tuple[int, int]], switches: b
 
 def drawn_from(density: Density, components: int) -> str:
     """The density in words."""
-    return f"of codes from a mixture of {components} Gaussians" if density == "mixture" else "of codes from a Gaussian"
+    named = {
+        "mixture": f"a mixture of {components} Gaussians",
+        "gaussian": "a Gaussian",
+        "prior": "the prior, a standard normal distribution",
+    }
+    return f"of codes from {named[density]}"
+
+
+def density_of(run: Run) -> Density:
+    """What new codes of a run are drawn from unless told otherwise."""
+    return "prior" if run.variant.variational else "mixture"
 
 
 def _switches(run: Run) -> dict[str, object]:

@@ -10,7 +10,7 @@ from .codec import Codec
 from .images import Images, to_float
 from .latent import Codes, nearest, quietly, varied
 
-Density = Literal["mixture", "gaussian"]
+Density = Literal["mixture", "gaussian", "prior"]
 COMPONENTS = 20  # of the mixture at most
 FITTED = 20_000  # training codes at most: more change little and take minutes
 CODES_PER_COMPONENT = 10  # and for each number of the code: so many codes a full covariance needs at least
@@ -35,11 +35,22 @@ class Generated:
 def generate(codec: Codec, train: Images, codes: Codes, count: int, density: Density = "mixture", seed: int = 0) -> Generated:
     """New images, decoded from codes drawn from a density fitted on the `codes` of the `train` images, uint8 of shape (n, H, W, C).
 
-    A Gaussian mixture (scikit-learn, full covariances, on at most 20,000 codes) with at most 20 components, fewer where codes are few, or a
-    single Gaussian. Pooling
-    switches, which have no density, are borrowed from the training image whose code is nearest. Raises `ValidationError` when all codes are
-    the same.
+    "mixture" is a Gaussian mixture (scikit-learn, full covariances, on at most 20,000 codes) with at most 20 components, fewer where codes
+    are few, "gaussian" a single one; "prior" is the standard normal distribution that a variational variant was trained towards, and is not
+    fitted. Pooling switches, which have no density, are borrowed from the training image whose code is nearest. Raises `ValidationError`
+    when all codes are the same.
     """
+    if density == "prior":
+        drawn, components = np.random.default_rng(seed).standard_normal((count, codes.shape[1]), np.float32), 1
+    else:
+        drawn, components = _fitted(codes, count, density, seed)
+    images = decoded(codec, drawn, train, codes)
+    distances, indices = nearest_images(train, images)
+    return Generated(images, drawn, indices, distances, components)
+
+
+def _fitted(codes: Codes, count: int, density: Density, seed: int) -> tuple[Codes, int]:
+    """Codes drawn from a density that is fitted on others, and its number of components."""
     from sklearn.mixture import GaussianMixture
 
     some = varied(codes)[:FITTED].astype(np.float64)
@@ -49,10 +60,7 @@ def generate(codec: Codec, train: Images, codes: Codes, count: int, density: Den
         fitted = GaussianMixture(components, reg_covar=floor, random_state=seed).fit(some)
     drawn = fitted.sample(count)[0]
     np.random.default_rng(seed).shuffle(drawn)  # scikit-learn gives them component by component
-    drawn = drawn.astype(np.float32)
-    images = decoded(codec, drawn, train, codes)
-    distances, indices = nearest_images(train, images)
-    return Generated(images, drawn, indices, distances, components)
+    return drawn.astype(np.float32), components
 
 
 def decoded(codec: Codec, codes: Codes, train: Images, train_codes: Codes) -> Images:

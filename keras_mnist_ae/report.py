@@ -50,7 +50,7 @@ def write(run: Run, silent: str = "") -> None:
         cards=cards(metrics),
         numbers=numbers(metrics),
         beside=beside(metrics),
-        size=size(metrics),
+        size=" ".join([size(metrics), *more(metrics)]),
         classes=classes(metrics),
         worst=worst(metrics),
         dimensions=dimensions(latent) if latent else silent,
@@ -118,6 +118,23 @@ def beside(metrics: dict[str, Any]) -> str:
     components = metrics["pca_components"]
     pca, mean = metrics["pca_mse"], metrics["mean_image_mse"]
     return f"Beside it: a PCA with {components} components has an MSE of {pca:.5f}, the mean image {mean:.5f}."
+
+
+def more(metrics: dict[str, Any]) -> list[str]:
+    """What only some runs have: the error on noisy images, the evidence lower bound."""
+    lines = []
+    if noise := metrics.get("noise"):
+        lines.append(f"With noise ({noise['kind']}) on what goes in: MSE {noise['mse']:.5f} against the images without it.")
+    if found := metrics.get("evidence"):
+        lines.append(
+            f"-ELBO ({found['likelihood']}): {found['negative_elbo']:.2f} nats per image, "
+            f"{found['reconstruction']:.2f} of reconstruction and {found['kl']:.2f} of divergence."
+        )
+        if "samples" in found:
+            lines.append(
+                f"-log likelihood: at most {found['negative_log_likelihood']:.2f} nats, with {found['samples']} importance samples."
+            )
+    return lines
 
 
 def size(metrics: dict[str, Any]) -> str:

@@ -12,14 +12,23 @@ from .options import as_json, data_dir, echo_json, echo_table, progress, runs_di
 @click.argument("run", required=False, metavar="[RUN|DIR]")
 @click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Which images.")
 @click.option("--onnx", is_flag=True, help="Measure the run's exported float32 graphs instead of its Keras model.")
+@click.option(
+    "--importance-samples",
+    type=click.IntRange(0, 10_000),
+    default=0,
+    help="Of a variational variant: estimate the log likelihood with so many codes an image.",
+)
 @runs_dir
 @data_dir
 @as_json
-def evaluate(run: str | None, split: str, onnx: bool, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
+def evaluate(
+    run: str | None, split: str, onnx: bool, importance_samples: int, runs_dir: Path, data_dir: Path | None, as_json: bool
+) -> None:
     """Measure RUN (the latest unless named), or the exported graphs in its folder DIR, beside a PCA with as many components as its code has
     numbers.
 
-    All errors are per pixel on [0, 1]. MSE, MAE, PSNR and SSIM are means over the images.
+    All errors are per pixel on [0, 1]. MSE, MAE, PSNR and SSIM are means over the images. A variational variant reconstructs from the mean
+    of the code; its evidence lower bound is told too. A run with noise is measured with it as well.
     """
     from ..export.manifest import find
 
@@ -29,7 +38,9 @@ def evaluate(run: str | None, split: str, onnx: bool, runs_dir: Path, data_dir: 
         codec, data = with_keras(found, data_dir)
     else:
         codec, data = with_graphs(found, found.export_folder(precision or "float32"), data_dir)
-    facts = evaluated(found, codec, data, split, source)
+    if importance_samples and not (found.variant.variational and source == "Keras"):
+        raise click.UsageError("--importance-samples is for the Keras model of a variational variant")
+    facts = evaluated(found, codec, data, split, source, importance_samples)
     if as_json:
         echo_json({"run": str(found.path), **facts})
         return
@@ -37,12 +48,21 @@ def evaluate(run: str | None, split: str, onnx: bool, runs_dir: Path, data_dir: 
     report(facts)
 
 
-def evaluated(run: Any, codec: Any, data: Any, split: str = "test", source: str = "Keras") -> dict[str, Any]:
+def evaluated(run: Any, codec: Any, data: Any, split: str = "test", source: str = "Keras", samples: int = 0) -> dict[str, Any]:
     """The evaluation, kept in the run's metrics."""
-    from ..evaluation import evaluate
+    from ..chance import corruption
+    from ..evaluation import evaluate, noisy_error
+    from ..evidence import evidence
 
-    with progress(len(getattr(data, split).images), "evaluating") as tell:
+    images = getattr(data, split).images
+    with progress(len(images), "evaluating") as tell:
         facts = {"split": split, "model": source, **evaluate(data, split, codec.reconstruct, run.variant, tell)}
+    if run.config.noise:
+        noisy = noisy_error(images, codec.reconstruct, corruption(run.config.noise), run.config.seed + 1)
+        facts["noise"] = {"kind": run.config.noise, "mse": noisy}
+    if run.variant.variational and source == "Keras":
+        with progress(len(images), "sampling") as tell:
+            facts["evidence"] = evidence(run.model, images, run.config.likelihood, samples, run.config.seed, tell)
     run.write_metrics({**run.metrics, **(facts if source == "Keras" and split == "test" else {f"{source} {split}": facts})})
     return facts
 
@@ -83,6 +103,8 @@ def report(facts: dict[str, Any]) -> None:
 
     echo_table(("", "value", "95 % interval", ""), report.numbers(facts))
     click.echo(f"\n{report.beside(facts)}\n{report.size(facts)}")
+    for line in report.more(facts):
+        click.echo(line)
     if facts["per_class"]:
         click.echo()
         echo_table(("class", "images", "MSE", "MAE", "PSNR, dB", "SSIM"), report.classes(facts))

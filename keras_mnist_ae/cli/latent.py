@@ -88,7 +88,9 @@ def _named(index: int, name: str | None) -> str:
 @run
 @click.option("-n", "count", type=click.IntRange(1, 10_000), default=64, show_default=True, help="How many images.")
 @click.option(
-    "--density", type=click.Choice(["mixture", "gaussian"]), default="mixture", show_default=True, help="What is fitted on training codes."
+    "--density",
+    type=click.Choice(["mixture", "gaussian", "prior"]),
+    help="What codes are drawn from: fitted on training codes, or a variational variant's prior.  [default: prior, else mixture]",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the codes drawn.")
 @runs_dir
@@ -101,12 +103,15 @@ def generate(run: str | None, count: int, density: Any, seed: int, runs_dir: Pat
     from ..runs import find
 
     found = find(run, runs_dir)
+    if density == "prior" and not found.variant.variational:
+        raise click.UsageError(f"{found.config.variant} has no prior: only variational variants do")
     codec, data = with_keras(found, data_dir)
     from .. import gallery
     from ..generation import BORROWED, generate, nearest_images
     from ..images import to_float
     from ..latent import encoded
 
+    density = density or gallery.density_of(found)
     with progress(3, "generating") as tell:
         tell("codes")
         codes = encoded(data.train.images, codec)
