@@ -288,8 +288,8 @@ class Stack:
         shape, branches = self.input, dict[str, Shape]()
         for number, (layer, claim) in enumerate(self.rows, 1):
             row = f"{where}, row {number}, {layer}"
-            if fault := _fault(layer):
-                raise UsageError(f"{row}: {fault}")
+            if wrong := fault(layer):
+                raise UsageError(f"{row}: {wrong}")
             try:
                 output = layer.output_shape(shape)
             except ValueError as error:
@@ -315,8 +315,8 @@ class Stack:
         rows: list[tuple[Layer, Shape]] = []
         for number, layer in enumerate(layers, 1):
             try:
-                if fault := _fault(layer):
-                    raise ValueError(fault)
+                if wrong := fault(layer):
+                    raise ValueError(wrong)
                 rows.append((layer, layer.output_shape(rows[-1][1] if rows else shape)))
             except ValueError as error:
                 given = text(rows[-1][1] if rows else shape)
@@ -456,11 +456,11 @@ def _spatial(shape: Shape, channels: int | None = None) -> tuple[int, int]:
 
 
 def _suffix(norm: bool, act: Activation | None) -> str:
-    return (", BatchNorm" if norm else "") + (f", {ACTIVATIONS[act]}" if act else "")
+    return (", BatchNorm" if norm else "") + (f", {ACTIVATIONS.get(act, act)}" if act else "")
 
 
-def _fault(layer: Layer) -> str | None:
-    """What is wrong with the numbers and names of a row."""
+def fault(layer: Layer) -> str | None:
+    """What is wrong with the numbers and names of a row, whatever it is given."""
     for setting in fields(layer):
         value, name = getattr(layer, setting.name), setting.name
         match name:

@@ -65,7 +65,7 @@ def _row(step: Step, part: Any, x: Any, places: dict[str, Any], training: bool) 
             places["log_variance"] = ops.matmul(x, log_variance.kernel) + log_variance.bias
             return ops.matmul(x, mean.kernel) + mean.bias
         case MaxPool(switch=None):
-            return ops.max_pool(x, 2, data_format=LAST)
+            return ops.max_pool(x, 2, 2, data_format=LAST)
         case MaxPool(switch=switch):
             here = ops.one_hot(place_of_maximum(x, step.output), 4, dtype="bool")
             places[str(switch)] = here

@@ -162,7 +162,7 @@ class Run:
     def write_model(self, model: "Autoencoder") -> None:
         with self.replacing("model.keras") as temporary:
             model.save(temporary)
-        self.model = model
+        self.__dict__.pop("model", None)  # from now on it is what the file holds
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         self._write_text("metrics.json", to_json(metrics))

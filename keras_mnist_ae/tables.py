@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from .architecture import LAYERS, Layer, Recipe, Shape, Stack, Variant, text
+from .architecture import LAYERS, Layer, Recipe, Shape, Stack, Variant, fault, text
 from .errors import UsageError
 from .files import read_text
 
@@ -71,12 +71,9 @@ def _stack(part: str, shape: Shape, rows: list[Any]) -> Stack:
         given = found[-1][1] if found else shape
         layer, claim = _layer(f"{part}, row {number}", row)
         try:
-            Stack(given, ((layer, layer.output_shape(given)),))
-            output = Stack.of(given, layer).output
-        except (UsageError, ValueError, ZeroDivisionError, TypeError) as error:
-            reason = str(error).removeprefix("row 1, ").removeprefix(f"{layer}: ")
-            reason = reason if "is given" in reason else f"{reason}, but is given {text(given)}"
-            raise UsageError(f"{part}, row {number}, {layer}: {reason}.{_advice(layer, given)}") from None
+            output = layer.output_shape(given)
+        except ValueError as error:
+            raise UsageError(f"{part}, row {number}, {layer}: {error}, but is given {text(given)}.{_advice(layer, given)}") from None
         found.append((layer, output if claim is None else claim))
     stack = Stack(shape, tuple(found))
     stack.check(part)
@@ -109,6 +106,8 @@ def _layer(where: str, row: Any) -> tuple[Layer, Shape | None]:
         raise UsageError(f"{where}: shape is {claim!r}; give [channels, height, width] or [length]")
     make: Any = kind
     layer: Layer = make(**{key: tuple(value) if key == "k" and isinstance(value, list) else value for key, value in settings.items()})
+    if wrong := fault(layer):
+        raise UsageError(f"{where}, {row['layer']}: {wrong}")
     return layer, None if claim is None else tuple(claim)
 
 

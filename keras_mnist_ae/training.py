@@ -92,6 +92,7 @@ def _finish(run: runs.Run, config: TrainConfig, data: datasets.Dataset) -> None:
         click.echo(f"kae: to go on: kae resume {run.path}", err=True)
         raise
     run.write_model(model)
+    model = run.model
     run.write_figure("reconstructions", gallery.before_and_after(shown, before, reconstruct(model, shown)))
     metrics = {
         "train_mse": mean_squared_error(model, data.train.images),

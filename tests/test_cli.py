@@ -36,6 +36,10 @@ def test_models_lists_every_variant():
         ["conv-k16", "64", "707,121"],
         ["conv-unpool", "64", "210,465"],
         ["mlp", "32", "222,384"],
+        ["conv-best", "64", "619,393"],
+        ["conv", "32", "270,689"],
+        ["vae-conv", "16", "1,688,417"],
+        ["vae-mlp", "16", "1,079,600"],
     ]
 
 
@@ -55,7 +59,7 @@ def test_models_as_json_is_one_object():
     found = json.loads(run("models", "mlp", "--json").stdout)
     assert found["latent"] == 32
     assert found["decoder"][2] == {"name": "dense3", "row": "Dense 128->784, tanh", "output": [784], "parameters": 101_136}
-    assert len(json.loads(run("models", "--json").stdout)["variants"]) == 5
+    assert len(json.loads(run("models", "--json").stdout)["variants"]) == 9
 
 
 def test_train_evaluate_and_runs_tell_the_same_numbers(tmp_path):
@@ -112,7 +116,7 @@ def test_run_of_other_data_or_another_model_is_refused(tmp_path):
         shutil.copy(tmp_path / "runs" / "conv-k15" / "model.keras", temporary)
     result = run("evaluate", mlp)
     assert result.exit_code == 5
-    assert "says mlp, but its model.keras is a conv-k15" in result.stderr
+    assert "it is a conv-k15, not a mlp" in result.stderr
 
 
 def test_written_config_repeats_the_run(tmp_path):
@@ -193,7 +197,7 @@ def test_images_of_another_size_end_in_4(tmp_path, monkeypatch):
 
     small = datasets.load("digits").train
     small = datasets.Split(small.images[:, :20, :20], small.labels)
-    monkeypatch.setattr(datasets, "load", lambda *_: datasets.Dataset("small", small, small, (), ""))
+    monkeypatch.setattr(datasets, "load", lambda *_, **options: datasets.Dataset("small", small, small, (), ""))
     result = train(tmp_path)
     assert result.exit_code == 4
     assert "1x20x20" in result.stderr

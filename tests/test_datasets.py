@@ -430,7 +430,7 @@ def test_a_download_is_prepared_once_and_equals_the_idx_files(
     tiny.check(first)
     assert sorted(server.asked) == sorted(server.bodies)
     assert datasets.available(tiny.folder)[0].where.startswith(f"prepared in {tiny.folder}")
-    assert datasets.available(tiny.folder)[-1].where == "not here: kae data get tfds:NAME"
+    assert datasets.available(tiny.folder)[-2].where == "not here: kae data get tfds:NAME"
     assert not list(tmp_path.glob("tmp*"))
     assert not leftovers(tiny.folder)
     second = tiny.load()
@@ -599,7 +599,7 @@ def test_another_dataset_of_theirs_is_prepared_and_read(tmp_path: Path) -> None:
         assert found.train.labels is not None
         assert (found.train.labels.tolist(), found.classes, found.image_shape) == ([0, 1, 0, 1, 0], ("red", "blue"), (3, 2, 3))
     assert isinstance(found.train.images, np.memmap)
-    assert datasets.available(tmp_path)[-1].where == f"prepared in {tmp_path / 'tfds'}: kae_test_colours"
+    assert datasets.available(tmp_path)[-2].where == f"prepared in {tmp_path / 'tfds'}: kae_test_colours"
 
 
 def test_without_class_labels_there_are_none(tmp_path: Path) -> None:

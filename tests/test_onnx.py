@@ -23,6 +23,7 @@ from keras_mnist_ae.architecture import (
     ConvTranspose,
     Dense,
     Flatten,
+    Gaussian,
     MaxPool,
     MaxUnpool,
     Recipe,
@@ -115,6 +116,11 @@ def as_list(value):
     return [np.asarray(array) for array in (value if isinstance(value, list) else [value])]
 
 
+def taken(name, codes):
+    """Of what an encoder gives, what its decoder takes."""
+    return codes[:1] if VARIANTS[name].variational else codes
+
+
 def assert_codes_equal(ours, theirs):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * max(1, np.abs(theirs).max()))
 
@@ -151,7 +157,7 @@ def test_inputs_outputs_and_versions_are_the_contract(name):
     image, latent = (onnx.TensorProto.FLOAT, ["batch", *variant.image]), (onnx.TensorProto.FLOAT, ["batch", variant.latent])
     switches = {f"switch_{switch}": (onnx.TensorProto.UINT8, ["batch", *shape]) for switch, shape in variant.switches.items()}
     expected = {
-        "encoder": ({"image": image}, {"latent": latent, **switches}),
+        "encoder": ({"image": image}, {"latent": latent, **switches, **({"log_variance": latent} if variant.variational else {})}),
         "decoder": ({"latent": latent, **switches}, {"reconstruction": image}),
         "autoencoder": ({"image": image}, {"reconstruction": image}),
     }
@@ -203,6 +209,8 @@ def test_at_most_a_node_per_row_and_activation(name):
         allowed = len(layers) + sum(getattr(layer, "act", None) is not None for layer in layers)
         allowed += sum(9 for layer in layers if isinstance(layer, MaxPool) and layer.switch)
         allowed += sum(3 for layer in layers if isinstance(layer, MaxUnpool))
+        allowed += sum(getattr(layer, "act", None) == "silu" for layer in layers)  # two nodes
+        allowed += sum(isinstance(layer, Gaussian) for layer in layers)
         assert len(nodes) <= allowed
 
 
@@ -247,11 +255,13 @@ def test_equals_keras(name, batch, digits):
     model, images = trained(name), digits[:batch]
     ours = run(name, "encoder", images)
     if not batch:
-        empty = (*ours, *run(name, "decoder", *ours), *run(name, "autoencoder", images))
+        empty = (*ours, *run(name, "decoder", *taken(name, ours)), *run(name, "autoencoder", images))
         assert {len(array) for array in empty} == {0}
         return
     theirs = as_list(model.encoder.predict_on_batch(images))
     assert_codes_equal(ours[0], theirs[0])
+    if model.variant.variational:
+        assert_codes_equal(ours.pop(), theirs.pop())
     same = np.ones(batch, bool)
     for switch, expected, clear in zip(ours[1:], theirs[1:], clear_windows(model, images), strict=True):
         assert switch.dtype == np.uint8

@@ -148,6 +148,7 @@ READERS = {
     "history.csv": lambda run: run.history,
     "metrics.json": lambda run: run.metrics,
     "model.keras": lambda run: run.model,
+    "variant.toml": lambda run: run.variant,
     "checksums.json": lambda run: run.metrics,
     "checkpoints/000000-00000007.npz": checkpoints.newest,
     "figures/losses.png": lambda run: run.checked("figures/losses.png"),  # as the report does

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 
@@ -24,11 +25,11 @@ def digits_run(tmp_path, variant="conv-avgpool", **settings):
     return train(variant, **{"dataset": "digits", "limit": 5 * BATCH, "epochs": 2, "runs_dir": str(tmp_path / "runs"), **settings})
 
 
-@pytest.mark.parametrize("name", sorted(VARIANTS))
+@pytest.mark.parametrize("name", sorted(name for name in VARIANTS if not VARIANTS[name].variational))
 def test_losses_are_those_of_a_plain_pytorch_loop(name, tmp_path):
     """From the same weights, over the same batches: ten steps of Adam on the mean squared error, whatever the backend."""
     rate, seed = 1e-3, 4
-    run = digits_run(tmp_path, name, learning_rate=rate, seed=seed)
+    run = digits_run(tmp_path, name, learning_rate=rate, seed=seed, batch_size=BATCH, beta_2=0.999, warm_up=0.0)
 
     module = with_weights_of(build(name, seed)).train()
     optimizer = torch.optim.Adam(module.parameters(), lr=rate)
@@ -131,7 +132,7 @@ def test_batch_above_the_data_is_refused(tmp_path):
 def test_images_of_another_size_are_refused(tmp_path, monkeypatch):
     data = datasets.load("digits")
     small = datasets.Split(data.train.images[:, :20, :20], data.train.labels)
-    monkeypatch.setattr(datasets, "load", lambda *_: datasets.Dataset("small", small, small, (), ""))
+    monkeypatch.setattr(datasets, "load", lambda *_, **options: datasets.Dataset("small", small, small, (), ""))
     with pytest.raises(DataError, match="are 1x20x20 .* but conv-avgpool takes 1x28x28"):
         digits_run(tmp_path)
 
@@ -145,6 +146,8 @@ def test_runs_folder_that_cannot_be_made(tmp_path):
 @pytest.mark.parametrize("name", ["metrics.json", "history.csv", "model.keras", "config.toml"])
 def test_broken_file_of_a_run_is_named(finished, tmp_path, name):
     content = (finished.path / name).read_bytes()[:-30].replace(b"epochs", b"epohcs").replace(b"val_loss", b"val")
+    shutil.copy(finished.path / "variant.toml", tmp_path)
+    shutil.copy(finished.path / "checksums.json", tmp_path)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CorruptFileError, match=f"{name} is not what was written there"):
         getattr(Run(tmp_path), name.split(".")[0])

@@ -30,6 +30,40 @@ REFERENCE = {
         "64x1x1 32x7x7 32x14x14 16x14x14 16x28x28 1x28x28",
     ),
     "mlp": (32, 222_384, "1x28x28 784 128 64 32", "64 128 784 1x28x28 1x28x28"),
+    # Ours: a normalised layer has a scale and an offset for each output where another one has a bias.
+    "conv": (
+        32,
+        (16 * 32 + 64) + (16 * 32 * 64 + 128) + (3136 * 32 + 32) + (32 * 3136 + 3136) + (16 * 64 * 32 + 64) + (16 * 32 + 1),
+        "32x14x14 64x7x7 3136 32",
+        "3136 64x7x7 32x14x14 1x28x28",
+    ),
+    "conv-best": (
+        64,
+        (16 * 32 + 64)
+        + (16 * 32 * 64 + 128)
+        + 4 * (9 * 64 * 64 + 128)
+        + 3136 * 64
+        + 64
+        + 64 * 3136
+        + 3136
+        + (16 * 64 * 32 + 64)
+        + 16 * 32
+        + 1,
+        "32x14x14 64x7x7 64x7x7 64x7x7 64x7x7 64x7x7 3136 64",
+        "3136 64x7x7 64x7x7 64x7x7 64x7x7 64x7x7 32x14x14 1x28x28",
+    ),
+    "vae-conv": (
+        16,
+        (16 * 32 + 64) + (16 * 32 * 64 + 128) + 3137 * 256 + 2 * 257 * 16 + 17 * 256 + 257 * 3136 + (16 * 64 * 32 + 64) + 16 * 32 + 1,
+        "32x14x14 64x7x7 3136 256 16",
+        "256 3136 64x7x7 32x14x14 1x28x28",
+    ),
+    "vae-mlp": (
+        16,
+        785 * 512 + 513 * 256 + 2 * 257 * 16 + 17 * 256 + 257 * 512 + 513 * 784,
+        "784 512 256 16",
+        "256 512 784 1x28x28",
+    ),
 }
 
 
@@ -75,6 +109,8 @@ def test_outputs_equal_a_hand_written_pytorch_module(name, digits):
         their_codes, their_images = with_weights_of(model)(torch.from_numpy(digits.transpose(0, 3, 1, 2)))
     np.testing.assert_allclose(codes[0], their_codes[0], atol=1e-5)
     np.testing.assert_allclose(images.transpose(0, 3, 1, 2), their_images, atol=1e-5)
+    if VARIANTS[name].variational:
+        np.testing.assert_allclose(codes.pop(), their_codes.pop(), atol=1e-5)
     for switch, theirs in zip(codes[1:], their_codes[1:], strict=True):
         assert switch.dtype == np.uint8
         np.testing.assert_array_equal(switch.transpose(0, 3, 1, 2), theirs)
@@ -83,7 +119,8 @@ def test_outputs_equal_a_hand_written_pytorch_module(name, digits):
 @pytest.mark.parametrize("name", ALL)
 def test_decoder_after_encoder_is_the_autoencoder(name, digits):
     model = randomised(name)
-    composed = model.decoder.predict_on_batch(model.encoder.predict_on_batch(digits))
+    codes = model.encoder.predict_on_batch(digits)
+    composed = model.decoder.predict_on_batch(codes[0] if VARIANTS[name].variational else codes)
     np.testing.assert_allclose(composed, model.predict_on_batch(digits), atol=1e-6)
     if name in ("mlp", "conv-k16"):  # their last activation bounds them
         assert composed.min() >= 0
@@ -119,7 +156,8 @@ for name in sys.argv[2:]:
     parts = model.get_layer("encoder"), model.get_layer("decoder")
     codes = parts[0].predict_on_batch(images)
     latent = codes[0] if isinstance(codes, list) else codes
-    results = {"latent": latent, "images": model.predict_on_batch(images), "composed": parts[1].predict_on_batch(codes)}
+    taken = codes if len(parts[1].inputs) > 1 else latent
+    results = {"latent": latent, "images": model.predict_on_batch(images), "composed": parts[1].predict_on_batch(taken)}
     np.savez(f"{folder}/{name}-{keras.backend.backend()}.npz", **results)
 print(json.dumps([name for name in sys.modules if name.startswith("keras_mnist_ae")]))
 """

@@ -1,4 +1,4 @@
-"""The five references as PyTorch users write them, independent of the tables: the oracle for every model of this package."""
+"""The variants as PyTorch users write them, independent of the tables: the oracle for every model of this package."""
 
 import numpy as np
 import torch
@@ -102,7 +102,64 @@ class MLP(nn.Module):
         return [code], (self.decoder(code).unflatten(1, (1, 28, 28)) + 1) / 2
 
 
-MODULES = {"conv-avgpool": conv_avgpool, "conv-k15": conv_k15, "conv-k16": conv_k16, "conv-unpool": Unpool, "mlp": MLP}
+def down() -> list[nn.Module]:
+    first = [nn.Conv2d(1, 32, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(32), nn.SiLU()]
+    return [*first, nn.Conv2d(32, 64, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(64), nn.SiLU()]
+
+
+def up() -> list[nn.Module]:
+    first = [nn.ConvTranspose2d(64, 32, 4, stride=2, padding=1, bias=False), nn.BatchNorm2d(32), nn.SiLU()]
+    return [*first, nn.ConvTranspose2d(32, 1, 4, stride=2, padding=1), nn.Sigmoid()]
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        first = [nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.SiLU()]
+        self.block = nn.Sequential(*first, nn.Conv2d(64, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64))
+
+    def forward(self, x):
+        return nn.functional.silu(x + self.block(x))
+
+
+def conv() -> Plain:
+    decoder = nn.Sequential(nn.Linear(32, 3136), nn.SiLU(), nn.Unflatten(1, (64, 7, 7)), *up())
+    return Plain(nn.Sequential(*down(), nn.Flatten(), nn.Linear(3136, 32)), decoder)
+
+
+def conv_best() -> Plain:
+    decoder = nn.Sequential(nn.Linear(64, 3136), nn.SiLU(), nn.Unflatten(1, (64, 7, 7)), Residual(), *up())
+    return Plain(nn.Sequential(*down(), Residual(), nn.Flatten(), nn.Linear(3136, 64)), decoder)
+
+
+class Variational(nn.Module):
+    """What it gives when no code is sampled."""
+
+    def __init__(self, encoder: list[nn.Module], decoder: list[nn.Module]) -> None:
+        super().__init__()
+        self.encoder, self.mean, self.log_variance = nn.Sequential(*encoder), nn.Linear(256, 16), nn.Linear(256, 16)
+        self.decoder = nn.Sequential(*decoder)
+
+    def forward(self, image):
+        hidden = self.encoder(image)
+        mean = self.mean(hidden)
+        return [mean, self.log_variance(hidden)], self.decoder(mean)
+
+
+def vae_conv() -> Variational:
+    decoder = [nn.Linear(16, 256), nn.SiLU(), nn.Linear(256, 3136), nn.SiLU(), nn.Unflatten(1, (64, 7, 7)), *up()]
+    return Variational([*down(), nn.Flatten(), nn.Linear(3136, 256), nn.SiLU()], decoder)
+
+
+def vae_mlp() -> Variational:
+    first, second = [nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU()], [nn.Linear(16, 256), nn.ReLU(), nn.Linear(256, 512)]
+    return Variational([nn.Flatten(), *first], [*second, nn.ReLU(), nn.Linear(512, 784), nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28))])
+
+
+MODULES = {
+    **{"conv-avgpool": conv_avgpool, "conv-k15": conv_k15, "conv-k16": conv_k16, "conv-unpool": Unpool, "mlp": MLP},
+    **{"conv": conv, "conv-best": conv_best, "vae-conv": vae_conv, "vae-mlp": vae_mlp},
+}
 
 
 def with_weights_of(model) -> nn.Module:
