@@ -13,9 +13,11 @@ from test_onnx import ALL, first, last, trained
 from torch_modules import MODULES
 
 from keras_mnist_ae import datasets
-from keras_mnist_ae.bench import timing
+from keras_mnist_ae.architecture import Recipe
+from keras_mnist_ae.bench import timing, train, worker
 from keras_mnist_ae.bench.plain import Plain
 from keras_mnist_ae.cli.main import kae
+from keras_mnist_ae.errors import KaeError
 from keras_mnist_ae.export import weights
 from keras_mnist_ae.variants import VARIANTS
 
@@ -92,25 +94,41 @@ def test_infer_of_an_unknown_variant():
 @needs_torch
 def test_trainers_learn_alike():
     """From the same weights; the order of the images is not the same, and that of the loops is PyTorch's to draw."""
-    import torch
-
-    from keras_mnist_ae.bench import train
-
-    torch.manual_seed(0)
-
     images = datasets.load("digits").train.images
-    epochs = {name: prepare(VARIANTS["mlp"], images) for name, prepare in train.TRAINERS.items()}
-    losses = {name: [epoch() for _ in range(3)] for name, epoch in epochs.items()}
+    recipe = Recipe(3, 32, 1e-3)
+    made = {name: prepare(VARIANTS["mlp"], images, recipe) for name, prepare in worker.TRAINERS.items()}
+    losses = {name: [epoch() for _ in range(3)] for name, (epoch, _) in made.items()}
     assert list(losses) == ["kae", "stock Keras", "PyTorch loop", "PyTorch loop, tuned"]
     for found in losses.values():
         np.testing.assert_allclose(found, losses["PyTorch loop"], rtol=0.2)
     assert losses["kae"][2] < 0.6 * losses["kae"][0]
+    errors = {name: measure(images[:200]) for name, (_, measure) in made.items()}
+    np.testing.assert_allclose(list(errors.values()), errors["PyTorch loop"], rtol=0.2)
 
 
 @needs_torch
-def test_train_tells_of_every_trainer(monkeypatch):
+def test_train_tells_of_every_trainer(monkeypatch, installed_backends):
+    """Each in a process of its own, on each backend."""
     monkeypatch.setattr("keras_mnist_ae.bench.train.ROUNDS", 1)
     results = json.loads(CliRunner().invoke(kae, ["bench", "train", "mlp", "--json"], catch_exceptions=False).stdout)["results"]
-    assert [result["trainer"] for result in results] == ["kae", "stock Keras", "PyTorch loop", "PyTorch loop, tuned"]
-    assert results[1]["to_stock"]["median"] == results[2]["to_loop"]["median"] == 1
-    assert all(result["images_per_second"] > 0 for result in results)
+    ours = [(trainer, backend) for backend in installed_backends for trainer in ("kae", "stock Keras")]
+    assert [(result["trainer"], result["backend"]) for result in results] == [
+        *ours,
+        ("PyTorch loop", "torch"),
+        ("PyTorch loop, tuned", "torch"),
+    ]
+    assert results[-2]["to_loop"]["median"] == 1
+    assert all(result["images_per_second"] > 0 and result["peak_bytes"] > 2**26 for result in results)
+    assert [result["to_stock"] is None for result in results] == [result["trainer"] != "kae" for result in results]
+
+
+def test_a_worker_that_dies_is_told(monkeypatch):
+    with train.Worker("kae", "no-such-backend", "mlp", "reference", "digits") as dead, pytest.raises(KaeError, match="has died"):
+        dead.ask("epoch")
+
+
+def test_startup_needs_no_data(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_mnist_ae.bench.startup.ROUNDS", 1)
+    done = CliRunner().invoke(kae, ["bench", "startup", "--data-dir", str(tmp_path), "--json"], catch_exceptions=False)
+    results = json.loads(done.stdout)["results"]
+    assert [result["what"] for result in results] == ["python -c 'import click'", "kae --help", "import keras_mnist_ae"]

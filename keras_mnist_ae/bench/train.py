@@ -1,118 +1,147 @@
-"""An epoch on the digits: this package's `model.fit` on torch, stock Keras', and plain PyTorch loops over the same table."""
+"""Training side by side: this package and stock Keras on each backend, and plain PyTorch loops over the same table, a process each."""
 
-from collections.abc import Callable
+import json
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
-import keras
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch.nn import functional as F  # noqa: N812  (as PyTorch's users know it)
 
-from .. import datasets
 from ..architecture import Variant
-from ..batches import Batches
-from ..export import weights
-from ..fitting import ADAM_EPSILON
-from ..images import to_float
-from ..model import Autoencoder, build
-from .plain import Plain
-from .timing import Ratio, alternate, ratio
+from ..backend import BACKENDS
+from ..errors import KaeError
+from ..recipes import find as recipe_of
+from .timing import Ratio, ratio
+from .worker import LOOP, OURS, STOCK, TUNED
 
 ROUNDS = 5
-BATCH_SIZE = 32
-RATE = 1e-3
-STOCK, LOOP = "stock Keras", "PyTorch loop"
-
-Epoch = Callable[[], float]  # trains for an epoch; gives the mean loss
 
 
 @dataclass(frozen=True)
 class Result:
-    """One way to train. Ratios are of its time to another's."""
+    """One way to train. Ratios are of its time to another's: stock Keras on the same backend, and the plain PyTorch loop."""
 
     variant: str
     trainer: str
+    backend: str
     images_per_second: float
-    to_stock: Ratio
+    epochs_per_second: float
+    to_stock: Ratio | None
     to_loop: Ratio
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How a way to train came to a test error: seconds of training, epochs, the error at the end; `share` is of the loop's seconds."""
+
+    variant: str
+    trainer: str
+    recipe: str
+    seconds: float
+    epochs: int
+    mse: float
+    reached: bool
+    share: float
+
+
+class Worker:
+    """A trainer in a process of its own."""
+
+    def __init__(self, trainer: str, backend: str, variant: str, recipe: str, dataset: str) -> None:
+        self.trainer, self.backend, self.recipe = trainer, backend, recipe
+        environment = {**os.environ, "KERAS_BACKEND": backend}
+        command = [sys.executable, "-m", "keras_mnist_ae.bench.worker"]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        )
+        job = {"trainer": trainer, "backend": backend, "variant": variant, "recipe": recipe, "dataset": dataset}
+        self._say(json.dumps(job))
+
+    def ask(self, what: str) -> dict[str, Any]:
+        """Have it do "epoch" or "test". Raises `KaeError` when it has died."""
+        try:
+            self._say(what)
+            assert self._process.stdout
+            answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        except (OSError, ValueError) as error:
+            raise KaeError(f"the process that trains with {self.trainer} on {self.backend} has died; it may lack memory") from error
+        return answer
+
+    def _say(self, line: str) -> None:
+        assert self._process.stdin
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def installed() -> list[str]:
+    return [name for name in BACKENDS if find_spec(name)]
 
 
 def measure(variant: Variant) -> list[Result]:
-    """Time epochs of 4,314 images in batches of 32, Adam on the mean squared error, all trainers by turns."""
-    images = np.tile(datasets.load("digits").train.images, (3, 1, 1, 1))
-    times = alternate({name: prepare(variant, images) for name, prepare in TRAINERS.items()}, ROUNDS)
+    """Time epochs of 4,311 images at the variant's own batch size, Adam on the mean squared error, all trainers by turns.
+
+    The first epoch of each, in which backends compile, is not counted, nor the second, in which they do so for the last batch.
+    """
+    with ExitStack() as stack:
+        ways = [(trainer, backend) for backend in installed() for trainer in (OURS, STOCK)] + [(LOOP, "torch"), (TUNED, "torch")]
+        workers = [stack.enter_context(Worker(*way, variant.name, "reference", "digits")) for way in ways]
+        answers = [[worker.ask("epoch") for worker in workers] for _ in range(ROUNDS + 2)][2:]
+    seconds = {way: np.array([turn[at]["seconds"] for turn in answers]) for at, way in enumerate(ways)}
+    images = answers[0][0]["images"]
     return [
-        Result(variant.name, name, len(images) / float(np.median(taken)), ratio(taken, times[STOCK]), ratio(taken, times[LOOP]))
-        for name, taken in times.items()
+        Result(
+            variant=variant.name,
+            trainer=trainer,
+            backend=backend,
+            images_per_second=images / float(np.median(taken)),
+            epochs_per_second=1 / float(np.median(taken)),
+            to_stock=ratio(taken, seconds[STOCK, backend]) if trainer == OURS else None,
+            to_loop=ratio(taken, seconds[LOOP, "torch"]),
+            peak_bytes=answers[-1][ways.index((trainer, backend))]["peak_bytes"],
+        )
+        for (trainer, backend), taken in seconds.items()
     ]
 
 
-def _ours(variant: Variant, images: NDArray[np.uint8]) -> Epoch:
-    return _fit(build(variant), images)
-
-
-def _stock(variant: Variant, images: NDArray[np.uint8]) -> Epoch:
-    model = build(variant)
-    for name in ("make_train_function", "train_step"):
-        setattr(model, name, getattr(keras.Model, name).__get__(model))
-    return _fit(model, images)
-
-
-def _fit(model: Autoencoder, images: NDArray[np.uint8]) -> Epoch:
-    model.compile(optimizer=keras.optimizers.Adam(RATE, epsilon=ADAM_EPSILON), loss="mse")
-    batches = Batches(images, BATCH_SIZE, seed=0)
-    return lambda: model.fit(batches, epochs=1, verbose=0).history["loss"][0]
-
-
-def _loop(variant: Variant, images: NDArray[np.uint8]) -> Epoch:
-    """As users write it."""
-    model = _plain(variant)
-    optimizer = torch.optim.Adam(model.parameters(), RATE)
-    data = torch.utils.data.TensorDataset(_tensor(images))
-    loader = torch.utils.data.DataLoader(data, batch_size=BATCH_SIZE, shuffle=True)
-
-    def epoch() -> float:
-        return sum(_step(model, optimizer, batch) for (batch,) in loader) / len(images)
-
-    return epoch
-
-
-def _tuned(variant: Variant, images: NDArray[np.uint8]) -> Epoch:
-    """The best that PyTorch offers without compiling: channels last, fused Adam, batches by index."""
-    model = _plain(variant).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(model.parameters(), RATE, fused=True)
-    data = _tensor(images).to(memory_format=torch.channels_last)
-
-    def epoch() -> float:
-        return sum(_step(model, optimizer, data[chosen]) for chosen in torch.split(torch.randperm(len(data)), BATCH_SIZE)) / len(images)
-
-    return epoch
-
-
-def _plain(variant: Variant) -> Plain:
-    model = Plain(variant).train()
-    model.load(weights.read(build(variant)))
-    return model
-
-
-def _tensor(images: NDArray[np.uint8]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(to_float(images).transpose(0, 3, 1, 2)))
-
-
-def _step(model: Plain, optimizer: Any, batch: torch.Tensor) -> float:
-    """One update; gives the sum of the images' losses, as every loop keeps it."""
-    loss = F.mse_loss(model(batch), batch)
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
-    return loss.item() * len(batch)
-
-
-TRAINERS: dict[str, Callable[[Variant, NDArray[np.uint8]], Epoch]] = {
-    "kae": _ours,
-    STOCK: _stock,
-    LOOP: _loop,
-    "PyTorch loop, tuned": _tuned,
-}
+def until(variant: Variant, mse: float) -> list[Reached]:
+    """Train on MNIST until the test images' mean squared error is at most `mse`, looked at after each epoch and not timed: the plain
+    PyTorch loop and this package at the reference recipe, and this package at `--recipe fast`, an epoch of each by turns.
+    """
+    ways = [(LOOP, "reference"), (OURS, "reference"), (OURS, "fast")]
+    found: dict[int, Any] = {at: {"seconds": 0.0, "epochs": 0, "mse": float("inf")} for at in range(len(ways))}
+    with ExitStack() as stack:
+        workers = [stack.enter_context(Worker(trainer, "torch", variant.name, recipe, "mnist")) for trainer, recipe in ways]
+        open_ways = set(found)
+        while open_ways:
+            for at in sorted(open_ways):
+                of = found[at]
+                of["seconds"] += workers[at].ask("epoch")["seconds"]
+                of["mse"] = workers[at].ask("test")["mse"]
+                of["epochs"] += 1
+                if of["mse"] <= mse or of["epochs"] >= recipe_of(variant, ways[at][1]).epochs:
+                    open_ways.remove(at)
+    return [
+        Reached(
+            variant.name,
+            f"{trainer}, {recipe} recipe",
+            recipe,
+            found[at]["seconds"],
+            found[at]["epochs"],
+            found[at]["mse"],
+            found[at]["mse"] <= mse,
+            found[at]["seconds"] / found[0]["seconds"],
+        )
+        for at, (trainer, recipe) in enumerate(ways)
+    ]
