@@ -49,7 +49,7 @@ def results_table() -> str:
         "| variant | latent | parameters | train MSE | test MSE | PCA, as many components | command |",
         "| --- | --: | --: | --: | --: | --: | --- |",
     ]
-    for variant in VARIANTS.values():
+    for variant in (variant for variant in VARIANTS.values() if variant.name in results()):
         metrics = results()[variant.name]["metrics"]
         bits = sum(2 * math.prod(shape) for shape in variant.switches.values())
         latent = f"{variant.latent}" + (f" + {bits:,} bits" if bits else "")
@@ -76,7 +76,7 @@ def evaluated(dataset: str) -> list[tuple[str, dict]]:
     """The metrics of each variant's run on that dataset."""
     from keras_mnist_ae.variants import VARIANTS
 
-    return [(name, results()[DATASETS[dataset] + name]["metrics"]) for name in VARIANTS]
+    return [(name, results()[DATASETS[dataset] + name]["metrics"]) for name in VARIANTS if DATASETS[dataset] + name in results()]
 
 
 def errors_table(dataset: str) -> str:
@@ -173,7 +173,7 @@ def precisions_table() -> str:
     from keras_mnist_ae.variants import VARIANTS
 
     lines = ["| variant | float32 | float16 | rise | int8 | rise | |", "| --- | --: | --: | --: | --: | --: | --- |"]
-    for name in VARIANTS:
+    for name in (name for name in VARIANTS if (name, "float32") in exports()):
         full, half, integer = (exports()[name, precision] for precision in ("float32", "float16", "int8"))
         slower = [p for p in ("float16", "int8") if any(inference()[name, p, batch]["to_float32"]["low"] > 1 for batch in (1, 256))]
         lines.append(
@@ -191,7 +191,7 @@ def infer_table() -> str:
         "| variant | nodes | Keras' nodes | batch | time, us | to Keras' export | to PyTorch's | float16 to float32 | int8 to float32 |",
         "| --- | --: | --: | --: | --: | --: | --: | --: | --: |",
     ]
-    for name in VARIANTS:
+    for name in (name for name in VARIANTS if (name, "float32", 1) in inference()):
         for batch in (1, 256):
             ours, half, integer = (inference()[name, graph, batch] for graph in ("float32", "float16", "int8"))
             to_pytorch = f"{ours['to_pytorch']['median']:.2f}" if ours["to_pytorch"] else "-"
@@ -203,17 +203,56 @@ def infer_table() -> str:
     return "\n".join(lines)
 
 
+def measured(name: str) -> dict:
+    """What a `kae bench` command told as JSON."""
+    return json.loads((ROOT / "docs" / f"{name}.json").read_text(encoding="utf-8"))
+
+
 def train_table() -> str:
-    """What `kae bench train` measured, a line per variant."""
-    results = json.loads((ROOT / "docs" / "train.json").read_text(encoding="utf-8"))["results"]
-    found = {(result["variant"], result["trainer"]): result for result in results}
-    lines = ["| variant | images/s | to stock Keras | to a PyTorch loop | tuned loop to it |", "| --- | --: | --: | --: | --: |"]
-    for name in dict.fromkeys(variant for variant, _ in found):
-        ours, tuned = found[name, "kae"], found[name, "PyTorch loop, tuned"]
+    """What `kae bench train` measured, a line per variant and trainer."""
+    lines = [
+        "| variant | trainer | backend | images/s | to stock Keras | to the PyTorch loop | peak memory |",
+        "| --- | --- | --- | --: | --: | --: | --: |",
+    ]
+    for of in measured("train")["results"]:
+        stock = f"{of['to_stock']['median']:.2f}" if of["to_stock"] else ""
+        low, middle, high = (of["to_loop"][key] for key in ("low", "median", "high"))
         lines.append(
-            f"| {name} | {ours['images_per_second']:,.0f} | {ours['to_stock']['median']:.2f} | {ours['to_loop']['median']:.2f} "
-            f"| {tuned['to_loop']['median']:.2f} |"
+            f"| {of['variant']} | {of['trainer']} | {of['backend']} | {of['images_per_second']:,.0f} | {stock} "
+            f"| {middle:.2f} ({low:.2f}-{high:.2f}) | {of['peak_bytes'] / 2**20:,.0f} MiB |"
         )
+    return "\n".join(lines)
+
+
+def until_table() -> str:
+    """What `kae bench train --until` measured."""
+    lines = ["| trainer | seconds | epochs | test MSE | of the loop's time |", "| --- | --: | --: | --: | --: |"]
+    for of in measured("until")["results"]:
+        lines.append(f"| {of['trainer']} | {of['seconds']:.1f} | {of['epochs']} | {of['mse']:.5f} | {of['share']:.0%} |")
+    return "\n".join(lines)
+
+
+def startup_table() -> str:
+    """What `kae bench startup` measured."""
+    lines = ["| | seconds | to `import click` |", "| --- | --: | --: |"]
+    for of in measured("startup")["results"]:
+        lines.append(
+            f"| {of['what']} | {of['seconds']:.3f} | {'' if of['to_click'] is None else format(of['to_click']['median'], '.2f')} |"
+        )
+    return "\n".join(lines)
+
+
+def recipes_table() -> str:
+    """The runs at --recipe fast and best, beside the reference's."""
+    from keras_mnist_ae.recipes import find
+    from keras_mnist_ae.variants import VARIANTS
+
+    lines = ["| variant | recipe | | test MSE |", "| --- | --- | --- | --: |"]
+    for name, variant in VARIANTS.items():
+        for recipe in ("reference", "fast", "best"):
+            run = results().get(name if recipe == "reference" else f"{name}-{recipe}")
+            if run and f"{name}-best" in results():
+                lines.append(f"| {name} | {recipe} | {find(variant, recipe)} | {run['metrics']['test_mse']:.5f} |")
     return "\n".join(lines)
 
 
@@ -245,3 +284,17 @@ def kae(*arguments: str) -> str:
     done = CliRunner().invoke(group, arguments, prog_name="kae", terminal_width=100, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.stdout.rstrip()
+
+
+def layers_table() -> str:
+    """Every kind of row, its settings and what it does."""
+    from dataclasses import MISSING, fields
+
+    from keras_mnist_ae.architecture import LAYERS
+
+    lines = ["| layer | settings | what it does |", "| --- | --- | --- |"]
+    for kind in LAYERS:
+        settings = [f"{each.name}" + ("" if each.default is MISSING else f" = {json.dumps(each.default)}") for each in fields(kind)]
+        words = " ".join((kind.__doc__ or "").split())
+        lines.append(f"| {kind.__name__} | {', '.join(settings)} | {words.replace('|', chr(92) + '|')} |")
+    return "\n".join(lines)

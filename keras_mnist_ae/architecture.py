@@ -469,7 +469,7 @@ def fault(layer: Layer) -> str | None:
                 numbers = value if name == "k" and isinstance(value, tuple) and len(value) == 2 else (value,)
                 if not all(type(number) is int and least <= number <= most for number in numbers):
                     return f"{name} is {value!r}; give a whole number from {least} to {most:,}"
-            case "act" if value is not None and value not in ACTIVATIONS:
+            case "act" if value is not None and str(value) not in ACTIVATIONS:
                 return f"act is {value!r}; use one of {', '.join(ACTIVATIONS)}"
             case "norm" if type(value) is not bool:
                 return f"norm is {value!r}; give true or false"

@@ -50,8 +50,10 @@ def parse(table: dict[str, Any], name: str = "table") -> Variant:
         raise UsageError(f"image is {table['image']!r}; give [channels, height, width], each from 1 to 1024")
     encoder = _stack("encoder", image, table["encoder"])
     decoder = _stack("decoder", encoder.output, table["decoder"])
-    counted = encoder.parameters + decoder.parameters
-    return Variant(name, summary, encoder, decoder, table.get("parameters", counted), _recipe(table.get("recipe", {})), note)
+    claimed = table.get("parameters", encoder.parameters + decoder.parameters)
+    if type(claimed) is not int:
+        raise UsageError(f"parameters is {claimed!r}; give a whole number, or leave it out")
+    return Variant(name, summary, encoder, decoder, claimed, _recipe(table.get("recipe", {})), note)
 
 
 def _recipe(given: Any) -> Recipe:
@@ -59,7 +61,10 @@ def _recipe(given: Any) -> Recipe:
     if not isinstance(given, dict):
         raise UsageError(f"recipe is {given!r}; give {{ epochs = 10, batch_size = 32, learning_rate = 0.001 }}")
     _known(given, names, "recipe")
-    return Recipe(**{"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, **given})  # its values are checked with the other settings
+    for key, value in given.items():
+        if type(value) is not int and not (type(value) is float and key not in ("epochs", "batch_size")):
+            raise UsageError(f"recipe: {key} is {value!r}; give a number{' without a fraction' if key in ('epochs', 'batch_size') else ''}")
+    return Recipe(**{"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, **given})  # their ranges are checked with the other settings
 
 
 def _stack(part: str, shape: Shape, rows: list[Any]) -> Stack:
@@ -90,12 +95,12 @@ def _advice(layer: Layer, given: Shape) -> str:
 
 
 def _layer(where: str, row: Any) -> tuple[Layer, Shape | None]:
-    if not isinstance(row, dict) or row.get("layer") not in KINDS:
+    if not isinstance(row, dict) or str(row.get("layer")) not in KINDS:
         kind = row.get("layer") if isinstance(row, dict) else row
         near = get_close_matches(str(kind), KINDS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"{where}: unknown layer {str(kind)[:60]!r}{hint}\nThe layers: {', '.join(KINDS)}.")
-    kind = KINDS[row["layer"]]
+    kind = KINDS[str(row["layer"])]
     settings = {key: value for key, value in row.items() if key not in ("layer", "shape")}
     _known(settings, [setting.name for setting in fields(kind)], f"{where}, {row['layer']}")
     missing = [setting.name for setting in fields(kind) if setting.default is MISSING and setting.name not in settings]

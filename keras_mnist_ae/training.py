@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from . import backend, datasets, evaluation, gallery, interruption, runs
-from .architecture import text
+from .architecture import Variant, text
 from .chance import corruption
 from .config import TrainConfig, configure
 from .errors import CorruptFileError, DataError, UsageError
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 SHOWN = 10  # pairs of originals and reconstructions
 
 
-def train(variant: str = "conv-avgpool", **settings: Any) -> runs.Run:
-    """Train a variant and write its run folder; `settings` are the fields of `TrainConfig`.
+def train(variant: str | Variant = "conv-avgpool", **settings: Any) -> runs.Run:
+    """Train a variant, named or a table of your own, and write its run folder; `settings` are the fields of `TrainConfig`.
 
     Gives the finished `Run`, with `model`, `history`, `metrics` and `path`. A line per epoch goes to stderr. Raises `UsageError` for a
     setting that cannot be used, `MissingDependencyError` for a backend that is not installed, `DataError` for data that is missing,
     broken or of another size than the variant's, `DivergedError` and `WriteError`.
     """
-    return train_config(configure(variant=variant, **settings))
+    return train_config(configure(**({"table": variant} if isinstance(variant, Variant) else {"variant": variant}), **settings))
 
 
 def train_config(config: TrainConfig) -> runs.Run:

@@ -8,6 +8,8 @@ import io
 import os
 import struct
 import tempfile
+import tomllib
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from keras_mnist_ae import checkpoints, config, idx, npy
+from keras_mnist_ae import checkpoints, config, idx, npy, tables
 from keras_mnist_ae.config import TrainConfig, configure
 from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError
 from keras_mnist_ae.export import screening
@@ -55,6 +57,45 @@ def saved(array):
     file = io.BytesIO()
     np.save(file, array, allow_pickle=False)
     return file.getvalue()
+
+
+TABLE = """image = [1, 2, 2]
+recipe = { epochs = 3 }
+encoder = [
+  { layer = "Conv", inputs = 1, outputs = 2, k = 2, act = "relu" }, { layer = "Flatten" }, { layer = "Dense", inputs = 2, outputs = 3 },
+]
+decoder = [ { layer = "Dense", inputs = 3, outputs = 4 }, { layer = "Unflatten", channels = 1, height = 2, width = 2 } ]
+"""
+
+
+@given(st.one_of(mutated(TABLE.encode()), st.binary(max_size=60)))
+def test_table_of_any_bytes_is_a_variant_or_refused_in_words(path, content):
+    path.write_bytes(content)
+    try:
+        variant = tables.read(path)
+    except UsageError:
+        return
+    assert tables.parse(tomllib.loads(tables.to_toml(variant))) == variant
+    assert variant.table()
+    assert str(variant.recipe)
+
+
+VALUES = st.recursive(
+    st.one_of(st.integers(), st.floats(), st.booleans(), st.text(max_size=8), st.sampled_from(["Conv", "Dense", "Flatten", "relu"])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["layer", "inputs", "outputs", "k", "shape"]), inner)
+    ),
+    max_leaves=8,
+)
+KEYS = ["name", "summary", "note", "parameters", "image", "recipe", "encoder", "decoder"]
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), VALUES))
+def test_table_of_any_values_is_a_variant_or_refused_in_words(given_values):
+    base = tomllib.loads(TABLE)
+    for table in (given_values, {**base, **given_values}):
+        with suppress(UsageError):
+            tables.parse(table)
 
 
 @given(NUMBERS)
