@@ -30,10 +30,10 @@ def read(path: Path) -> Variant:
     """The variant in a TOML file. Raises `UsageError`, naming the row, its shapes and what would fit."""
     try:
         return parse(tomllib.loads(read_text(path)), path.stem)
-    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
-        raise UsageError(f"cannot read the table {path}: {error}") from error
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
+        raise UsageError(f"cannot read the table {path}: {error}") from error
 
 
 def parse(table: dict[str, Any], name: str = "table") -> Variant:
