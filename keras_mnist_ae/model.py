@@ -130,14 +130,13 @@ def build(variant: str | Variant = "conv-avgpool", seed: int = 0) -> Autoencoder
     """
     variant = find(variant) if isinstance(variant, str) else variant
     image = keras.Input(_channels_last(variant.image), name="image")
-    code, beside = _apply(variant.encoder, image, {})
+    code, beside = _apply(variant.encoder, image, {}, (seed, 0))
     encoder = keras.Model(image, _join(code, beside.values()), name="encoder")
     latent = keras.Input(variant.decoder.input, name="latent")
     switches = {name: keras.Input(_channels_last(shape), dtype="uint8", name=f"switch_{name}") for name, shape in variant.switches.items()}
-    reconstruction, _ = _apply(variant.decoder, latent, switches)
+    reconstruction, _ = _apply(variant.decoder, latent, switches, (seed, 1))
     decoder = keras.Model(_join(latent, switches.values()), reconstruction, name="decoder")
     _draw_weights([*encoder.layers, *decoder.layers], np.random.default_rng(seed))
-    _seed_dropout([*encoder.layers, *decoder.layers], seed)
     return Autoencoder(variant, encoder, decoder)
 
 
@@ -168,10 +167,10 @@ def load(path: str | Path, variant: Variant | None = None) -> Autoencoder:
         raise CorruptFileError(f"{path} is not a model this package can open: {reason}") from error
 
 
-def _apply(stack: Stack, x: Any, switches: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _apply(stack: Stack, x: Any, switches: dict[str, Any], seed: tuple[int, int]) -> tuple[Any, dict[str, Any]]:
     """Run a symbolic tensor through the rows; give the result and what goes beside it: switches, taken or made, and a log variance."""
     beside, branches = dict(switches), dict[str, Any]()
-    for step in stack:
+    for number, step in enumerate(stack):
         name, layer = step.name, step.layer
         match layer:
             case Conv():
@@ -215,7 +214,8 @@ def _apply(stack: Stack, x: Any, switches: dict[str, Any]) -> tuple[Any, dict[st
             case Dropout():
                 kind = layers.Dropout if len(step.input) == 1 else layers.SpatialDropout2D
                 options = {} if len(step.input) == 1 else {"data_format": LAST}
-                x = kind(layer.rate, name=name, **options)(x)
+                drawn = int(np.random.SeedSequence((*seed, number)).generate_state(1)[0] >> 1)  # without one torch draws from its own
+                x = kind(layer.rate, seed=drawn, name=name, **options)(x)
             case Branch():
                 branches[layer.name] = x
             case Add():
@@ -244,13 +244,6 @@ def _draw_weights(model_layers: list[keras.Layer], generator: np.random.Generato
             *window, inputs, outputs = layer.kernel.shape
             limit = math.sqrt(6 / (math.prod(window) * (inputs + outputs)))
             layer.kernel.assign(generator.uniform(-limit, limit, layer.kernel.shape).astype("float32"))
-
-
-def _seed_dropout(model_layers: list[keras.Layer], seed: int) -> None:
-    """Masks that follow from the seed; a backend draws them with its own generator."""
-    for number, layer in enumerate(model_layers):
-        if isinstance(layer, layers.Dropout):
-            layer.seed_generator.state.assign(np.random.SeedSequence((seed, number)).generate_state(2, np.uint32))
 
 
 @contextmanager

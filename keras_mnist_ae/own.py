@@ -31,9 +31,7 @@ WHOLE = ("images", "labels")
 
 def is_path(name: str) -> bool:
     """Whether a dataset's name is that of a folder or file: it has a separator, or a suffix that is read here."""
-    return (
-        ("/" in name.removeprefix("tfds:") and not name.startswith("tfds:")) or name.endswith((".npz", ".npy", "\\")) or name in (".", "..")
-    )
+    return ("/" in name.removeprefix("tfds:") and not name.startswith("tfds:")) or name.endswith((".npz", ".npy")) or name in (".", "..")
 
 
 def sources(path: Path) -> list[Path]:

@@ -69,6 +69,16 @@ def whole(tmp_path_factory):
     return cache(lambda variant: train(variant, runs_dir=folder, name=variant, **SETTINGS))
 
 
+def test_dropout_noise_samples_and_schedule_go_on_where_they_were(tmp_path, crash, monkeypatch):
+    chance = {"dropout": 0.2, "noise": "gaussian:0.2", "batch_norm": True, "kl_warm_up": 0.5, "warm_up": 0.1}
+    never = train("vae-mlp", runs_dir=tmp_path, name="never", batch_size=32, **SETTINGS, **chance)
+    run = resume(crashed(tmp_path, crash, 15, monkeypatch, variant="vae-mlp", batch_size=32, **chance))
+    assert all(np.array_equal(a, b) for a, b in zip(weights(run), weights(never), strict=True))
+    for column in ("loss", "val_loss", "kl", "val_reconstruction"):
+        assert run.history[column] == never.history[column]
+    assert run.metrics == never.metrics
+
+
 @pytest.mark.parametrize(
     ("variant", "batches"),  # stopped before the first checkpoint, at one, after one, at an epoch's end, in the next, at the very end
     [*(("mlp", batches) for batches in (3, 4, 6, 10, 11, 15, 30)), ("conv-unpool", 6)],

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch_modules import with_weights_of
 
-from keras_mnist_ae import build, datasets, torch_step
+from keras_mnist_ae import build, datasets, options, torch_step
 from keras_mnist_ae.images import to_float
 from keras_mnist_ae.variants import VARIANTS
 
@@ -123,6 +123,21 @@ def test_every_variant_learns_as_in_stock_keras(name, monkeypatch):
     ours, stock = compiled(name), compiled(name)
     np.testing.assert_allclose(fit(ours)["loss"], stock_fit(monkeypatch, stock)["loss"], rtol=1e-4)
     assert apart(ours, stock) < (0.1 if VARIANTS[name].switches else 2e-3)
+
+
+@pytest.mark.parametrize("name", ["conv-avgpool", "mlp"])
+def test_dropout_and_batch_norm_are_those_of_stock_keras(name, monkeypatch):
+    """The same masks, since they are drawn by Keras' own layers; and new ones at each step."""
+    models = []
+    for _ in range(2):
+        models.append(build(options.dropout(options.batch_norm(VARIANTS[name]), 0.3), seed=1))
+        models[-1].compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")
+    ours, stock = models
+    found = [fit(ours)["loss"][0] for _ in range(2)]
+    expected = [stock_fit(monkeypatch, stock)["loss"][0], fit(stock)["loss"][0]]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert found[0] != found[1], "nothing was learnt: only the masks differ"
+    assert ours.evaluate(IMAGES, IMAGES, verbose=0) == pytest.approx(stock.evaluate(IMAGES, IMAGES, verbose=0), rel=1e-5)
 
 
 def test_losses_metrics_evaluation_and_weights_of_samples_are_those_of_stock_keras(monkeypatch):
