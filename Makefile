@@ -15,7 +15,7 @@ test: .venv/installed-dev
 	$(MAKE) --jobs=2 --output-sync=target --keep-going $(BACKENDS:%=test-%)
 
 # One process per backend, one thread each: two run side by side. What no backend has a part in runs beside torch only.
-ONCE := architecture config datasets files hostile inference latent package properties runs
+ONCE := architecture bytes config datasets files generation hostile inference latent own package precision properties runs runtime
 test-tensorflow test-jax: SKIP = $(ONCE:%=--ignore=tests/test_%.py)
 $(BACKENDS:%=test-%): test-%: .venv/installed-dev
 	KERAS_BACKEND=$* OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(SKIP)
@@ -39,6 +39,14 @@ results: .venv/installed-dev
 	for variant in $(VARIANTS); do \
 	    rate=$$([ $$variant = conv-k15 ] && echo "--learning-rate 0.003"); \
 	    $(BIN)/kae train $$variant --dataset digits --epochs 40 $$rate --runs-dir runs/results --name digits-$$variant || exit; done
+	$(BIN)/kae train conv-best --runs-dir runs/results --name conv-best
+	$(BIN)/kae train conv-best --latent-dim 32 --runs-dir runs/results --name conv-best-32
+	$(BIN)/kae train conv-best --noise gaussian:0.3 --runs-dir runs/results --name conv-best-noise
+	$(BIN)/kae train vae-conv --runs-dir runs/results --name vae-conv
+	for run in conv-best conv-best-32 conv-best-noise; do $(BIN)/kae evaluate $$run --runs-dir runs/results || exit; done
+	$(BIN)/kae evaluate vae-conv --importance-samples 50 --runs-dir runs/results
+	for variant in $(VARIANTS); do for recipe in fast best; do \
+	    $(BIN)/kae train $$variant --recipe $$recipe --runs-dir runs/results --name $$variant-$$recipe || exit; done; done
 	for run in $(VARIANTS) $(VARIANTS:%=digits-%); do for command in evaluate latent generate; do \
 	    $(BIN)/kae $$command $$run --runs-dir runs/results || exit; done; done
 	$(BIN)/kae figures conv-avgpool --runs-dir runs/results
@@ -48,6 +56,8 @@ results: .venv/installed-dev
 	    $(BIN)/kae export onnx $$variant --precision $$precision --runs-dir runs/results --json >> docs/exports.jsonl || exit; done; done
 	$(BIN)/kae bench infer --json | $(BIN)/python -m json.tool > docs/infer.json
 	$(BIN)/kae bench train --json | $(BIN)/python -m json.tool > docs/train.json
+	$(BIN)/kae bench train conv-avgpool --until 0.0079 --json | $(BIN)/python -m json.tool > docs/until.json
+	$(BIN)/kae bench startup --json | $(BIN)/python -m json.tool > docs/startup.json
 	cd runs/results/conv-avgpool/figures && cp reconstructions.png classes.png map.png samples.png $(CURDIR)/docs/images/
 	$(MAKE) docs
 

@@ -34,7 +34,7 @@ from keras_mnist_ae.model import load
 from keras_mnist_ae.variants import VARIANTS
 
 ALL = sorted(VARIANTS)
-SHAPES = int(os.environ.get("KAE_SHAPES", "4"))  # by hand: KAE_SHAPES=60
+SHAPES = int(os.environ.get("KAE_SHAPES", "2"))  # by hand: KAE_SHAPES=60
 
 
 def read(tmp_path, text):
