@@ -6,7 +6,7 @@ recipe that trains them. Shapes are channels x height x width, or (d,) for a vec
 
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, fields
-from math import isfinite, prod
+from math import inf, isfinite, prod
 from re import fullmatch
 from typing import Literal, NamedTuple, get_args
 
@@ -297,8 +297,9 @@ class Stack:
             match layer:
                 case Branch(name=name):
                     branches[name] = shape
-                case Add(name=name) if branches.pop(name, None) != shape:
-                    raise UsageError(f"{row}: is given {text(shape)}, but no open Branch {name.upper()} before it has that shape")
+                case Add(name=name) if (branch := branches.pop(name, None)) != shape:
+                    other = f"Branch {name.upper()} had {text(branch)}" if branch else f"no Branch {name.upper()} is open before it"
+                    raise UsageError(f"{row}: is given {text(shape)}, but {other}")
                 case Gaussian() if number < len(self.rows):
                     raise UsageError(f"{row}: only the last row of an encoder gives mean and variance")
             if output != claim:
@@ -371,6 +372,17 @@ class Recipe:
     beta_2: float = 0.999
     warm_up: float = 0.0
 
+    def __post_init__(self) -> None:
+        for name, value, good in (
+            ("epochs", self.epochs, self.epochs >= 1),
+            ("batch_size", self.batch_size, self.batch_size >= 1),
+            ("learning_rate", self.learning_rate, 0 < self.learning_rate < inf),
+            ("beta_2", self.beta_2, 0 <= self.beta_2 < 1),
+            ("warm_up", self.warm_up, 0 <= self.warm_up < 1),
+        ):
+            if not good:
+                raise UsageError(f"recipe: {name} is {value}, out of its range")
+
     def __str__(self) -> str:
         rate = f"{self.learning_rate:g}" if not self.warm_up else f"0 to {self.learning_rate:g} to 0 (warm-up {self.warm_up:.0%})"
         return f"{self.epochs} epochs, batch {self.batch_size}, Adam at {rate}, beta 0.9 and {self.beta_2:g}, mean squared error"
@@ -404,6 +416,9 @@ class Variant:
         ):
             if given != wanted:
                 raise UsageError(f"{self.name}: the {what} {text(given)}, but the encoder has {text(wanted)} there")
+        for part, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
+            if not stack.parameters:
+                raise UsageError(f"{self.name}: the {part} has no layer with weights: there is nothing to train")
         if any(isinstance(layer, Gaussian) for layer in self.decoder.layers):
             raise UsageError(f"{self.name}: only an encoder ends in mean and variance")
         if len(self.encoder.output) != 1:

@@ -82,6 +82,10 @@ class TrainConfig:
         _number("beta", self.beta, "from 0 up", lambda beta: 0 <= beta < math.inf)
         _number("kl_warm_up", self.kl_warm_up, "from 0 to 1: a part of all steps", lambda part: 0 <= part <= 1)
         _one_of("likelihood", self.likelihood, LIKELIHOODS)
+        if not (self.table or find(self.variant)).variational:
+            for setting, default in (("beta", 1.0), ("kl_warm_up", 0.0), ("likelihood", "bernoulli")):
+                if getattr(self, setting) != default:
+                    raise UsageError(f"{setting} is for variational variants, such as vae-conv; {self.variant} is none")
         if self.resize is not None:
             size_of(self.resize)
         _one_of("backend", self.backend, backend.BACKENDS)

@@ -92,6 +92,8 @@ def _named(name: str, data_dir: Path | None, download: bool) -> Dataset:
         return _load_tfds(name, match[1], _existing_folder(data_dir), download)
     near = get_close_matches(name.lower(), [*IDX_SETS, "digits"], n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
+    if Path(name).exists():
+        hint = f" There is a {'folder' if Path(name).is_dir() else 'file'} of that name: give ./{name}"
     raise UsageError(f"unknown dataset {name!r}.{hint}\nThere are {', '.join(IDX_SETS)}, digits, {OTHER_NAMES}, and paths of your own.")
 
 

@@ -29,7 +29,8 @@ def evaluate(data: Dataset, split: str, reconstruct: Reconstruct, variant: Varia
     `mse`, `mae`, `psnr` (dB) and `ssim` are means over the images; `rmse` and `psnr_of_mean_mse` are made of the mean of all squared
     errors. `intervals` holds a 95 % bootstrap interval of each, `per_class` the same numbers by class, `worst` the images with the
     largest errors, `compression` the size of the code. `pca_mse` and `mean_image_mse` are the errors of a PCA and of the mean image, both
-    fitted on the training images; `pca_components` is as many as the code has numbers, fewer where those images vary in fewer directions.
+    fitted on the training images; `pca_components` is as many as the code has numbers, fewer where those images vary in fewer directions;
+    `pca_images` of them were taken for the PCA.
     """
     chosen: Split = getattr(data, split)
     per_image = measure(chosen.images, reconstruct, advance)
@@ -42,6 +43,7 @@ def evaluate(data: Dataset, split: str, reconstruct: Reconstruct, variant: Varia
         "worst": _worst(per_image, chosen.labels, data.classes),
         "compression": compression(variant),
         "pca_components": linear.components.shape[1],
+        "pca_images": linear.fitted,
         "pca_mse": float(squared_errors(chosen.images, linear.reconstruct).mean()),
         "mean_image_mse": float(squared_errors(chosen.images, lambda images: np.broadcast_to(mean, images.shape)).mean()),
     }

@@ -78,7 +78,7 @@ def strips(rows: Sequence[tuple[str, np.ndarray]], heads: Sequence[str] = (), ti
 
 @styled
 def losses(curves: dict[str, Sequence[float]], ylabel: str = "MSE per pixel, [0, 1]") -> "Figure":
-    """Named curves over the epochs, on a logarithmic axis."""
+    """Named curves over the epochs, on a logarithmic axis where they are above 0."""
     figure, axes = _axes(WIDTH, 3.2)
     _curves(axes, curves, ylabel)
     return figure
@@ -159,15 +159,23 @@ def _axes(width: float, height: float) -> "tuple[Figure, Axes]":
 
 
 def _curves(axes: "Axes", curves: dict[str, Sequence[float]], ylabel: str) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
     for number, (name, values) in enumerate(curves.items()):
         marker = MARKERS[number % 10] if len(values) <= 50 else ""
         axes.plot(range(1, len(values) + 1), values, label=name, color=COLOURS[number % 10], marker=marker, markersize=4)
-    axes.set(xlabel="epoch", ylabel=ylabel, yscale="log", xlim=(0.5, None))
+    axes.set(xlabel="epoch", ylabel=ylabel, xlim=(0.5, None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     shown = [value for values in curves.values() for value in values]
+    if min(shown, default=0) > 0:
+        axes.set_yscale("log")
+        _plain_ticks(axes, shown)
+    axes.legend()
+
+
+def _plain_ticks(axes: "Axes", shown: list[float]) -> None:
+    from matplotlib.ticker import FuncFormatter
+
     if max(shown) < 300 * min(shown):  # 0.01 rather than a power of ten, while there is room
         for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
             formatter(FuncFormatter(lambda value, _: f"{value:.2g}" if f"{value:.0e}"[0] in "1235" else ""))
-    axes.legend()

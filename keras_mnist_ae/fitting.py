@@ -41,7 +41,8 @@ class EpochReport(keras.callbacks.Callback):
     def __init__(self, run: Run, config: TrainConfig, history: History, seconds: float, skipped: int) -> None:
         super().__init__()
         self.total = config.epochs
-        self.seen = "validation" if config.validation else "test"
+        self.seen = ("noisy " if config.noise else "") + ("validation" if config.validation else "test")
+        self._rate = config.learning_rate
         self.history = history
         self.skipped = skipped
         self._run = run
@@ -80,7 +81,7 @@ class EpochReport(keras.callbacks.Callback):
         click.echo(f"{where}   {_told('train', row, '')}   {_told(self.seen, row, 'val_')}   {row['seconds']:.1f} s", err=True)
 
     def _diverged(self, loss: float, where: str) -> DivergedError:
-        rate = float(self.model.optimizer.learning_rate)
+        rate = self._rate
         return DivergedError(
             f"training diverged: the loss is {loss} in {where}, at a learning rate of {rate:g}.\n"
             f"Try a lower one: --learning-rate {rate / 10:g}"

@@ -80,7 +80,12 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
     codec = of_model(run.model)
     tell("losses")
     seen = "validation" if run.config.validation else "test"
-    yield "losses", figures.losses({"training": run.history["loss"], seen: run.history["val_loss"]})
+    if run.variant.variational:
+        parts = {"training, reconstruction": "reconstruction", "training, KL": "kl"}
+        parts |= {f"{seen}, reconstruction": "val_reconstruction", f"{seen}, KL": "val_kl"}
+        yield "losses", figures.losses({name: run.history[column] for name, column in parts.items()}, "nats per image")
+    else:
+        yield "losses", figures.losses({"training": run.history["loss"], seen: run.history["val_loss"]})
     tell("reconstructions")
     shown = to_float(data.test.images[:SHOWN])
     before = of_model(build(run.variant, run.config.seed)).reconstruct(shown)

@@ -15,7 +15,8 @@ def header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     except Exception as error:  # numpy parses it as Python, and raises whatever Python's tokenizer and parser do
         raise ValueError(f"its header is no array's: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from error
     if dtype.hasobject or (fortran and len(shape) > 1) or any(size < 0 for size in shape):
-        raise ValueError(f"an array of shape {shape} and type {dtype}{', columns first' if fortran else ''}; give numbers, rows first")
+        how = ", columns first (numpy.ascontiguousarray turns it)" if fortran else ""
+        raise ValueError(f"an array of shape {shape} and type {dtype}{how}; give numbers, rows first")
     return shape, dtype
 
 

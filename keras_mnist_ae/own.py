@@ -37,6 +37,8 @@ def is_path(name: str) -> bool:
 def sources(path: Path) -> list[Path]:
     """The files that a dataset comes from. Raises `DataError` when there are none."""
     if path.is_file():
+        if path.suffix not in (".npz", ".npy"):
+            raise DataError(f"{path} is no folder of pictures, no .npz and no .npy file.")
         return [path]
     if not path.is_dir():
         raise DataError(
@@ -135,6 +137,8 @@ def _array_file(path: Path, fit: Fit | None) -> Found:
                         raise ValueError(f"{train} has images of {first.shape[1:]}, {test} of {second.shape[1:]}")
                     both = [_matched(each, array) for each, array in given]
                     if any(each is None for each in both):
+                        if any(each is not None for each in both):
+                            print(f"kae: {path}: only one of {train_labels}, {test_labels} is there: no labels are used", file=sys.stderr)
                         both = [None, None]
                     return (first, both[0], second, both[1]), _classes(*both)
             name = WHOLE[0] if WHOLE[0] in names else next(iter(names)) if len(names) == 1 else None
@@ -232,7 +236,7 @@ def _parted(count: int, path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64
 def _filled(shape: tuple[int, ...], images: Iterator[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """An array of that shape, in a file without a name."""
     if prod(shape) == 0:
-        raise DataError("there are no images")
+        raise ValueError("it holds no images")
     with tempfile.TemporaryFile() as file:
         array = np.memmap(file, np.uint8, "w+", shape=shape)
         for at, image in enumerate(images):

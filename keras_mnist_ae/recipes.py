@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from .architecture import Recipe, Variant
 from .errors import UsageError
+from .variants import VARIANTS
 
 RECIPES = ("reference", "fast", "best")
 
@@ -34,7 +35,7 @@ def find(variant: Variant, recipe: str) -> Recipe:
     if recipe == "reference":
         return own
     named = FAST if recipe == "fast" else BEST
-    if variant.name in named:
+    if variant.name in named and variant == VARIANTS[variant.name]:
         return named[variant.name]
     epochs = own.epochs if recipe == "best" else max(1, own.epochs // 4)
     return replace(own, epochs=epochs, beta_2=min(own.beta_2, 0.99), warm_up=own.warm_up or 0.1)

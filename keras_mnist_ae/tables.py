@@ -99,6 +99,8 @@ def _layer(where: str, row: Any) -> tuple[Layer, Shape | None]:
         kind = row.get("layer") if isinstance(row, dict) else row
         near = get_close_matches(str(kind), KINDS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
+        if isinstance(row, str) and near:
+            hint = f'; write {{ layer = "{near[0]}", ... }}'
         raise UsageError(f"{where}: unknown layer {str(kind)[:60]!r}{hint}\nThe layers: {', '.join(KINDS)}.")
     kind = KINDS[str(row["layer"])]
     settings = {key: value for key, value in row.items() if key not in ("layer", "shape")}

@@ -135,7 +135,9 @@ def load_data(config: TrainConfig) -> datasets.Dataset:
     data = dataclasses.replace(data, train=datasets.Split(images, None if labels is None else labels[: config.limit]))
     if config.batch_size > len(images) - config.validation:
         kept = f" without the {config.validation} kept for validation" if config.validation else ""
-        raise UsageError(f"batch_size is {config.batch_size}, more than the {len(images) - config.validation} training images{kept}")
+        left = len(images) - config.validation
+        remedy = f"Give --batch-size {left} or less." if left > 0 else "Keep fewer of them out: --validation."
+        raise UsageError(f"batch_size is {config.batch_size}, more than the {max(left, 0)} training images{kept}.\n{remedy}")
     return data
 
 

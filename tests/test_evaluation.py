@@ -157,3 +157,17 @@ def test_pca_on_mnist_gives_the_golden_values(components):
     ours = pca.fit(data.train.images, components)
     for images, expected in zip((data.train.images, data.test.images), GOLDEN_PCA[components], strict=True):
         assert evaluation.squared_errors(images, ours.reconstruct).mean() == pytest.approx(expected, abs=1e-5)
+
+
+def test_pca_of_many_pixels_is_that_of_the_covariance(monkeypatch):
+    """By way of the images' products with each other, where the covariance would be too large."""
+    images = datasets.load("digits").train.images[:300]
+    exact = pca.fit(images, 12)
+    monkeypatch.setattr(pca, "WIDEST", 100)
+    other = pca.fit(images, 12)
+    assert (exact.fitted, other.fitted) == (300, 300)
+    np.testing.assert_allclose(other.components.T @ other.components, np.eye(12), atol=1e-9)
+    np.testing.assert_allclose(other.reconstruct(images / 255), exact.reconstruct(images / 255), atol=2e-4)
+    monkeypatch.setattr(pca, "LARGEST", 784 * 50)
+    assert pca.fit(images, 12).fitted == 50
+    assert pca.fit(images, 80).components.shape[1] == 80, "it needs more images than components"

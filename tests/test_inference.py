@@ -16,6 +16,7 @@ from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.export import inference, weights
 from keras_mnist_ae.export.onnx import emit
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
+from keras_mnist_ae.resize import Fit
 
 IMAGES = datasets.load("digits").test.images[:300]  # more than a chunk
 
@@ -86,6 +87,25 @@ def test_pictures_in_and_out(mlp, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "one.npy"), OnnxAutoencoder(mlp).encode(IMAGES[3:4]), atol=1e-5)
 
 
+def test_pictures_become_what_training_makes_of_them(mlp, tmp_path):
+    """The same codes, whatever the file: transparent, of 16 bits, a palette; and of another size where the run was resized."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGBA", (28, 28), (0, 0, 0, 0)).save(folder / "a.png")
+    Image.fromarray(np.full((28, 28), 60 * 257, np.uint16)).save(folder / "b.png")
+    Image.new("L", (28, 28), 9).convert("P").save(folder / "c.png")
+    Image.new("L", (28, 28), 100).save(folder / "d.jpg")
+    trained = datasets.load(str(folder), fit=Fit(28, 28, 1))
+    assert run("encode", mlp, folder, "-o", tmp_path / "codes.npy").exit_code == 0
+    theirs = OnnxAutoencoder(mlp).encode(np.concatenate([trained.train.images, trained.test.images]))
+    codes = [np.sort(array[:, 0]) for array in (np.load(tmp_path / "codes.npy"), theirs)]
+    np.testing.assert_allclose(*codes, atol=1e-5)
+    Image.new("L", (56, 60), 100).save(folder / "d.jpg")
+    refused = run("encode", mlp, folder, "-o", tmp_path / "codes.npy")
+    assert refused.exit_code == 4
+    assert "d.jpg is 56x60 pixels; expected 28x28" in refused.stderr
+
+
 def test_nothing_in_gives_nothing_out(mlp, tmp_path):
     np.save(tmp_path / "none.npy", IMAGES[:0])
     assert run("encode", mlp, tmp_path / "none.npy", "-o", tmp_path / "codes.npy").exit_code == 0
@@ -116,7 +136,7 @@ def npy(array, **replaced):
     ("job", "name", "content", "code", "message"),
     [
         ("encode", "missing.npy", None, 4, "missing.npy cannot be read"),
-        ("encode", "images.jpg", b"", 2, "cannot read .jpg; give .npy, .npz, .png"),
+        ("encode", "images.gif", b"", 2, "cannot read .gif; give .npy, .npz, .png"),
         ("encode", "images.npy", b"nothing", 4, "images.npy cannot be read"),
         ("encode", "images.npy", npy(IMAGES)[:-1000], 4, "from row 256 of 300: it is truncated: 33,496 of 34,496 bytes"),
         ("encode", "images.npy", npy(IMAGES[:, :20]), 4, "image has shape"),

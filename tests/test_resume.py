@@ -153,6 +153,11 @@ def test_checkpoints_of_the_state_only_while_it_is_finite(tmp_path):
     assert state is None or all(np.isfinite(array).all() for array in state.arrays)
 
 
+def test_divergence_under_a_schedule_tells_the_rate_that_was_asked_for(tmp_path):
+    with pytest.raises(DivergedError, match=r"at a learning rate of 1e\+30"):
+        train("conv-k15", runs_dir=tmp_path, **{**SETTINGS, "learning_rate": 1e30, "warm_up": 0.5})
+
+
 @pytest.mark.parametrize("every", ["0", "-3", "2.5", "s", "1h", ""])
 def test_checkpoint_interval_that_cannot_be_used(tmp_path, every):
     done = run("train", "mlp", "--dataset", "digits", "--checkpoint-every", every, "--runs-dir", tmp_path)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mnist_ae import build, options, tables
+from keras_mnist_ae import build, options, recipes, tables
 from keras_mnist_ae.architecture import (
     Add,
     Branch,
@@ -99,6 +99,19 @@ def test_table_that_cannot_be_used(tmp_path, old, new, message):
     assert "my.toml" in str(caught.value)
 
 
+def test_table_without_weights_has_nothing_to_train(tmp_path):
+    rows = 'image = [1, 4, 4]\nencoder = [ { layer = "Flatten" } ]\n'
+    with pytest.raises(UsageError, match="the encoder has no layer with weights"):
+        read(tmp_path, rows + 'decoder = [ { layer = "Unflatten", channels = 1, height = 4, width = 4 } ]')
+
+
+def test_recipes_of_a_named_variant_are_not_those_of_a_table_of_its_name():
+    own = options.latent_size(VARIANTS["mlp"], 5)
+    assert recipes.find(VARIANTS["mlp"], "best") == recipes.BEST["mlp"]
+    assert recipes.find(own, "best") != recipes.BEST["mlp"]
+    assert recipes.find(own, "fast").epochs == own.recipe.epochs // 4
+
+
 def test_recipe_of_a_table_is_checked_with_the_other_settings(tmp_path):
     from keras_mnist_ae.config import configure
 
@@ -110,8 +123,8 @@ def test_recipe_of_a_table_is_checked_with_the_other_settings(tmp_path):
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ((Branch("a"), Flatten(), Add("a")), "is given 4, but no open Branch A before it has that shape"),
-        ((Add("a"),), "no open Branch A"),
+        ((Branch("a"), Flatten(), Add("a")), "is given 4, but Branch A had 1x2x2"),
+        ((Add("a"),), "no Branch A is open before it"),
         ((Branch("a"), Flatten()), "Branch A has no Add"),
         ((Flatten(), Gaussian(4, 2), Dense(2, 2)), "only the last row of an encoder"),
         ((Flatten(), Dropout(1.0)), "rate is 1.0"),

@@ -16,7 +16,8 @@ from .options import as_json, echo_json
 def infer(job: str, folder: Path, source: Path, output: Path, as_json: bool) -> None:
     """Encode, decode or reconstruct INPUT with the exported graphs in DIR (a run's onnx folder).
 
-    INPUT is a .npy or .npz file, a .png picture or a folder of pictures. It is read in chunks: it may be larger than the memory.
+    INPUT is a .npy or .npz file, a .png or .jpg picture or a folder of them, which become what training makes of pictures. It is read in
+    chunks: it may be larger than the memory.
     """
     from ..export.inference import infer
 

@@ -1,6 +1,6 @@
 """kae runs: all runs side by side."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,10 @@ def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
 
     told = [{**facts(run), "settings": dict(settings(run))} for run in found]
     metrics = [run.metrics for run in found]  # refuses a run that was not finished
-    figure = figures.comparison({run.name: run.history["val_loss"] for run in found}, [(of["test_mse"], _span(of)) for of in metrics])
+    curves: dict[str, Sequence[float]] = {
+        run.name: [] if run.variant.variational else run.history["val_loss"] for run in found
+    }  # nats are on another scale
+    figure = figures.comparison(curves, [(of["test_mse"], _span(of)) for of in metrics])
     path = runs_dir / "compare.png"
     figures.save(figure, path)
     if as_json:

@@ -16,19 +16,21 @@ from numpy.typing import NDArray
 from .. import npy
 from ..errors import DataError, KaeError, UsageError
 from ..files import replacing
-from .runtime import OnnxAutoencoder
+from ..resize import Fit, fitted, pixels, upright
+from .runtime import Info, OnnxAutoencoder
 
 CHUNK = 256  # images or codes at a time
 LARGEST = 2**28  # bytes of a chunk
-PICTURES = {".png"}
+PICTURES = {".png", ".jpg", ".jpeg"}
+FORMATS = ["PNG", "JPEG"]
 Arrays = dict[str, NDArray[Any]]
 
 
 def infer(job: str, folder: Path, source: Path, target: Path) -> int:
     """Run `job` ("encode", "decode" or "reconstruct") of the graphs in `folder` over `source` into `target`; give the number of items.
 
-    `source` is a .npy file, a .npz file (whose arrays are named as the graphs' inputs, or the only one), a .png picture or a folder of
-    them. `target` is a .npy file; a .npz file, needed where encoding gives switches too; or, for images, a new folder of .png pictures,
+    `source` is a .npy file, a .npz file (whose arrays are named as the graphs' inputs, or the only one), a .png or .jpg picture or a folder
+    of them. `target` is a .npy file; a .npz file, needed where encoding gives switches too; or, for images, a new folder of .png pictures,
     which bear the names of those that were read, else numbers. Raises `UsageError` for another kind of file, `DataError` for content that
     does not fit, `CorruptFileError`, and `WriteError`.
     """
@@ -37,7 +39,7 @@ def infer(job: str, folder: Path, source: Path, target: Path) -> int:
     names = ["latent", *model.info.switches] if job == "encode" else ["reconstruction"]
     pictures = _paths(source)
     count = 0
-    with _reading(source, pictures, ports, model.info.image) as (total, chunks), _writing(target, names, total, pictures) as write:
+    with _reading(source, pictures, ports, model.info) as (total, chunks), _writing(target, names, total, pictures) as write:
         for chunk in chunks:
             given: Any = [chunk[port] for port in ports] if len(ports) > 1 else chunk[ports[0]]
             result = getattr(model, job)(given)
@@ -50,20 +52,28 @@ def infer(job: str, folder: Path, source: Path, target: Path) -> int:
 def _paths(source: Path) -> list[Path] | None:
     """The pictures in a folder, by name, or the one; None for a file of arrays."""
     if source.is_dir():
-        return sorted(path for path in source.iterdir() if path.suffix in PICTURES)
-    return [source] if source.suffix in PICTURES else None
+        return sorted(path for path in source.iterdir() if path.suffix.lower() in PICTURES)
+    return [source] if source.suffix.lower() in PICTURES else None
 
 
 @contextmanager
-def _reading(source: Path, pictures: list[Path] | None, ports: list[str], image: tuple[int, ...]) -> Iterator[tuple[int, Iterator[Arrays]]]:
+def _reading(source: Path, pictures: list[Path] | None, ports: list[str], info: Info) -> Iterator[tuple[int, Iterator[Arrays]]]:
     """How many items there are, and their chunks by the name of the input."""
     with ExitStack() as stack:
         if pictures is not None:
             if not pictures or ports != ["image"]:
                 raise DataError(
-                    f"{source} has no .png pictures." if not pictures else "codes cannot be read from pictures; give .npy or .npz."
+                    f"{source} has no .png or .jpg pictures in it."
+                    if not pictures
+                    else "codes cannot be read from pictures; give .npy or .npz."
                 )
-            yield len(pictures), ({"image": _pictures(pictures[at : at + CHUNK], image)} for at in range(0, len(pictures), CHUNK))
+            yield (
+                len(pictures),
+                (
+                    {"image": _pictures(pictures[at : at + CHUNK], info.image, "resize" in info.metadata)}
+                    for at in range(0, len(pictures), CHUNK)
+                ),
+            )
             return
         try:
             streams = _streams(source, ports, stack)
@@ -94,7 +104,9 @@ def _streams(source: Path, ports: list[str], stack: ExitStack) -> dict[str, IO[b
         case ".npy":
             raise UsageError(f"this decoder takes {', '.join(ports)}: give a .npz file with these arrays, as `kae infer encode` writes it.")
         case other:
-            raise UsageError(f"{source}: cannot read {other or 'files without suffix'}; give .npy, .npz, .png or a folder of .png files.")
+            raise UsageError(
+                f"{source}: cannot read {other or 'files without suffix'}; give .npy, .npz, .png, .jpg or a folder of pictures."
+            )
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -113,22 +125,23 @@ def _rows(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], at: i
         raise DataError(f"{source}, from row {at} of {shape[0]}: {error}") from error
 
 
-def _pictures(paths: list[Path], image: tuple[int, ...]) -> NDArray[np.uint8]:
+def _pictures(paths: list[Path], image: tuple[int, ...], resized: bool) -> NDArray[np.uint8]:
+    """Made what training makes of pictures; to another size only where it did that too."""
     from PIL import Image
 
-    modes = {1: "L", 3: "RGB", 4: "RGBA"}
+    height, width, channels = image
     found = []
     for path in paths:
         try:
-            with Image.open(path, formats=["PNG"]) as picture:
-                height, width, channels = image
-                if picture.size != (width, height):
-                    raise DataError(f"{path} is {picture.width}x{picture.height} pixels; expected {width}x{height}")
-                if picture.mode.startswith(("I", "F")):
-                    raise DataError(f"{path} has more than 8 bits per pixel ({picture.mode}); convert it to 8 bits")
-                found.append(np.asarray(picture.convert(modes[channels])).reshape(image))
-        except (OSError, Image.DecompressionBombError) as error:
+            with Image.open(path, formats=FORMATS) as picture:
+                if picture.mode == "F":
+                    raise DataError(f"{path} holds floating point numbers; convert it to 8 bits")
+                ready = upright(picture, channels)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise DataError(f"{path} cannot be read: {error}") from error
+        if not resized and ready.size != (width, height):
+            raise DataError(f"{path} is {ready.width}x{ready.height} pixels; expected {width}x{height}")
+        found.append(pixels(fitted(ready, Fit(height, width))))
     return np.stack(found)
 
 
