@@ -178,4 +178,4 @@ def _plain_ticks(axes: "Axes", shown: list[float]) -> None:
 
     if max(shown) < 300 * min(shown):  # 0.01 rather than a power of ten, while there is room
         for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            formatter(FuncFormatter(lambda value, _: f"{value:.2g}" if f"{value:.0e}"[0] in "1235" else ""))
+            formatter(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "1235" else ""))
