@@ -133,7 +133,9 @@ class Fast:
         if any(gradient is None for gradient in gradients):
             optimizer.apply(gradients, self.variables)
             return
-        optimizer._parallel_update_step(gradients, self.variables, optimizer._get_current_learning_rate())
+        at = getattr(optimizer._learning_rate, "at", None)  # a schedule of ours
+        rate = at(int(optimizer._iterations.value)) if at else optimizer._get_current_learning_rate()
+        optimizer._parallel_update_step(gradients, self.variables, rate)
         optimizer._iterations.value.add_(1)
 
     def logs(self, model: Any, x: Any, y: Tensor, y_pred: Any, loss: Tensor) -> Any:

@@ -166,3 +166,16 @@ def test_loading_and_saving_leave_tensorflow_alone(finished):
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_schedule_rises_and_falls_along_lines_and_is_the_same_in_plain_numbers():
+    from keras_mnist_ae.fitting import WarmUpAndDecay
+
+    schedule = WarmUpAndDecay(0.5, 100, 0.1)
+    rates = [schedule.at(step) for step in range(101)]
+    assert rates[0] == pytest.approx(0.05)
+    assert max(rates) == rates[10] == pytest.approx(0.5)
+    assert rates[100] == 0
+    np.testing.assert_allclose(np.diff(rates[10:]), -0.5 / 90, rtol=1e-9)
+    of_ops = [float(schedule(keras.ops.convert_to_tensor(step))) for step in (0, 5, 10, 50, 99, 100)]
+    np.testing.assert_allclose(of_ops, [rates[step] for step in (0, 5, 10, 50, 99, 100)], rtol=1e-5, atol=1e-9)
