@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import asdict
-from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,8 @@ def infer(variants: tuple[str, ...], as_json: bool) -> None:
 
     Of all variants unless some are named. Ratios are medians over rounds in which every graph has its turn.
     """
+    from importlib.metadata import version
+
     from .. import backend
 
     chosen = _chosen(variants)
@@ -121,6 +122,8 @@ def startup(data_dir: Path | None, as_json: bool) -> None:
 
 def _version(package: str) -> str:
     """That of a package which may go by another name, as tensorflow-cpu."""
+    from importlib.metadata import packages_distributions, version
+
     return version(packages_distributions()[package][0])
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from .. import tables
 from ..architecture import Stack, Variant
 from ..variants import VARIANTS, find
 from .options import as_json, echo_json, echo_table
@@ -30,6 +29,8 @@ def models(name: str | None, check: Path | None, toml: bool, as_json: bool) -> N
             rows = [(v.name, str(v.latent), f"{v.parameters:,}", v.summary) for v in chosen]
             echo_table(("variant", "latent", "parameters", ""), rows)
         return
+    from .. import tables
+
     variant = tables.read(check) if check else find(str(name))
     if toml:
         click.echo(tables.to_toml(variant), nl=False)
