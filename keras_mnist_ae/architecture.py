@@ -416,9 +416,6 @@ class Variant:
         ):
             if given != wanted:
                 raise UsageError(f"{self.name}: the {what} {text(given)}, but the encoder has {text(wanted)} there")
-        for part, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
-            if not stack.parameters:
-                raise UsageError(f"{self.name}: the {part} has no layer with weights: there is nothing to train")
         if any(isinstance(layer, Gaussian) for layer in self.decoder.layers):
             raise UsageError(f"{self.name}: only an encoder ends in mean and variance")
         if len(self.encoder.output) != 1:
@@ -445,6 +442,12 @@ class Variant:
     def variational(self) -> bool:
         """Whether the encoder gives mean and logarithm of the variance of a code, not a code alone."""
         return any(isinstance(layer, Gaussian) for layer in self.encoder.layers)
+
+    def check_trainable(self) -> None:
+        """Raise `UsageError` when encoder or decoder has no layer with weights."""
+        for part, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
+            if not stack.parameters:
+                raise UsageError(f"{self.name}: the {part} has no layer with weights: there is nothing to train")
 
     def table(self) -> str:
         """The printed table: a line per row with its output shape and its number of parameters."""

@@ -70,6 +70,8 @@ class TrainConfig:
             find(self.variant)
         elif self.variant != self.table.name:
             raise UsageError(f"variant is {self.variant!r}, but the table's name is {self.table.name!r}; give one of the two")
+        if self.table is not None:
+            self.table.check_trainable()
         if self.latent_dim is not None:
             _integer("latent_dim", self.latent_dim, 1)
             if self.latent_dim > LARGEST:

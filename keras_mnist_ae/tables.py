@@ -53,7 +53,9 @@ def parse(table: dict[str, Any], name: str = "table") -> Variant:
     claimed = table.get("parameters", encoder.parameters + decoder.parameters)
     if type(claimed) is not int:
         raise UsageError(f"parameters is {claimed!r}; give a whole number, or leave it out")
-    return Variant(name, summary, encoder, decoder, claimed, _recipe(table.get("recipe", {})), note)
+    variant = Variant(name, summary, encoder, decoder, claimed, _recipe(table.get("recipe", {})), note)
+    variant.check_trainable()
+    return variant
 
 
 def _recipe(given: Any) -> Recipe:
