@@ -34,6 +34,7 @@ class Batches(DataAdapter):
         self.skipped = skipped
         self._size = batch_size
         self._variable: Any = None  # the order, where TensorFlow reads it
+        self._on_device: Any = None  # the images, where torch has a GPU: put there once, not at each epoch
         self.start(0)
 
     def start(self, epoch: int) -> None:
@@ -76,7 +77,9 @@ class Batches(DataAdapter):
             for pair in self.get_numpy_iterator():
                 yield tree.map_structure(torch.from_numpy, pair)
             return
-        resident = torch.tensor(self.images, device=get_device())
+        if self._on_device is None:
+            self._on_device = torch.tensor(self.images, device=get_device())
+        resident = self._on_device
         for chosen in self._chosen():
             batch = resident[torch.from_numpy(chosen).to(resident.device)].to(torch.float32) / 255
             yield batch, batch

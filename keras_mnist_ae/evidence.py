@@ -1,6 +1,5 @@
 """How likely a variational autoencoder finds images: the evidence lower bound, and the tighter bound of importance sampling."""
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,10 @@ def evidence(
 
     The likelihood "gaussian" has, for each chunk of images, the variance that fits best.
     """
+    from keras import ops
+
+    from .variational import negative_log_likelihood
+
     found: list[Double] = []
     for number, chunk in enumerate(chunks(images, advance)):
         generator = np.random.default_rng((seed, number))
@@ -33,8 +36,8 @@ def evidence(
         for sample in range(len(weights)):
             noise = generator.standard_normal(mean.shape)
             code = mean + np.exp(0.5 * log_variance) * noise
-            decoded = np.asarray(model.decoder.predict_on_batch(code.astype(np.float32)), np.float64)
-            unlikely = negative_log_likelihood(likelihood, chunk, decoded)
+            given, decoded = map(ops.convert_to_tensor, (chunk, model.decoder.predict_on_batch(code.astype(np.float32))))
+            unlikely = np.asarray(ops.convert_to_numpy(negative_log_likelihood(likelihood, given, decoded)), np.float64)
             reconstruction = unlikely if sample == 0 else reconstruction
             # log p(z) - log q(z | x): what the two normal densities have in common goes out
             weights[sample] = -unlikely + 0.5 * (noise**2 + log_variance - code**2).sum(axis=1)
@@ -44,17 +47,3 @@ def evidence(
     reconstructed, kl, bound = (float(part.mean()) for part in np.concatenate(found, axis=1))
     told = {"likelihood": likelihood, "negative_elbo": reconstructed + kl, "reconstruction": reconstructed, "kl": kl}
     return {**told, "samples": samples, "negative_log_likelihood": bound} if samples else told
-
-
-def negative_log_likelihood(likelihood: str, images: Images, means: Double) -> Double:
-    """As in `variational`, in float64."""
-    axes = tuple(range(1, images.ndim))
-    if likelihood == "bernoulli":
-        inside = means.clip(1e-6, 1 - 1e-6)
-        pixels: Double = images * np.log(inside) + (1 - images) * np.log(1 - inside)
-        likely: Double = pixels.sum(axis=axes)
-        return -likely
-    squares: Double = np.square(images - means)
-    variance = max(float(squares.mean()), 1e-8)
-    unlikely: Double = 0.5 * (squares.sum(axis=axes) / variance + math.prod(images.shape[1:]) * math.log(2 * math.pi * variance))
-    return unlikely

@@ -25,11 +25,10 @@ from .runs import Run
 
 History = dict[str, list[float]]
 
-# PyTorch's 1e-8 as Keras counts it: PyTorch adds it after the bias correction of the second moment, Keras before (the paper's "epsilon
-# hat"), so that it is this at the first step. It matters: gradients of a mean over 784 pixels are small, and at 1e-8 conv-k15 never learns.
+# Keras counts it as sqrt(1 - beta_2) times this: PyTorch adds it after the bias correction of the second moment, Keras before (the paper's
+# "epsilon hat"), so that both are the same at the first step. It matters: gradients of a mean over 784 pixels are small, and at 1e-8
+# conv-k15 never learns.
 PYTORCH_EPSILON = 1e-8
-ADAM_EPSILON = PYTORCH_EPSILON * (1 - 0.999) ** 0.5
-
 
 EVERY = "60s"  # between checkpoints
 COST = 0.02  # part of the time that those after each epoch may take

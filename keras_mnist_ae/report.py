@@ -3,7 +3,6 @@
 import base64
 import json
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
@@ -72,10 +71,6 @@ def write(run: Run, silent: str = "") -> None:
         image_shape=f"(n, {height}, {width}, {channels})",
     )
     run.write_report(text)
-
-
-def _embedded(picture: Path) -> str:
-    return base64.b64encode(picture.read_bytes()).decode()
 
 
 def cards(metrics: dict[str, Any]) -> Table:
