@@ -1,4 +1,4 @@
-"""Decoded image sets, kept as .npy files in the user's cache folder and memory-mapped: the second load is instant."""
+"""Decoded image sets, kept as .npy files in the user's cache folder and memory-mapped: the second load only checks their sha256."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from .errors import WriteError
 from .files import replacing, write_text
 from .idx import Arrays
 
-FORMAT = 1  # one higher whenever the same source is to give other arrays
+FORMAT = 2  # one higher whenever the same source is to give other arrays
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
@@ -43,10 +43,12 @@ def from_cache(name: str, origin: Path, sources: list[Path]) -> Decoded | None:
     """None when there is no entry made of just these sources, or when anything is wrong with it."""
     entry = _entry(name, origin)
     with suppress(Exception):  # whatever is wrong with a cache, the source is still there
-        meta = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
-        if sources and meta["sources"] == _stamp(sources):
+        meta, check = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
+        if sources and check == _text_sha256(meta) and meta["sources"] == _stamp(sources):
             train_images, train_labels, test_images, test_labels = (_mapped(entry, part, meta["arrays"]) for part in PARTS)
-            return Decoded((train_images, train_labels, test_images, test_labels), tuple(meta["classes"]), meta["sha256"])
+            arrays = train_images, train_labels, test_images, test_labels
+            if content_sha256(arrays) == meta["sha256"]:
+                return Decoded(arrays, tuple(meta["classes"]), meta["sha256"])
     return None
 
 
@@ -83,7 +85,12 @@ def _to_cache(entry: Path, arrays: Arrays, meta: dict[str, Any]) -> None:
             shapes[part] = [str(array.dtype), *array.shape]
             with replacing(entry / f"{part}.npy") as temporary:
                 np.save(temporary, array, allow_pickle=False)
-    write_text(entry / "meta.json", json.dumps({**meta, "arrays": shapes}))
+    meta = {**meta, "arrays": shapes}
+    write_text(entry / "meta.json", json.dumps([meta, _text_sha256(meta)]))
+
+
+def _text_sha256(meta: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(meta).encode()).hexdigest()
 
 
 def _mapped(entry: Path, part: str, shapes: dict[str, list[Any]]) -> Any:

@@ -1,9 +1,13 @@
 """SIGINT and SIGTERM: an exception that nothing takes for a failure, and a note of it for where an exception is lost."""
 
+import os
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 _received: int | None = None
 _deferred = False
@@ -21,6 +25,7 @@ def install() -> None:
     """Turn the first signal into `Interrupted`; a second one ends the process at once. For a process of ours: `kae`."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _receive)
+    sys.unraisablehook = _unraisable
 
 
 def pending() -> Interrupted | None:
@@ -52,3 +57,13 @@ def _receive(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
     if not _deferred:
         raise Interrupted(number)
+
+
+def _unraisable(lost: Any) -> None:
+    """Python drops, after printing it, what is raised within a destructor or a callback of the garbage collector: then the signal is sent
+    anew, to arrive when that is over."""
+    if not isinstance(lost.exc_value, Interrupted):
+        sys.__unraisablehook__(lost)
+    elif not _deferred and _received is not None:
+        signal.signal(_received, _receive)
+        threading.Timer(0.05, os.kill, (os.getpid(), _received)).start()

@@ -246,6 +246,28 @@ IMAGES: dict[str, Make] = {
     "code for a header": npy("__import__('os').system('true')"),
     "deep header": npy("(" * 30_000),
 }
+IDX: dict[str, Make] = {
+    **{f"truncated to {part} tenths": truncated(part) for part in range(10)},
+    "noise": noise,
+    "pickle": pickled,
+    "giant": lambda content, mark: struct.pack(">IIII", 2051, 2**32 - 1, 2**32 - 1, 2**32 - 1),
+    "negative": lambda content, mark: struct.pack(">Iiii", 2051, -1, -28, -28),
+    "no dimensions": lambda content, mark: struct.pack(">I", 2048),
+    "255 dimensions": lambda content, mark: struct.pack(">I", 2048 + 255) + b"\1" * 1020,
+    "floating point": lambda content, mark: struct.pack(">IIII", 0x0D03, 1, 28, 28) + bytes(28 * 28 * 4),
+    "longer than it says": lambda content, mark: content + bytes(1000),
+}
+TABLE: dict[str, Make] = {
+    **{f"truncated to {part} tenths": truncated(part) for part in range(0, 10, 3)},
+    "noise": noise,
+    "deep": lambda content, mark: b"a = " + DEEP,
+    "giant layer": lambda content, mark: content.replace(b"128", b"999999999999"),
+    "negative size": lambda content, mark: content.replace(b"128", b"-128"),
+    "number of a thousand digits": lambda content, mark: content.replace(b"128", b"1" * 1000),
+    "infinite rate": lambda content, mark: content.replace(b"0.001", b"inf"),
+    "name that is a path": lambda content, mark: content.replace(b'"mlp"', b'"../../mlp"'),
+    "ten thousand rows": lambda content, mark: content + b'[[encoder]]\nlayer = "flatten"\n' * 10_000,
+}
 PNG: dict[str, Make] = {
     "noise": noise,
     "truncated": lambda content, mark: png(28, 28)(content, mark)[:50],

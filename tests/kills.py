@@ -12,7 +12,7 @@ import time
 import zipfile
 from pathlib import Path
 
-KAE = [sys.executable, "-c", "from keras_mnist_ae.cli.main import main; main()"]
+KAE = [sys.executable, "-m", "keras_mnist_ae"]
 TRAIN = ["--dataset", "digits", "--limit", "320", "--epochs", "12", "--checkpoint-every", "3"]
 
 

@@ -17,7 +17,7 @@ from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.runs import Run
 
 BACKEND = keras.backend.backend()
-KAE = [sys.executable, "-c", "from keras_mnist_ae.cli.main import main; main()"]
+KAE = [sys.executable, "-m", "keras_mnist_ae"]
 
 
 def run(*arguments):
@@ -235,7 +235,7 @@ def test_signal_ends_training_with_its_code_and_no_traceback(tmp_path, number, c
 LOSING = """
 import os, signal, sys
 import keras_mnist_ae.cli.{module} as module
-from keras_mnist_ae.cli.main import main
+from keras_mnist_ae.__main__ import main
 
 def lose(*arguments):
     try:
@@ -261,6 +261,27 @@ def test_signal_is_not_lost_where_its_exception_is_wrapped_or_swallowed(then, na
     )
     assert done.returncode == code
     assert done.stderr.splitlines()[-1] in ("kae: interrupted", "kae: terminated")
+
+
+def test_signal_within_a_destructor_ends_what_follows_it():
+    code = """
+import os, signal, time
+from keras_mnist_ae import interruption
+interruption.install()
+
+class Late:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.pause()
+
+try:
+    Late()
+    time.sleep(30)
+except interruption.Interrupted as error:
+    print(error, end="")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
+    assert (done.stdout, done.stderr, done.returncode) == ("terminated", "", 0)
 
 
 def test_second_signal_ends_at_once():

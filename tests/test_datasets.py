@@ -1,10 +1,13 @@
 """Datasets: what is read, from which source, and what is said when it cannot be."""
 
+import errno
 import gzip
 import hashlib
 import io
 import os
+import random
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -20,6 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from faults import Failing
 from PIL import Image
 
 from keras_mnist_ae import datasets
@@ -296,6 +300,35 @@ def test_a_broken_cache_is_made_anew(tiny: Tiny, tmp_path: Path, damage: Any) ->
     second = tiny.load()
     assert isinstance(second.train.images, np.memmap)
     tiny.check(second)
+
+
+def test_a_flipped_bit_in_the_cache_is_found(tiny: Tiny, tmp_path: Path) -> None:
+    tiny.write_all()
+    tiny.load()
+    cache = next((tmp_path / "cache/keras_mnist_ae/arrays").iterdir())
+    files = sorted(cache.iterdir())
+    assert len(files) == 5
+    chance = random.Random(0)
+    for number in range(100):
+        path = files[number % 5]
+        content = bytearray(path.read_bytes())
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(content)
+        tiny.check(tiny.load())
+
+
+def test_a_failure_at_each_step_of_caching_costs_the_cache_alone(tiny: Tiny, tmp_path: Path) -> None:
+    tiny.write_all()
+    for step in range(1, 40):
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+        with pytest.MonkeyPatch.context() as patch:
+            failing = Failing(patch, step, errno.ENOSPC)
+            tiny.check(tiny.load())
+        tiny.check(tiny.load())
+        assert not list((tmp_path / "cache").rglob(".*")), "no temporary file stays"
+        if failing.left > 0:
+            break
+    assert step > 15, "three calls for each of five files"
 
 
 def test_an_unwritable_cache_is_done_without(tiny: Tiny, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def test_wheel_holds_the_package_and_the_command_alone(tmp_path):
         names = archive.namelist()
         entry_points = archive.read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"keras_mnist_ae"}
-    assert entry_points.split() == ["[console_scripts]", "kae", "=", "keras_mnist_ae.cli.main:main"]
+    assert entry_points.split() == ["[console_scripts]", "kae", "=", "keras_mnist_ae.__main__:main"]
     assert {"keras_mnist_ae/py.typed", "keras_mnist_ae/cli/main.py", "keras_mnist_ae/export/__init__.py"} <= set(names)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from faults import Failing
 
 from keras_mnist_ae import checkpoints, datasets, figures, train
 from keras_mnist_ae.checkpoints import Checkpoint
@@ -49,24 +50,6 @@ ARTEFACTS = {
     "report": ("report.html", lambda run, version: run.write_report(f"<p>{version}</p>")),
     "checkpoint": ("checkpoints/000000-00000007.npz", _checkpoint),
 }
-
-
-class Failing:
-    """Stands for a system call that fails when it is called for the n-th time."""
-
-    def __init__(self, monkeypatch, at, code):
-        self.left, self.code = at, code
-        for place, name in ((os, "fsync"), (Path, "replace")):
-            monkeypatch.setattr(place, name, self.around(getattr(place, name)))
-
-    def around(self, original):
-        def call(*arguments):
-            self.left -= 1
-            if self.left == 0:
-                raise OSError(self.code, os.strerror(self.code))
-            return original(*arguments)
-
-        return call
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS], ids=errno.errorcode.get)

@@ -175,7 +175,7 @@ def test_works_where_neither_keras_nor_onnx_is_installed(name, exported, bare_py
 
 def test_infer_works_there_too(exported, bare_python, digits, tmp_path):
     np.save(tmp_path / "images.npy", digits[:5])
-    kae = "import sys; from keras_mnist_ae.cli.main import main; main()"
+    kae = "import sys; from keras_mnist_ae.__main__ import main; main()"
     arguments = ["infer", "encode", exported("mlp"), tmp_path / "images.npy", "-o", tmp_path / "codes.npy"]
     done = run_bare(bare_python, "-c", kae, *arguments)
     assert (done.returncode, done.stderr) == (0, "")

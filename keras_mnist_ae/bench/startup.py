@@ -43,7 +43,7 @@ def measure(data_dir: Path | None) -> list[Result]:
     """Each in a process of its own, by turns. MNIST is left out where its IDX files are not at hand; `first` has an empty cache folder."""
     calls: dict[str, Callable[[], object]] = {
         CLICK: lambda: _python("import click"),
-        HELP: lambda: _run([sys.executable, "-c", "from keras_mnist_ae.cli.main import main; main()", "--help"]),
+        HELP: lambda: _run([sys.executable, "-m", "keras_mnist_ae", "--help"]),
         IMPORT: lambda: _python("import keras_mnist_ae"),
     }
     times = alternate(calls, ROUNDS)

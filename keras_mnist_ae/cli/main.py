@@ -1,7 +1,5 @@
 """The `kae` command: its groups, and how a failure ends."""
 
-import os
-import sys
 import traceback
 from typing import Any
 
@@ -80,15 +78,3 @@ for command in (
     *(export, validate, infer, bench, demo),
 ):
     kae.add_command(command)
-
-
-def main() -> None:
-    """The entry point of the `kae` command."""
-    interruption.install()
-    try:
-        kae(prog_name="kae")
-    finally:
-        if interrupted := interruption.pending():  # what a backend's threads still do must not hold up the end, nor crash it
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(interrupted.exit_code)
