@@ -19,6 +19,7 @@ def main() -> None:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(found.exit_code)
+        interruption.leave()
 
 
 if __name__ == "__main__":

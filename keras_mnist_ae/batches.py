@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Batches(DataAdapter):
         self.skipped = skipped
         self._size = batch_size
         self._variable: Any = None  # the order, where TensorFlow reads it
-        self._on_device: Any = None  # the images, where torch has a GPU: put there once, not at each epoch
+        self._on_device: Any = None  # the images, where torch has a GPU, or for JAX what takes from them: put there once, not at each epoch
         self.start(0)
 
     def start(self, epoch: int) -> None:
@@ -67,7 +68,19 @@ class Batches(DataAdapter):
             images = to_float(self.images[chosen])
             yield (self.chance(images, self.epoch, batch, self.epoch * batches + batch) if self.chance else images), images
 
-    get_jax_iterator = get_numpy_iterator
+    def get_jax_iterator(self) -> Iterator[Pair]:
+        import jax
+
+        if jax.default_backend() == "cpu" or not self._resident:
+            yield from self.get_numpy_iterator()
+            return
+        if self._on_device is None:
+            of_byte = to_float(np.arange(256, dtype=np.uint8))  # XLA would not divide, but multiply by 1 / 255
+            gather = jax.jit(lambda images, of_byte, chosen: of_byte[images[chosen]])
+            self._on_device = partial(gather, jax.device_put(self.images), jax.device_put(of_byte))
+        for chosen in self._chosen():
+            batch = self._on_device(chosen)
+            yield batch, batch
 
     def get_torch_dataloader(self) -> Iterator[Pair]:
         import torch
@@ -80,8 +93,8 @@ class Batches(DataAdapter):
         if self._on_device is None:
             self._on_device = torch.tensor(self.images, device=get_device())
         resident = self._on_device
-        for chosen in self._chosen():
-            batch = resident[torch.from_numpy(chosen).to(resident.device)].to(torch.float32) / 255
+        for chosen in torch.split(torch.from_numpy(self.order[self.skipped * self._size :]).to(resident.device), self._size):
+            batch = resident[chosen].to(torch.float32) / 255
             yield batch, batch
 
     def get_tf_dataset(self) -> Any:

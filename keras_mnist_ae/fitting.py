@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from . import checkpoints, interruption
+from .architecture import Conv, ConvTranspose
 from .batches import Batches
 from .chance import Chance, corruption
 from .checkpoints import Checkpoint
@@ -29,6 +30,8 @@ History = dict[str, list[float]]
 # "epsilon hat"), so that both are the same at the first step. It matters: gradients of a mean over 784 pixels are small, and at 1e-8
 # conv-k15 never learns.
 PYTORCH_EPSILON = 1e-8
+
+AT_ONCE = {True: 16, False: 4}  # batches in one call on TensorFlow and JAX, for dense layers alone and for others: see `at_once`
 
 EVERY = "60s"  # between checkpoints
 COST = 0.02  # part of the time that those after each epoch may take
@@ -56,9 +59,14 @@ class EpochReport(keras.callbacks.Callback):
         self._started = time.perf_counter()
         self._epoch = epoch
 
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._first = batch + self.skipped + 1
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if not math.isfinite(float(logs["loss"])):
-            raise self._diverged(float(logs["loss"]), f"batch {batch + self.skipped + 1} of epoch {self._epoch + 1}")
+            last = min(batch + 1, self.params["steps"]) + self.skipped
+            which = f"batch {last}" if last == self._first else f"batches {self._first} to {last}"
+            raise self._diverged(float(logs["loss"]), f"{which} of epoch {self._epoch + 1}")
         if interruption.pending():
             self.model.stop_training = True
 
@@ -177,7 +185,7 @@ class EpochBar(keras.callbacks.Callback):
         self._bar.__enter__()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._bar.update(1)
+        self._bar.update(batch + 1 - self._bar.pos)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._open.close()
@@ -196,7 +204,9 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> Non
     start = found or Checkpoint(0, 0, 0.0, {column: [] for column in ("loss", "val_loss", *terms, "seconds")}, [])
     if model.variant.variational:
         model.likelihood = config.likelihood
-    model.compile(optimizer=adam(config, len(learnt(data, config))), loss="mse")
+    model.compile(
+        optimizer=adam(config, len(learnt(data, config))), loss="mse", steps_per_execution=at_once(model, config.checkpoint_every)
+    )
     model.optimizer.build(model.trainable_variables)
     report = EpochReport(run, config, start.history, start.seconds, start.batch)
     callbacks = [report, Checkpoints(run, report, config.checkpoint_every, found)]
@@ -223,7 +233,7 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         step = keras.ops.cast(step, "float32")
-        falling = keras.ops.maximum(self.steps - step, 0) / (self.steps - self._rising)
+        falling = keras.ops.relu(self.steps - step) / (self.steps - self._rising)
         return self.peak * keras.ops.minimum((step + 1) / self._rising, falling)
 
     def at(self, step: int) -> float:
@@ -239,6 +249,21 @@ def adam(config: TrainConfig, images: int) -> keras.optimizers.Adam:
     steps = _steps(config, images)
     rate = WarmUpAndDecay(config.learning_rate, steps, config.warm_up) if config.warm_up else config.learning_rate
     return keras.optimizers.Adam(rate, beta_2=config.beta_2, epsilon=PYTORCH_EPSILON * (1 - config.beta_2) ** 0.5)
+
+
+def at_once(model: Autoencoder, checkpoint_every: str | None = None) -> int:
+    """How many batches Keras is to train on between two calls of the callbacks: `steps_per_execution`.
+
+    One on torch, where Keras allows no more. Small steps gain the most by it; with large ones an interruption would have to wait for too
+    many. The number of batches after which a checkpoint is due is a multiple of it.
+    """
+    if keras.backend.backend() == "torch":
+        return 1
+    stacks = (model.variant.encoder, model.variant.decoder)
+    most = AT_ONCE[not any(isinstance(step.layer, Conv | ConvTranspose) for stack in stacks for step in stack)]
+    if not checkpoint_every or checkpoint_every.endswith("s"):
+        return most
+    return max(count for count in range(1, most + 1) if int(checkpoint_every) % count == 0)
 
 
 def _steps(config: TrainConfig, images: int) -> int:

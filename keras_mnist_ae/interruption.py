@@ -28,6 +28,12 @@ def install() -> None:
     sys.unraisablehook = _unraisable
 
 
+def leave() -> None:
+    """What a signal would have stopped is done: while Python takes itself apart, it changes nothing."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def pending() -> Interrupted | None:
     """The interruption that was received, although its exception may have been lost in a destructor or wrapped by a library."""
     return None if _received is None else Interrupted(_received)

@@ -8,15 +8,15 @@ Keras gives, but for rounding.
 
 import warnings
 from collections.abc import Callable
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import keras
 import torch
-from keras.src.backend.torch.optimizers import torch_adam
 from keras.src.trainers.data_adapters import data_adapter_utils
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  (as PyTorch's users know it)
 
+from . import torch_adam
 from .architecture import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_MOMENTUM,
@@ -36,7 +36,8 @@ from .architecture import (
     Step,
     Unflatten,
 )
-from .variational import divergence, sample
+from .recorded import Recorded
+from .variational import divergence, negative_log_likelihood, sample
 
 WIDE = 8  # kernels over a single channel that are computed as tall ones over several
 
@@ -44,6 +45,7 @@ WIDE = 8  # kernels over a single channel that are computed as tall ones over se
 class TorchModel(keras.Model):
     """What an `Autoencoder` is on torch: a model whose steps run over the rows, or, with a warning why, stock where those cannot serve."""
 
+    precision = "float32"  # what training computes in: see `Autoencoder`
     _fast: "Fast | None" = None
 
     def make_train_function(self, force: bool = False) -> Any:
@@ -60,19 +62,15 @@ class TorchModel(keras.Model):
         x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
         if self._fast is None or sample_weight is not None:
             return super().train_step(data)
-        x, y, y_pred, loss = self._fast.run(self, x, y, training=True)
-        for parameter in self._fast.parameters:
-            parameter.grad = None
-        self.optimizer.scale_loss(loss).backward()
-        with torch.no_grad():
-            self._fast.update([parameter.grad for parameter in self._fast.parameters])
-        return self._fast.logs(self, x, y, y_pred, loss)
+        x, y = self._fast.tensors(x, y)
+        return self._fast.logs(x, y, self._fast.step(x, y))
 
     def test_step(self, data: Any) -> Any:
         x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
         if self._fast is None or sample_weight is not None:
             return super().test_step(data)
-        return self._fast.logs(self, *self._fast.run(self, x, y, training=False))
+        x, y = self._fast.tensors(x, y)
+        return self._fast.logs(x, y, self._fast.forward_pass(x, y, training=False))
 
     def _prepare(self) -> None:
         reason = _unserved(self)
@@ -90,40 +88,65 @@ def _unserved(model: Any) -> str | None:
     return None
 
 
+class Outcome(NamedTuple):
+    """Of a batch: what came out, the loss, and for a variational model the two terms of it for each image."""
+
+    y_pred: Any
+    loss: Tensor
+    terms: tuple[Tensor, ...] = ()
+
+
 class Fast:
     """What the steps know of a model, from the time when it was compiled. Apart from it, since Keras counts what a model's lists hold."""
 
     def __init__(self, model: Any) -> None:
+        self.model = model
         self.forward = Forward(model)
         self.variables = model.trainable_weights
         self.parameters = [variable.value for variable in self.variables]
         self.plain_loss = model.loss in ("mse", "mean_squared_error") and not model.losses
-        self.optimizer = optimizer = model.optimizer
-        stock_adam = getattr(type(optimizer), "_parallel_update_step", None) is torch_adam.Adam._parallel_update_step
-        on_cpu = all(parameter.device.type == "cpu" for parameter in self.parameters)  # elsewhere the counter would have to be, too
-        self.update: Callable[[list[Tensor | None]], Any] = lambda gradients: optimizer.apply(gradients, self.variables)
-        if stock_adam and on_cpu and not optimizer.amsgrad:
-            optimizer._parallel_update_step = fused_adam(optimizer)
-            if _is_bare(optimizer) and all(variable.constraint is None for variable in self.variables):
-                self.update = self._adam
         self.only_loss = len(model.metrics) == 1
+        self.optimizer = optimizer = model.optimizer
+        self.update: Callable[[list[Tensor | None]], Any] = lambda gradients: optimizer.apply(gradients, self.variables)
+        self.step: Callable[[Any, Any], Outcome] = self._step
+        device = self.parameters[0].device
+        if torch_adam.is_stock(optimizer) and device.type in ("cpu", "cuda"):
+            optimizer._parallel_update_step = (torch_adam.fused if device.type == "cpu" else torch_adam.recordable)(optimizer)
+            if torch_adam.is_bare(optimizer) and all(variable.constraint is None for variable in self.variables):
+                self.update = self._adam
+                if device.type == "cuda" and self._is_recordable():
+                    self.step = Recorded(self._step)
 
-    def run(self, model: Any, x: Any, y: Any, training: bool) -> tuple[Any, Tensor, Any, Tensor]:
-        """What went in and the targets as tensors, what came out, the loss."""
-        x, y = keras.tree.map_structure(lambda part: keras.ops.convert_to_tensor(part, dtype=model.compute_dtype), (x, y))
-        if isinstance(x, tuple):
-            y_pred: Any = self._sampled(x, training)
-            return x, y, y_pred, model._compute_loss(x, y, y_pred, None, training)
+    def tensors(self, x: Any, y: Any) -> Any:
+        """What goes in and the targets, as tensors."""
+        return keras.tree.map_structure(lambda part: keras.ops.convert_to_tensor(part, dtype=self.model.compute_dtype), (x, y))
+
+    def forward_pass(self, x: Any, y: Tensor, training: bool) -> Outcome:
+        model = self.model
+        if isinstance(x, tuple):  # as in `Autoencoder`
+            images, noise, weight = x
+            places = dict[str, Tensor]()
+            mean = self.forward.encode(images, places, training)
+            reconstruction = self.forward.decode(sample(mean, places["log_variance"], noise), {}, training)
+            apart = divergence(mean, places["log_variance"])
+            unlikely = negative_log_likelihood(model.likelihood, y, reconstruction)
+            return Outcome((reconstruction, apart, weight), (unlikely + weight * apart).mean(), (unlikely, apart))
         y_pred = self.forward(x, training)
-        return x, y, y_pred, F.mse_loss(y_pred, y) if self.plain_loss else model._compute_loss(x, y, y_pred, None, training)
+        return Outcome(y_pred, F.mse_loss(y_pred, y) if self.plain_loss else model._compute_loss(x, y, y_pred, None, training))
 
-    def _sampled(self, given: tuple[Tensor, Tensor, Tensor], training: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """As in `Autoencoder`."""
-        images, noise, weight = given
-        places = dict[str, Tensor]()
-        mean = self.forward.encode(images, places, training)
-        code = sample(mean, places["log_variance"], noise)
-        return self.forward.decode(code, {}, training), divergence(mean, places["log_variance"]), weight
+    def _step(self, x: Any, y: Tensor) -> Outcome:
+        """Forward, backward, update."""
+        with torch.enable_grad():
+            outcome = self.forward_pass(x, y, training=True)
+            gradients = torch.autograd.grad(self.optimizer.scale_loss(outcome.loss), self.parameters, allow_unused=True)
+        with torch.no_grad():
+            self.update(list(gradients))
+        return outcome
+
+    def _is_recordable(self) -> bool:
+        """Whether a step does nothing but what a GPU can replay: Keras' losses and schedules send numbers there."""
+        known_rate = not callable(self.optimizer._learning_rate) or hasattr(self.optimizer._learning_rate, "at")
+        return (self.plain_loss or self.model.variant.variational) and known_rate
 
     def _adam(self, gradients: list[Tensor | None]) -> None:
         """What the optimizer's `apply` comes down to where it has nothing to do but Adam."""
@@ -134,34 +157,24 @@ class Fast:
             optimizer.apply(gradients, self.variables)
             return
         at = getattr(optimizer._learning_rate, "at", None)  # a schedule of ours
-        rate = at(int(optimizer._iterations.value)) if at else optimizer._get_current_learning_rate()
+        on_cpu = self.parameters[0].device.type == "cpu"
+        rate = at(int(optimizer._iterations.value)) if at and on_cpu else optimizer._get_current_learning_rate()
         optimizer._parallel_update_step(gradients, self.variables, rate)
         optimizer._iterations.value.add_(1)
 
-    def logs(self, model: Any, x: Any, y: Tensor, y_pred: Any, loss: Tensor) -> Any:
+    def logs(self, x: Any, y: Tensor, outcome: Outcome) -> Any:
         """As Keras gives them: the running mean of the loss, weighted by the images, and the metrics."""
-        tracker, images = model._loss_tracker, len(y)
+        model, tracker, images = self.model, self.model._loss_tracker, len(y)
         with torch.no_grad():
-            tracker.total.value.add_(loss, alpha=images)
+            tracker.total.value.add_(outcome.loss, alpha=images)
             tracker.count.value.add_(images)
             if self.only_loss:
                 return {"loss": tracker.total.value / tracker.count.value}
-        return model.compute_metrics(x, y, y_pred)
-
-
-def _is_bare(optimizer: Any) -> bool:
-    """Whether it neither clips, averages, accumulates nor decays."""
-    return not any(
-        (
-            optimizer.clipnorm,
-            optimizer.clipvalue,
-            optimizer.global_clipnorm,
-            optimizer.use_ema,
-            optimizer.gradient_accumulation_steps,
-            optimizer.loss_scale_factor,
-            optimizer.weight_decay,
-        )
-    )
+            for metric, term in zip(
+                (model.reconstruction_tracker, model.divergence_tracker) if outcome.terms else (), outcome.terms, strict=True
+            ):
+                metric.update_state(term)
+        return model.compute_metrics(x, y, outcome.y_pred)
 
 
 class Forward:
@@ -233,6 +246,9 @@ def _row(step: Step, part: Any) -> Row:
         case Rescale(scale=scale, offset=offset):
             return lambda x, places, training: x * scale + offset
         case Dropout():
+            if part.weights[0].value.device.type == "cuda":  # whose generator a recorded step moves on
+                away = F.dropout if len(step.input) == 1 else F.dropout2d
+                return lambda x, places, training: away(x, layer.rate, training)
             drop = part.get_layer(step.name)  # Keras' own: its masks follow from a seed, and its state is saved with the model
             if len(step.input) == 1:
                 return lambda x, places, training: drop(x, training=training)
@@ -339,41 +355,3 @@ def _parameters(stock: Any) -> tuple[Tensor, Tensor | None]:
 def _store_as_computed(kernel: Tensor) -> None:
     """Keep the shape (k, k, inputs, outputs) that Keras sees, in the memory of PyTorch's channels-last kernel, which becomes a view."""
     kernel.data = kernel.data.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)
-
-
-def fused_adam(optimizer: Any) -> Callable[[list[Tensor], list[Any], Any], None]:
-    """Keras' update of Adam in one call of PyTorch's, on Keras' moments.
-
-    PyTorch adds epsilon after the correction of the second moment, Keras before: the one here is Keras' divided by that correction.
-    """
-    counter = torch.tensor(0.0)
-    known: dict[tuple[int, ...], tuple[list[Tensor], list[Tensor], list[Tensor]]] = {}
-
-    def tensors(variables: list[Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        parameters = [variable.value for variable in variables]
-        which = [optimizer._get_variable_index(variable) for variable in variables]
-        first, second = ([moments[index].value for index in which] for moments in (optimizer._momentums, optimizer._velocities))
-        for moment, parameter in zip(first + second, parameters * 2, strict=True):
-            moment.data = _stored_like(parameter, moment)
-        return parameters, first, second
-
-    def update(gradients: list[Tensor], variables: list[Any], learning_rate: Any) -> None:
-        key = tuple(map(id, variables))
-        if key not in known:
-            known[key] = tensors(variables)
-        parameters, first, second = known[key]
-        step = int(keras.ops.convert_to_tensor(optimizer.iterations)) + 1
-        torch._fused_adam_(
-            parameters,
-            [_stored_like(parameter, gradient) for parameter, gradient in zip(parameters, gradients, strict=True)],
-            first, second, [], [counter.fill_(step)] * len(parameters),
-            amsgrad=False, lr=float(learning_rate), beta1=optimizer.beta_1, beta2=optimizer.beta_2, weight_decay=0.0,
-            eps=optimizer.epsilon / (1 - optimizer.beta_2**step) ** 0.5, maximize=False,
-        )  # fmt: skip
-
-    return update
-
-
-def _stored_like(parameter: Tensor, other: Tensor) -> Tensor:
-    """The one call goes through memory, not through indices."""
-    return other if other.stride() == parameter.stride() else torch.empty_like(parameter).copy_(other)

@@ -60,10 +60,15 @@ def test_noise_is_that_of_its_place_whatever_came_before():
     assert batches[0][0][2][0] == 2.0, "12 batches came before: the weight has risen"
 
 
-def test_batches_are_the_same_on_every_backend():
+@pytest.mark.parametrize("resident", [False, True], ids=["as on a processor", "as on a GPU"])
+def test_batches_are_the_same_on_every_backend(resident, monkeypatch):
     """The gathering on a device and the generator give one thing."""
     import keras
 
+    if resident and keras.backend.backend() == "torch":
+        monkeypatch.setattr("keras.src.backend.torch.core.get_device", lambda: "cpu:0")
+    if resident and keras.backend.backend() == "jax":
+        monkeypatch.setattr("jax.default_backend", lambda: "gpu")
     images = datasets.load("digits").train.images[:70]
     adapter = Batches(images, 32, seed=1)
     adapter.start(2)
@@ -76,6 +81,7 @@ def test_batches_are_the_same_on_every_backend():
         case _:
             found = [np.asarray(given) for given, _ in adapter.get_jax_iterator()]
     assert len(found) == adapter.num_batches == 3
+    assert (adapter._on_device is not None) == (resident and keras.backend.backend() != "tensorflow")
     for ours, theirs in zip(found, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert adapter.partial_batch_size == 6

@@ -1,0 +1,96 @@
+"""Keras' update of Adam on torch as a few calls, on Keras' own moments: one for a processor, one that a GPU can record and replay."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import torch
+from keras.src.backend.torch.optimizers import torch_adam
+from torch import Tensor
+
+Update = Callable[[list[Tensor], list[Any], Any], None]
+"""What stands in the place of an optimizer's `_parallel_update_step`: gradients, variables, learning rate."""
+
+
+def is_stock(optimizer: Any) -> bool:
+    """Whether it updates as Keras' Adam does."""
+    stock = getattr(type(optimizer), "_parallel_update_step", None) is torch_adam.Adam._parallel_update_step
+    return stock and not optimizer.amsgrad
+
+
+def is_bare(optimizer: Any) -> bool:
+    """Whether it neither clips, averages, accumulates nor decays."""
+    return not any(
+        (
+            optimizer.clipnorm,
+            optimizer.clipvalue,
+            optimizer.global_clipnorm,
+            optimizer.use_ema,
+            optimizer.gradient_accumulation_steps,
+            optimizer.loss_scale_factor,
+            optimizer.weight_decay,
+        )
+    )
+
+
+def fused(optimizer: Any) -> Update:
+    """One call of PyTorch's, for a processor.
+
+    PyTorch adds epsilon after the correction of the second moment, Keras before: the one here is Keras' divided by that correction.
+    """
+    counter = torch.tensor(0.0)
+    known: dict[tuple[int, ...], tuple[list[Tensor], list[Tensor], list[Tensor]]] = {}
+
+    def tensors(variables: list[Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        parameters, first, second = _tensors(optimizer, variables)
+        for moment, parameter in zip(first + second, parameters * 2, strict=True):
+            moment.data = _stored_like(parameter, moment)
+        return parameters, first, second
+
+    def update(gradients: list[Tensor], variables: list[Any], learning_rate: Any) -> None:
+        key = tuple(map(id, variables))
+        if key not in known:
+            known[key] = tensors(variables)
+        parameters, first, second = known[key]
+        step = int(keras.ops.convert_to_tensor(optimizer.iterations)) + 1
+        torch._fused_adam_(
+            parameters,
+            [_stored_like(parameter, gradient) for parameter, gradient in zip(parameters, gradients, strict=True)],
+            first, second, [], [counter.fill_(step)] * len(parameters),
+            amsgrad=False, lr=float(learning_rate), beta1=optimizer.beta_1, beta2=optimizer.beta_2, weight_decay=0.0,
+            eps=optimizer.epsilon / (1 - optimizer.beta_2**step) ** 0.5, maximize=False,
+        )  # fmt: skip
+
+    return update
+
+
+def recordable(optimizer: Any) -> Update:
+    """Nothing is read back from the device and nothing sent there: counter and learning rate are tensors on it."""
+
+    def update(gradients: list[Tensor], variables: list[Any], learning_rate: Any) -> None:
+        parameters, first, second = _tensors(optimizer, variables)
+        step = optimizer._iterations.value.to(torch.float64) + 1
+        rate = getattr(learning_rate, "value", learning_rate)
+        scale = rate * torch.sqrt(1 - torch.pow(optimizer.beta_2, step)) / (1 - torch.pow(optimizer.beta_1, step))
+        torch._foreach_lerp_(first, gradients, 1 - optimizer.beta_1)
+        torch._foreach_mul_(second, optimizer.beta_2)
+        torch._foreach_addcmul_(second, gradients, gradients, 1 - optimizer.beta_2)
+        below = torch._foreach_sqrt(second)
+        torch._foreach_add_(below, optimizer.epsilon)
+        change = torch._foreach_div(first, below)
+        torch._foreach_mul_(change, scale.to(parameters[0].dtype))
+        torch._foreach_sub_(parameters, change)
+
+    return update
+
+
+def _tensors(optimizer: Any, variables: list[Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Parameters, first and second moments."""
+    which = [optimizer._get_variable_index(variable) for variable in variables]
+    first, second = ([moments[index].value for index in which] for moments in (optimizer._momentums, optimizer._velocities))
+    return [variable.value for variable in variables], first, second
+
+
+def _stored_like(parameter: Tensor, other: Tensor) -> Tensor:
+    """The one call goes through memory, not through indices."""
+    return other if other.stride() == parameter.stride() else torch.empty_like(parameter).copy_(other)
