@@ -1,24 +1,38 @@
 """The entry point of `kae`, and of `python -m keras_mnist_ae`: a signal is heard before the rest is imported."""
 
+import atexit
 import os
 import sys
+from contextlib import suppress
 
 from . import interruption
 
 
 def main() -> None:
+    """Run the command and end the process, without the second or so that Python takes to clear away what the backends have loaded."""
     interruption.install()
+    code = 1
+
+    def leave() -> None:
+        with suppress(OSError):  # a pipe whose reader has left
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+    atexit.register(leave)  # before all others, so it comes after them
     try:
         from .cli.main import kae
 
         kae(prog_name="kae")
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        raise
     except interruption.Interrupted as interrupted:  # where no command was at work yet
         print(f"kae: {interrupted}", file=sys.stderr)
     finally:
         if found := interruption.pending():  # what a backend's threads still do must not hold up the end, nor crash it
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(found.exit_code)
+            code = found.exit_code
+            leave()
         interruption.leave()
 
 

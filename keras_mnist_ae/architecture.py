@@ -265,6 +265,7 @@ Layer = (
     | Add
 )
 LAYERS: tuple[type[Layer], ...] = get_args(Layer)
+Weighted = Conv | ConvTranspose | Dense | Gaussian
 
 
 class Step(NamedTuple):
@@ -335,6 +336,11 @@ class Stack:
     @property
     def parameters(self) -> int:
         return sum(layer.parameters for layer, _ in self.rows)
+
+    @property
+    def last(self) -> int:
+        """Place of the last row with weights, which gives the code or the image; -1 where there is none."""
+        return max((at for at, layer in enumerate(self.layers) if isinstance(layer, Weighted)), default=-1)
 
     @property
     def switches(self) -> dict[str, Shape]:

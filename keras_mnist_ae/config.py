@@ -22,6 +22,8 @@ from .recipes import RECIPES
 from .resize import Fit
 from .variants import find
 
+PRECISIONS = ("float32", "bfloat16")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -35,6 +37,7 @@ class TrainConfig:
     are for variational variants.
 
     `validation` is how many training images, the last ones, are kept out to be looked at after each epoch in place of the test images.
+    `precision` is what training multiplies in, "float32" or "bfloat16": see `Autoencoder`.
     `checkpoint_every` is a number of batches ("200") or of seconds ("30s"; None is 60 seconds), beside a checkpoint after each epoch.
     """
 
@@ -61,6 +64,7 @@ class TrainConfig:
     seed: int = 0
     limit: int | None = None
     validation: int = 0
+    precision: str = "float32"
     checkpoint_every: str | None = None
     runs_dir: str = "runs"
     name: str | None = None
@@ -96,6 +100,7 @@ class TrainConfig:
         for setting in ("dataset", "runs_dir", "data_dir", "name"):
             if not isinstance(value := getattr(self, setting), str | None) or value == "":
                 raise UsageError(f"{setting} is {value!r}; give text")
+        _one_of("precision", self.precision, PRECISIONS)
         if self.checkpoint_every is not None and not re.fullmatch(r"[1-9]\d{0,8}s?", str(self.checkpoint_every)):
             raise UsageError(f"checkpoint_every is {self.checkpoint_every!r}; give a number of batches (200) or of seconds (30s)")
         _integer("epochs", self.epochs, 1)

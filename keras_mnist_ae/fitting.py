@@ -204,6 +204,7 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> Non
     start = found or Checkpoint(0, 0, 0.0, {column: [] for column in ("loss", "val_loss", *terms, "seconds")}, [])
     if model.variant.variational:
         model.likelihood = config.likelihood
+    model.precision = config.precision
     model.compile(
         optimizer=adam(config, len(learnt(data, config))), loss="mse", steps_per_execution=at_once(model, config.checkpoint_every)
     )

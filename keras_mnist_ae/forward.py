@@ -4,6 +4,7 @@ XLA computes a transposed convolution, its gradients above all, as one over an i
 product of neighbourhoods with the kernel, whose outputs are then the s x s pixels that stand where an input pixel stood (Shi et al. 2016).
 """
 
+from collections.abc import Callable, Iterator
 from typing import Any, assert_never
 
 from keras import ops
@@ -21,6 +22,7 @@ from .architecture import (
     MaxPool,
     MaxUnpool,
     Rescale,
+    Stack,
     Step,
     Unflatten,
 )
@@ -36,28 +38,35 @@ def forward(model: Any, images: Any, training: bool) -> Any:
 
 def encode(model: Any, images: Any, places: dict[str, Any], training: bool) -> Any:
     """The codes; what goes beside them is put into `places`, the logarithm of a variance as "log_variance"."""
-    for step in model.variant.encoder:
-        images = _row(step, model.encoder, images, places, training)
+    for step, low in _rows(model, model.variant.encoder, training):
+        images = _row(step, model.encoder, images, places, training, low)
     return images
 
 
 def decode(model: Any, codes: Any, places: dict[str, Any], training: bool) -> Any:
-    for step in model.variant.decoder:
-        codes = _row(step, model.decoder, codes, places, training)
+    for step, low in _rows(model, model.variant.decoder, training):
+        codes = _row(step, model.decoder, codes, places, training, low)
     return codes
 
 
-def _row(step: Step, part: Any, x: Any, places: dict[str, Any], training: bool) -> Any:
+def _rows(model: Any, stack: Stack, training: bool) -> Iterator[tuple[Step, str]]:
+    """Each row, and in what its products are computed: in training the model's precision, but for what gives the code or the image."""
+    for at, step in enumerate(stack):
+        yield step, model.precision if training and at != stack.last else "float32"
+
+
+def _row(step: Step, part: Any, x: Any, places: dict[str, Any], training: bool, low: str) -> Any:
     layer = step.layer
     match layer:
         case Conv(norm=norm, act=act) | ConvTranspose(norm=norm, act=act):
             stock = part.get_layer(step.name)
-            x = (_convolution if isinstance(layer, Conv) else _transposed)(step, stock.kernel, x)
+            convolve = _convolution if isinstance(layer, Conv) else _transposed
+            x = _lowered(low, lambda kernel, x: convolve(step, kernel, x), stock.kernel, x)
             x = part.get_layer(f"{step.name}_norm")(x, training=training) if norm else x + stock.bias
             return activate(x, act)
         case Dense(norm=norm, act=act):
             stock = part.get_layer(step.name)
-            x = ops.matmul(x, stock.kernel)
+            x = _lowered(low, lambda kernel, x: ops.matmul(x, kernel), stock.kernel, x)
             x = part.get_layer(f"{step.name}_norm")(x, training=training) if norm else x + stock.bias
             return activate(x, act)
         case Gaussian():
@@ -89,6 +98,13 @@ def _row(step: Step, part: Any, x: Any, places: dict[str, Any], training: bool) 
             return activate(x + places[name], act)
         case _:
             assert_never(layer)
+
+
+def _lowered(low: str, product: Callable[[Any, Any], Any], kernel: Any, x: Any) -> Any:
+    """The product of such numbers, as float32."""
+    if low == "float32":
+        return product(kernel, x)
+    return ops.cast(product(ops.cast(kernel, low), ops.cast(x, low)), x.dtype)
 
 
 def activate(x: Any, act: Any) -> Any:

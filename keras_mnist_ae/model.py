@@ -61,7 +61,12 @@ class Autoencoder(_Model):
     For a variational one `encoder` gives the list [mean, log variance], both (n, d), and `decoder` takes a code: here the mean. Called with
     the triple that `Chance` makes, which is how it is trained, it samples the code, and its loss is the negative evidence lower bound in
     nats per image, under the `likelihood` "bernoulli" or "gaussian".
+
+    With a `precision` of "bfloat16" training computes its products in that format: of all rows but those that give the code and the image,
+    whose weights, like all others, stay float32 (Kalamkar et al. 2019, "A study of bfloat16 for deep learning training").
     """
+
+    precision = "float32"
 
     def __init__(self, variant: Variant, encoder: keras.Model, decoder: keras.Model) -> None:
         codes = encoder(encoder.input)

@@ -2,10 +2,8 @@
 
 from dataclasses import replace
 
-from .architecture import Conv, ConvTranspose, Dense, Dropout, Flatten, Gaussian, GlobalAveragePool, Layer, Stack, Unflatten, Variant
+from .architecture import Conv, ConvTranspose, Dense, Dropout, Flatten, GlobalAveragePool, Layer, Stack, Unflatten, Variant, Weighted
 from .errors import UsageError
-
-Parametric = Conv | ConvTranspose | Dense | Gaussian
 
 
 def batch_norm(variant: Variant) -> Variant:
@@ -13,14 +11,13 @@ def batch_norm(variant: Variant) -> Variant:
     that give the code or the image, whose values nothing may centre.
     """
 
-    def normalised(layers: list[Layer]) -> list[Layer]:
-        last = _last(layers)
+    def normalised(stack: Stack) -> list[Layer]:
         return [
-            replace(layer, norm=True) if isinstance(layer, Conv | ConvTranspose | Dense) and at != last else layer
-            for at, layer in enumerate(layers)
+            replace(layer, norm=True) if isinstance(layer, Conv | ConvTranspose | Dense) and at != stack.last else layer
+            for at, layer in enumerate(stack.layers)
         ]
 
-    return _rebuilt(variant, normalised(list(variant.encoder.layers)), normalised(list(variant.decoder.layers)))
+    return _rebuilt(variant, normalised(variant.encoder), normalised(variant.decoder))
 
 
 def dropout(variant: Variant, rate: float) -> Variant:
@@ -28,15 +25,15 @@ def dropout(variant: Variant, rate: float) -> Variant:
     not after those that give the code or the image.
     """
 
-    def dropped(layers: list[Layer]) -> list[Layer]:
-        last, result = _last(layers), list[Layer]()
-        for at, layer in enumerate(layers):
+    def dropped(stack: Stack) -> list[Layer]:
+        result = list[Layer]()
+        for at, layer in enumerate(stack.layers):
             result.append(layer)
-            if isinstance(layer, Conv | ConvTranspose | Dense) and at != last:
+            if isinstance(layer, Conv | ConvTranspose | Dense) and at != stack.last:
                 result.append(Dropout(rate))
         return result
 
-    return _rebuilt(variant, dropped(list(variant.encoder.layers)), dropped(list(variant.decoder.layers)))
+    return _rebuilt(variant, dropped(variant.encoder), dropped(variant.decoder))
 
 
 def latent_size(variant: Variant, size: int) -> Variant:
@@ -45,9 +42,9 @@ def latent_size(variant: Variant, size: int) -> Variant:
     Raises `UsageError` where they do not give and take the code itself.
     """
     encoder, decoder = list(variant.encoder.layers), list(variant.decoder.layers)
-    last, first = _last(encoder), next(at for at, layer in enumerate(decoder) if isinstance(layer, Parametric))
+    last, first = variant.encoder.last, next(at for at, layer in enumerate(decoder) if isinstance(layer, Weighted))
     giver, taker = encoder[last], decoder[first]
-    assert isinstance(giver, Parametric)
+    assert isinstance(giver, Weighted)
     assert isinstance(taker, Conv | ConvTranspose | Dense)
     between = all(isinstance(layer, Flatten | GlobalAveragePool) for layer in encoder[last + 1 :])
     if giver.outputs != variant.latent or taker.inputs != variant.latent or not between:
@@ -58,10 +55,6 @@ def latent_size(variant: Variant, size: int) -> Variant:
         encoder,
         [Unflatten(size, 1, 1) if at < first and isinstance(layer, Unflatten) else layer for at, layer in enumerate(decoder)],
     )
-
-
-def _last(layers: list[Layer]) -> int:
-    return max(at for at, layer in enumerate(layers) if isinstance(layer, Parametric))
 
 
 def _rebuilt(variant: Variant, encoder: list[Layer], decoder: list[Layer]) -> Variant:

@@ -33,6 +33,7 @@ from .architecture import (
     MaxPool,
     MaxUnpool,
     Rescale,
+    Stack,
     Step,
     Unflatten,
 )
@@ -45,7 +46,6 @@ WIDE = 8  # kernels over a single channel that are computed as tall ones over se
 class TorchModel(keras.Model):
     """What an `Autoencoder` is on torch: a model whose steps run over the rows, or, with a warning why, stock where those cannot serve."""
 
-    precision = "float32"  # what training computes in: see `Autoencoder`
     _fast: "Fast | None" = None
 
     def make_train_function(self, force: bool = False) -> Any:
@@ -137,7 +137,11 @@ class Fast:
     def _step(self, x: Any, y: Tensor) -> Outcome:
         """Forward, backward, update."""
         with torch.enable_grad():
-            outcome = self.forward_pass(x, y, training=True)
+            if self.model.precision == "bfloat16":
+                with torch.autocast(self.parameters[0].device.type, torch.bfloat16, cache_enabled=False):
+                    outcome = self.forward_pass(x, y, training=True)
+            else:
+                outcome = self.forward_pass(x, y, training=True)
             gradients = torch.autograd.grad(self.optimizer.scale_loss(outcome.loss), self.parameters, allow_unused=True)
         with torch.no_grad():
             self.update(list(gradients))
@@ -181,8 +185,8 @@ class Forward:
     """The rows of an autoencoder on tensors: images (n, H, W, C) to reconstructions of the same shape."""
 
     def __init__(self, model: Any) -> None:
-        self._encoder = [_row(step, model.encoder) for step in model.variant.encoder]
-        self._decoder = [_row(step, model.decoder) for step in model.variant.decoder]
+        self._encoder = _rows(model.variant.encoder, model.encoder)
+        self._decoder = _rows(model.variant.decoder, model.decoder)
 
     def __call__(self, images: Tensor, training: bool) -> Tensor:
         places = dict[str, Tensor]()
@@ -202,6 +206,24 @@ class Forward:
 
 
 Row = Callable[[Tensor, dict[str, Tensor], bool], Tensor]
+
+
+def _rows(stack: Stack, part: Any) -> list[Row]:
+    rows = [_row(step, part) for step in stack]
+    rows[stack.last] = _exact(rows[stack.last])
+    return rows
+
+
+def _exact(row: Row) -> Row:
+    """The row in float32, whatever the others are computed in."""
+
+    def exact(x: Tensor, places: dict[str, Tensor], training: bool) -> Tensor:
+        if not torch.is_autocast_enabled(x.device.type):
+            return row(x, places, training)
+        with torch.autocast(x.device.type, enabled=False):
+            return row(x.float(), places, training)
+
+    return exact
 
 
 def _row(step: Step, part: Any) -> Row:

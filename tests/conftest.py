@@ -27,3 +27,18 @@ def digits() -> np.ndarray:
 @pytest.fixture(scope="session")
 def installed_backends() -> list[str]:
     return [name for name in ("torch", "tensorflow", "jax") if find_spec(name)]
+
+
+@pytest.fixture
+def float64():
+    """Models made meanwhile have float64 weights and compute in it. For torch."""
+    import keras
+    import torch
+
+    keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_floatx("float32")

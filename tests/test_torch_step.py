@@ -45,17 +45,6 @@ def apart(ours, stock):
     return max(np.linalg.norm(our - their) / max(np.linalg.norm(their), 1e-3) for our, their in pairs)
 
 
-@pytest.fixture
-def float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-    keras.config.set_dtype_policy("float32")
-    keras.config.set_floatx("float32")
-
-
 @pytest.mark.parametrize("name", PLAIN)
 def test_weights_in_float64_are_those_of_a_plain_loop(name, float64):
     """Stock Keras is no oracle here: its matrix products, means and normalisations round to float32 on the way.

@@ -179,3 +179,29 @@ def test_schedule_rises_and_falls_along_lines_and_is_the_same_in_plain_numbers()
     np.testing.assert_allclose(np.diff(rates[10:]), -0.5 / 90, rtol=1e-9)
     of_ops = [float(schedule(keras.ops.convert_to_tensor(step))) for step in (0, 5, 10, 50, 99, 100)]
     np.testing.assert_allclose(of_ops, [rates[step] for step in (0, 5, 10, 50, 99, 100)], rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_bfloat16_rounds_what_training_multiplies_and_nothing_else(name, tmp_path):
+    """Losses are near those of float32 and not the same; weights and evaluation know nothing of it."""
+    shared = {"epochs": 2, "batch_size": BATCH, "learning_rate": 1e-3, "warm_up": 0.0}
+    exact = digits_run(tmp_path, name, **shared)
+    rounded = digits_run(tmp_path, name, precision="bfloat16", **shared)
+    for loss, near in zip(exact.history["loss"], rounded.history["loss"], strict=True):
+        assert 0 < abs(near - loss) / loss < 2e-2
+    assert {str(weight.dtype) for weight in rounded.model.weights} == {"float32"}
+    images = torch.from_numpy(to_float(datasets.load("digits").test.images).transpose(0, 3, 1, 2))
+    with torch.no_grad():
+        reconstructions = with_weights_of(rounded.model)(images)[1]
+    assert rounded.metrics["test_mse"] == pytest.approx(float((reconstructions - images).square().mean()), rel=1e-4)
+
+
+def test_bfloat16_learns(tmp_path):
+    exact, rounded = (digits_run(tmp_path, precision=precision, limit=320, epochs=6) for precision in ("float32", "bfloat16"))
+    assert rounded.metrics["test_mse"] == pytest.approx(exact.metrics["test_mse"], rel=0.02)
+    assert rounded.metrics["test_mse"] < 0.6 * exact.history["val_loss"][0]
+
+
+def test_precision_that_is_unknown_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="precision is 'float16'; use one of float32, bfloat16"):
+        digits_run(tmp_path, precision="float16")

@@ -30,6 +30,7 @@ from .options import as_json, data_dir, echo_json, run, runs_dir
 @click.option("--epochs", type=int, help="Times through the training images.  [default: the recipe's]")
 @click.option("--batch-size", type=int, help="Images per step.  [default: the recipe's]")
 @click.option("--learning-rate", type=float, help="Adam's.  [default: the recipe's]")
+@click.option("--precision", help="What training multiplies in: float32, or bfloat16 where a device is fast at it.  [default: float32]")
 @click.option("--seed", type=int, help="Of the weights and the order of the images.  [default: 0]")
 @click.option(
     "--validation", type=int, help="Look at the last N training images after each epoch, kept out of training, not at the test set."
