@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from . import figures, latent
+from .chance import Chance, corruption
 from .codec import Codec, of_model
+from .config import TrainConfig
 from .datasets import Dataset, Split
 from .evaluation import squared_errors
 from .generation import BORROWED, Density, Generated, decoded, generate, interpolate
@@ -88,8 +90,9 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
         yield "losses", figures.losses({"training": run.history["loss"], seen: run.history["val_loss"]})
     tell("reconstructions")
     shown = to_float(data.test.images[:SHOWN])
-    before = of_model(build(run.variant, run.config.seed)).reconstruct(shown)
-    yield "reconstructions", before_and_after(shown, before, codec.reconstruct(shown))
+    given = noisy(shown, run.config)
+    before = of_model(build(run.variant, run.config.seed)).reconstruct(given)
+    yield "reconstructions", before_and_after(shown, given, before, codec.reconstruct(given))
     tell("classes")
     yield "classes", best_and_worst(data, codec)
     tell("errors")
@@ -112,8 +115,14 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
     yield "interpolations", paths(codec, data, _pairs(data.test), bool(_switches(run)))
 
 
-def before_and_after(shown: Images, before: Images, after: Images) -> "Figure":
-    return figures.strips([("original", shown), ("before training", before), ("after training", after)])
+def noisy(images: Images, config: TrainConfig) -> Images:
+    """The images as a model of that config is given them: with its noise, or as they are."""
+    return Chance(config.seed + 1, corruption(config.noise))(images, 0, 0, 0) if config.noise else images
+
+
+def before_and_after(shown: Images, given: Images, before: Images, after: Images) -> "Figure":
+    between = [] if given is shown else [("with noise", given)]
+    return figures.strips([("original", shown), *between, ("before training", before), ("after training", after)])
 
 
 def best_and_worst(data: Dataset, codec: Codec) -> "Figure":

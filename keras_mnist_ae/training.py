@@ -85,7 +85,8 @@ def _finish(run: runs.Run, config: TrainConfig, data: datasets.Dataset) -> None:
 
     model = build(run.variant, config.seed)
     shown = to_float(data.test.images[:SHOWN])
-    before = reconstruct(model, shown)
+    given = gallery.noisy(shown, config)
+    before = reconstruct(model, given)
     try:
         fit(model, data, config, run)
     except interruption.Interrupted:
@@ -93,7 +94,7 @@ def _finish(run: runs.Run, config: TrainConfig, data: datasets.Dataset) -> None:
         raise
     run.write_model(model)
     model = run.model
-    run.write_figure("reconstructions", gallery.before_and_after(shown, before, reconstruct(model, shown)))
+    run.write_figure("reconstructions", gallery.before_and_after(shown, given, before, reconstruct(model, given)))
     metrics = {
         "train_mse": mean_squared_error(model, data.train.images),
         "test_mse": mean_squared_error(model, data.test.images),
