@@ -29,6 +29,8 @@ from keras_mnist_ae.architecture import (
 )
 from keras_mnist_ae.export import weights
 from keras_mnist_ae.export.onnx import emit
+from keras_mnist_ae.export.phases import by_phases
+from keras_mnist_ae.export.rows import Row
 from keras_mnist_ae.export.screening import OPERATORS
 from keras_mnist_ae.variants import VARIANTS
 
@@ -402,6 +404,50 @@ def test_small_encoders_equal_keras(case):
     images = np.random.default_rng(1).random((5, 6, 4, 2), np.float32)
     assert_codes_equal(run(variant, "encoder", images)[0], model.encoder.predict_on_batch(images))
     assert_images_equal(run(variant, "autoencoder", images)[0], model.predict_on_batch(images))
+
+
+@pytest.mark.parametrize("wide", [((8, 8), 0), ((9, 8), 2), ((11, 13), 1), ((15, 15), 4)])
+@pytest.mark.parametrize("taking", [(1, 0), (2, 0), (2, 1), (3, 1), ((3, 5), 2), (4, 1), (5, 3)])
+def test_pairs_by_phases_are_what_pytorch_makes_of_the_rows(wide, taking):
+    generator = np.random.default_rng(0)
+    first = Conv(2, 5, k=wide[0], p=wide[1], act="relu")
+    shape = (2, *(12 + size - 1 - 2 * first.p for size in first.kernel))  # to 12 x 12 outputs
+    second = Conv(5, 6, k=taking[0], s=2, p=taking[1])
+    between, after = first.output_shape(shape), second.output_shape(first.output_shape(shape))
+    weights = [generator.standard_normal((layer.outputs, layer.inputs, *layer.kernel)) for layer in (first, second)]
+    biases = [generator.standard_normal(layer.outputs) for layer in (first, second)]
+    rows = [
+        Row("first", first, shape, between, weights[0], biases[0], "Relu"),
+        Row("second", second, between, after, weights[1], biases[1]),
+    ]
+    changed = by_phases(rows)
+    assert changed[0].output == (20, 6, 6)
+
+    def outcome(rows):
+        x = torch.from_numpy(np.random.default_rng(1).standard_normal((3, *shape)))
+        for row in rows:
+            top, left, bottom, right = row.pads or [row.layer.p] * 4
+            padded = torch.nn.functional.pad(x, (left, right, top, bottom))
+            x = torch.nn.functional.conv2d(padded, torch.from_numpy(row.weight), torch.from_numpy(row.bias), row.layer.s)
+            assert x.shape[1:] == row.output
+            x = torch.relu(x) if row.act else x
+        return x
+
+    torch.testing.assert_close(outcome(changed), outcome(rows), rtol=0, atol=1e-10)
+
+
+def test_pairs_that_would_not_gain_stay_as_they_are():
+    def pair(first, second, shape):
+        return [Row("first", first, shape, first.output_shape(shape)), Row("second", second, first.output_shape(shape), (1, 1, 1))]
+
+    for first, second, shape in (
+        (Conv(1, 8, k=7), Conv(8, 8, k=3, s=2), (1, 28, 28)),  # a small kernel
+        (Conv(1, 16, k=9), Conv(16, 8, k=3, s=2), (1, 28, 28)),  # outputs enough
+        (Conv(1, 8, k=8), Conv(8, 8, k=3, s=2), (1, 28, 28)),  # 21 x 21
+        (Conv(1, 8, k=9), Conv(8, 8, k=3), (1, 28, 28)),  # stride 1
+    ):
+        rows = pair(first, second, shape)
+        assert by_phases(rows) == rows
 
 
 def test_flattening_to_another_shape_is_kept():

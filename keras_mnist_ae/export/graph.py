@@ -96,7 +96,11 @@ class _Nodes:
             x = self._through_grid(x, row.grid, row.input)
         match layer:
             case Conv() | ConvTranspose():
-                window: dict[str, Any] = {"kernel_shape": list(layer.kernel), "strides": [layer.s] * 2, "pads": [layer.p] * 4}
+                window: dict[str, Any] = {
+                    "kernel_shape": list(layer.kernel),
+                    "strides": [layer.s] * 2,
+                    "pads": list(row.pads or [layer.p] * 4),
+                }
                 x = self._node(type(layer).__name__, [x, *self._weights(row)], name, shape, **window)
             case Dense():
                 x = self._node("Gemm", [x, *self._weights(row)], name, shape, transB=1)

@@ -10,6 +10,7 @@ from .. import __version__
 from ..architecture import Variant
 from .graph import FLOAT, UINT8, Ports, build
 from .manifest import Precision
+from .phases import by_phases
 from .rows import lower, without_reshapes
 from .weights import Weights, fingerprint
 
@@ -33,8 +34,8 @@ def emit(
     images, float32 of shape (n, C, H, W) in [0, 1], that the grids are fitted to (see `quantization.quantise`).
     """
     rows = {
-        "encoder": lower("encoder", variant.encoder, weights["encoder"]),
-        "decoder": lower("decoder", variant.decoder, weights["decoder"]),
+        "encoder": by_phases(lower("encoder", variant.encoder, weights["encoder"])),
+        "decoder": by_phases(lower("decoder", variant.decoder, weights["decoder"])),
     }
     image, latent = (FLOAT, variant.image), (FLOAT, (variant.latent,))
     switches = {f"switch_{name}": (UINT8, shape) for name, shape in variant.switches.items()}

@@ -48,6 +48,7 @@ class Row(NamedTuple):
     act: str | None = None  # an ONNX operator, or Silu, which is two
     grid: Grid | None = None  # how the tensor it takes is quantised; None: not
     weight_scale: Array | None = None  # how the weight is, by output; None: not
+    pads: tuple[int, int, int, int] | None = None  # of a convolution: top, left, bottom, right; None: the layer's on every side
 
 
 def lower(name: str, stack: Stack, weights: dict[str, dict[str, Array]]) -> list[Row]:
