@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from . import interruption
 from .errors import WriteError
 
 LARGEST_TEXT = 2**24  # bytes
@@ -25,16 +26,17 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises `WriteError` when the file cannot be written; the old file is untouched then and no temporary file stays.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _flush(temporary)
-        temporary.replace(path)
-        _flush(path.parent)
-    except OSError as error:
-        raise WriteError(f"cannot write {path}: {error.strerror or error}\n{advice(error)}") from error
-    finally:
-        _discard(temporary)
+    with interruption.unfinished():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            _flush(temporary)
+            temporary.replace(path)
+            _flush(path.parent)
+        except OSError as error:
+            raise WriteError(f"cannot write {path}: {error.strerror or error}\n{advice(error)}") from error
+        finally:
+            _discard(temporary)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 _received: int | None = None
 _deferred = False
+_unfinished = 0  # things that are put right when an exception passes them
 
 
 class Interrupted(BaseException):
@@ -57,12 +58,33 @@ def deferred() -> Iterator[None]:
     check()
 
 
+@contextmanager
+def unfinished() -> Iterator[None]:
+    """Within the block there is something that an exception puts right, so that the process must not end without one."""
+    global _unfinished
+    _unfinished += 1
+    try:
+        yield
+    finally:
+        _unfinished -= 1
+
+
 def _receive(number: int, frame: FrameType | None) -> None:
     global _received
     _received = number
     signal.signal(number, signal.SIG_DFL)
-    if not _deferred:
-        raise Interrupted(number)
+    if _deferred:
+        return
+    if _importing(frame) and not _unfinished:  # libraries that load may abort on an exception; and there is nothing to save
+        os.write(2, f"kae: {Interrupted(number)}\n".encode())
+        os._exit(128 + number)
+    raise Interrupted(number)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
 
 
 def _unraisable(lost: Any) -> None:

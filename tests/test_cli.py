@@ -284,6 +284,30 @@ except interruption.Interrupted as error:
     assert (done.stdout, done.stderr, done.returncode) == ("terminated", "", 0)
 
 
+def test_signal_while_something_is_imported_ends_the_process_there(tmp_path):
+    """Native code that imports may not bear an exception; but what is being written is put right first."""
+    (tmp_path / "slow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nsignal.pause()\n")
+    code = """
+from pathlib import Path
+from keras_mnist_ae import files, interruption
+interruption.install()
+try:
+    {write}
+except BaseException as error:
+    print("seen", type(error).__name__)
+    raise
+"""
+    for write, seen in (
+        ("import slow", ""),
+        ("with files.replacing(Path('out.txt')) as path:\n        path.write_text('half')\n        import slow", "seen Interrupted\n"),
+    ):
+        done = subprocess.run([sys.executable, "-c", code.format(write=write)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.stdout == seen
+        assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["slow.py"]
+        if not seen:
+            assert (done.returncode, done.stderr) == (143, "kae: terminated\n")
+
+
 def test_second_signal_ends_at_once():
     code = """
 import os, signal
