@@ -338,6 +338,24 @@ class Stack:
         return sum(layer.parameters for layer, _ in self.rows)
 
     @property
+    def multiplications(self) -> int:
+        """How many take one image, or one code, through the convolutions and dense layers."""
+        count = 0
+        for step in self:
+            match step.layer:
+                case Conv(inputs=inputs, kernel=kernel):
+                    count += prod(step.output) * inputs * prod(kernel)
+                case ConvTranspose(outputs=outputs, kernel=kernel):
+                    count += prod(step.input) * outputs * prod(kernel)
+                case Dense(inputs=inputs, outputs=outputs):
+                    count += inputs * outputs
+                case Gaussian(inputs=inputs, outputs=outputs):
+                    count += 2 * inputs * outputs
+                case _:
+                    pass
+        return count
+
+    @property
     def last(self) -> int:
         """Place of the last row with weights, which gives the code or the image; -1 where there is none."""
         return max((at for at, layer in enumerate(self.layers) if isinstance(layer, Weighted)), default=-1)

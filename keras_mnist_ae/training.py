@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from . import backend, datasets, evaluation, gallery, interruption, runs
+from . import backend, datasets, evaluation, gallery, interruption, runs, threads
 from .architecture import Variant, text
 from .chance import corruption
 from .config import TrainConfig, configure
@@ -88,7 +88,8 @@ def _finish(run: runs.Run, config: TrainConfig, data: datasets.Dataset) -> None:
     given = gallery.noisy(shown, config)
     before = reconstruct(model, given)
     try:
-        fit(model, data, config, run)
+        with threads.limited(threads.of_step(run.variant, config.batch_size)):
+            fit(model, data, config, run)
     except interruption.Interrupted:
         click.echo(f"kae: to go on: kae resume {run.path}", err=True)
         raise
@@ -110,12 +111,13 @@ def _environment(config: TrainConfig, data: datasets.Dataset) -> dict[str, Any]:
     """What the bits of a result hang on, beside the settings."""
     import keras  # noqa: F401  (and with it the backend)
 
+    of_step = threads.of_step(config.architecture(data.image_shape), config.batch_size)
     return {
         "backend": config.backend,
         config.backend: sys.modules[config.backend].__version__,
         "device": backend.device_name(),
         "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "threads": os.environ.get("OMP_NUM_THREADS", "unset"),
+        "threads": os.environ.get("OMP_NUM_THREADS") or str(of_step or "unset"),
         "dataset": data.name,
         "dataset_sha256": data.sha256,
         "train_images": len(data.train.images),

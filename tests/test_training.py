@@ -181,7 +181,7 @@ def test_schedule_rises_and_falls_along_lines_and_is_the_same_in_plain_numbers()
     np.testing.assert_allclose(of_ops, [rates[step] for step in (0, 5, 10, 50, 99, 100)], rtol=1e-5, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", sorted(VARIANTS))
+@pytest.mark.parametrize("name", ["conv-k16", "conv-unpool", "conv-best", "vae-mlp"])  # together they have every kind of row
 def test_bfloat16_rounds_what_training_multiplies_and_nothing_else(name, tmp_path):
     """Losses are near those of float32 and not the same; weights and evaluation know nothing of it."""
     shared = {"epochs": 2, "batch_size": BATCH, "learning_rate": 1e-3, "warm_up": 0.0}

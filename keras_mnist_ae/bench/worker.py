@@ -13,7 +13,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import backend, datasets
+from .. import backend, datasets, threads
 from ..architecture import Recipe, Variant
 from ..images import to_float
 from ..recipes import find as recipe_of
@@ -72,7 +72,8 @@ def _keras(variant: Variant, images: Images, recipe: Recipe, stock: bool = False
         if not stock:
             given["x"].start(done)
         done += 1
-        return float(model.fit(**given, epochs=1, verbose=0).history["loss"][0])
+        with threads.limited(None if stock else threads.of_step(variant, recipe.batch_size)):
+            return float(model.fit(**given, epochs=1, verbose=0).history["loss"][0])
 
     def errors(test: Images) -> float:
         return float(np.square(np.asarray(model.predict(to_float(test), batch_size=1000, verbose=0)) - to_float(test)).mean())
