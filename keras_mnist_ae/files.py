@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from . import interruption
 from .errors import WriteError
 
 LARGEST_TEXT = 2**24  # bytes
+TEMPORARY = re.compile(r"\..+\.\d+(\.\w+)?")
 
 
 @contextmanager
@@ -37,6 +39,13 @@ def replacing(path: Path) -> Iterator[Path]:
             raise WriteError(f"cannot write {path}: {error.strerror or error}\n{advice(error)}") from error
         finally:
             _discard(temporary)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed have left in a folder to which nobody else writes."""
+    for path in folder.rglob(".*"):
+        if TEMPORARY.fullmatch(path.name):
+            _discard(path)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -18,7 +18,7 @@ from . import __version__, tables
 from .architecture import Variant
 from .config import TrainConfig, configure
 from .errors import CorruptFileError, UsageError, WriteError
-from .files import advice, read_json, read_text, replacing, write_text
+from .files import advice, read_json, read_text, replacing, sweep, write_text
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -127,6 +127,8 @@ class Run:
         except OSError as error:
             raise WriteError(f"cannot write to run {self.path}: {error.strerror}\n{advice(error)}") from error
         try:
+            if self._lock.lock_counter == 1:
+                sweep(self.path)
             yield
         finally:
             self._lock.release()

@@ -62,7 +62,7 @@ def survives(folder: Path, backend: str, variant: str, kills: int, seed: int) ->
     for what, value in expected.items():
         assert found[what] == value, f"{run}: {what} differs"
     leftover = [path for path in run.rglob(".*") if path.name != ".lock"]
-    assert len(leftover) <= hits, f"more than one file left behind by a kill: {leftover}"
+    assert not leftover, f"left behind by a kill: {leftover}"
     return hits
 
 

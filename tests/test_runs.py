@@ -114,6 +114,17 @@ def test_kill_between_checksum_and_file_leaves_the_old_one_trusted(finished, tmp
     assert Run(run.path).metrics["test_mse"] == 3
 
 
+def test_what_a_killed_writer_left_goes_when_the_next_one_begins(finished, tmp_path):
+    run = Run(shutil.copytree(finished.path, tmp_path / "run"))
+    for left in (".metrics.123.json", "checkpoints/.000001-00000004.77.npz", "figures/.losses.9.png", ".folder.12"):
+        (run.path / left).parent.mkdir(exist_ok=True)
+        (run.path / left).write_text("half")
+    kept = run.path / ".mine"
+    kept.write_text("not ours")
+    run.write_metrics({"train_mse": 3.0, "test_mse": 3.0})
+    assert {path.name for path in run.path.rglob(".*")} == {".lock", ".mine"}
+
+
 def test_file_without_a_checksum_is_refused(finished, tmp_path):
     run = Run(shutil.copytree(finished.path, tmp_path / "run"))
     (run.path / CHECKSUMS).unlink()
