@@ -14,9 +14,9 @@ def main() -> None:
     code = 1
 
     def leave() -> None:
-        with suppress(OSError):  # a pipe whose reader has left
-            sys.stdout.flush()
-            sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, AttributeError):  # a pipe whose reader has left, or none at all
+                stream.flush()
         os._exit(code)
 
     atexit.register(leave)  # before all others, so it comes after them

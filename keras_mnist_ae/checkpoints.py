@@ -1,6 +1,7 @@
 """Checkpoints of a run: everything it needs to go on as if it had never stopped."""
 
 import json
+import math
 import re
 import zipfile
 from dataclasses import dataclass
@@ -61,6 +62,18 @@ def newest(run: Run) -> Checkpoint | None:
     return None
 
 
+def _check(found: Checkpoint) -> None:
+    """Raise ValueError, KeyError, TypeError or AttributeError for what no training writes."""
+    if not all(type(number) is int and number >= 0 for number in (found.epoch, found.batch)) or not 0 <= float(found.seconds) < math.inf:
+        raise ValueError(f"epoch {found.epoch}, batch {found.batch}, {found.seconds} seconds")
+    for column, values in found.history.items():
+        if len(values) != found.epoch or not all(type(value) in (int, float) for value in values):
+            raise ValueError(f"its history has no {found.epoch} numbers of {column}")
+    for array in found.arrays:
+        if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+            raise ValueError("its state is not one of finite numbers")
+
+
 def clear(run: Run) -> None:
     """Remove them all: a finished run has its model."""
     for path in _newest_first(run):
@@ -82,6 +95,8 @@ def _read(path: Path) -> Checkpoint:
                     arrays[member.filename.removesuffix(".npy")] = npy.rows(stream, *npy.header(stream))
         told = json.loads(str(arrays.pop("told")))
         ordered = [arrays[f"array{number}"] for number in range(len(arrays))]
-        return Checkpoint(int(told["epoch"]), int(told["batch"]), float(told["seconds"]), told["history"], ordered)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, NotImplementedError, zipfile.BadZipFile) as error:
+        found = Checkpoint(told["epoch"], told["batch"], told["seconds"], told["history"], ordered)
+        _check(found)
+        return found
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, NotImplementedError, zipfile.BadZipFile) as error:
         raise CorruptFileError(f"{path} is not a checkpoint of ours: {error!r}") from error

@@ -17,11 +17,12 @@ from .architecture import LARGEST, Shape, Variant
 from .chance import LIKELIHOODS, corruption
 from .errors import UsageError
 from .families import FAMILIES
-from .files import read_text
+from .files import LARGEST_TOML, read_text
 from .recipes import RECIPES
 from .resize import Fit
 from .variants import find
 
+LARGEST_INTEGER = 2**53
 PRECISIONS = ("float32", "bfloat16")
 
 
@@ -100,6 +101,8 @@ class TrainConfig:
         for setting in ("dataset", "runs_dir", "data_dir", "name"):
             if not isinstance(value := getattr(self, setting), str | None) or value == "":
                 raise UsageError(f"{setting} is {value!r}; give text")
+            if value and not value.isprintable():
+                raise UsageError(f"{setting} is {value!r}, which holds characters that cannot be written down; choose another name")
         _one_of("precision", self.precision, PRECISIONS)
         if self.checkpoint_every is not None and not re.fullmatch(r"[1-9]\d{0,8}s?", str(self.checkpoint_every)):
             raise UsageError(f"checkpoint_every is {self.checkpoint_every!r}; give a number of batches (200) or of seconds (30s)")
@@ -175,7 +178,7 @@ def size_of(resize: str) -> tuple[int, int] | None:
 def read(file: Path) -> dict[str, Any]:
     """The settings in a TOML file. Raises `UsageError`."""
     try:
-        settings = tomllib.loads(read_text(file))
+        settings = tomllib.loads(read_text(file, LARGEST_TOML))
     except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
         raise UsageError(f"cannot read the config file {file}: {error}") from error
     _known(settings, str(file))
@@ -216,3 +219,5 @@ def _number(setting: str, value: Any, wanted: str, allowed: Callable[[float], bo
 def _integer(setting: str, value: Any, least: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UsageError(f"{setting} is {value!r}; give a whole number from {least} up")
+    if value > LARGEST_INTEGER:
+        raise UsageError(f"{setting} is too large; give at most {LARGEST_INTEGER:,}")

@@ -14,6 +14,7 @@ from . import interruption
 from .errors import WriteError
 
 LARGEST_TEXT = 2**24  # bytes
+LARGEST_TOML = 2**16  # which Python reads in a time that may grow with the square of that
 TEMPORARY = re.compile(r"\..+\.\d+(\.\w+)?")
 
 
@@ -54,10 +55,10 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
     """A UTF-8 text no larger than any of ours. Raises OSError and `ValueError`."""
-    if path.stat().st_size > LARGEST_TEXT:
-        raise ValueError(f"it has more than {LARGEST_TEXT:,} bytes")
+    if path.stat().st_size > most:
+        raise ValueError(f"it has more than {most:,} bytes")
     return path.read_text(encoding="utf-8")
 
 

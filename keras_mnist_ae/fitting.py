@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from .model import Autoencoder
@@ -13,8 +13,7 @@ import click
 import keras
 import numpy as np
 
-from . import checkpoints, interruption
-from .architecture import Conv, ConvTranspose
+from . import checkpoints, interruption, threads
 from .batches import Batches
 from .chance import Chance, corruption
 from .checkpoints import Checkpoint
@@ -31,7 +30,7 @@ History = dict[str, list[float]]
 # conv-k15 never learns.
 PYTORCH_EPSILON = 1e-8
 
-AT_ONCE = {True: 16, False: 4}  # batches in one call on TensorFlow and JAX, for dense layers alone and for others: see `at_once`
+AT_ONCE = 16  # batches in one call on TensorFlow and JAX, at most: see `at_once`
 
 EVERY = "60s"  # between checkpoints
 COST = 0.02  # part of the time that those after each epoch may take
@@ -85,7 +84,7 @@ class EpochReport(keras.callbacks.Callback):
         self._run.write_history(self.history)
         self._earlier, self.skipped = 0.0, 0
         where = f"epoch {epoch + 1:>{len(str(self.total))}}/{self.total}"
-        click.echo(f"{where}   {_told('train', row, '')}   {_told(self.seen, row, 'val_')}   {row['seconds']:.1f} s", err=True)
+        _tell(f"{where}   {_told('train', row, '')}   {_told(self.seen, row, 'val_')}   {row['seconds']:.1f} s")
 
     def _diverged(self, loss: float, where: str) -> DivergedError:
         rate = self._rate
@@ -93,6 +92,11 @@ class EpochReport(keras.callbacks.Callback):
             f"training diverged: the loss is {loss} in {where}, at a learning rate of {rate:g}.\n"
             f"Try a lower one: --learning-rate {rate / 10:g}"
         )
+
+
+def _tell(line: str) -> None:
+    with suppress(OSError):  # who reads it may have left, or the disk be full: training goes on
+        click.echo(line, err=True)
 
 
 def _told(images: str, row: dict[str, float], prefix: str) -> str:
@@ -155,7 +159,8 @@ def _variables(model: Autoencoder) -> list[np.ndarray]:
 
 def _restore(model: Autoencoder, checkpoint: Checkpoint) -> None:
     variables = _state(model)
-    if [array.shape for array in checkpoint.arrays] != [tuple(variable.shape) for variable in variables]:
+    expected = [(tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype)) for variable in variables]
+    if [(array.shape, str(array.dtype)) for array in checkpoint.arrays] != expected:
         raise CorruptFileError("the checkpoint is of another model than the run's config names.")
     for variable, array in zip(variables, checkpoint.arrays, strict=True):
         variable.assign(array)
@@ -201,18 +206,26 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> Non
     """
     found = checkpoints.newest(run)
     terms = ["reconstruction", "kl", "val_reconstruction", "val_kl"] if model.variant.variational else []
-    start = found or Checkpoint(0, 0, 0.0, {column: [] for column in ("loss", "val_loss", *terms, "seconds")}, [])
+    start = Checkpoint(0, 0, 0.0, {column: [] for column in ("loss", "val_loss", *terms, "seconds")}, [])
+    if found:
+        batches = math.ceil(len(learnt(data, config)) / config.batch_size)
+        beyond = found.epoch + (found.batch > 0) > config.epochs or found.batch >= batches
+        if beyond or list(found.history) != list(start.history):
+            raise CorruptFileError(f"the checkpoint is of epoch {found.epoch + 1}, batch {found.batch + 1} of another run than {run.path}.")
+        start = found
     if model.variant.variational:
         model.likelihood = config.likelihood
     model.precision = config.precision
     model.compile(
-        optimizer=adam(config, len(learnt(data, config))), loss="mse", steps_per_execution=at_once(model, config.checkpoint_every)
+        optimizer=adam(config, len(learnt(data, config))),
+        loss="mse",
+        steps_per_execution=at_once(model, config.batch_size, config.checkpoint_every),
     )
     model.optimizer.build(model.trainable_variables)
     report = EpochReport(run, config, start.history, start.seconds, start.batch)
     callbacks = [report, Checkpoints(run, report, config.checkpoint_every, found)]
     if found:
-        click.echo(f"from epoch {start.epoch + 1}, batch {start.batch + 1}", err=True)
+        _tell(f"from epoch {start.epoch + 1}, batch {start.batch + 1}")
     if found and start.epoch == config.epochs:
         _restore(model, start)
     # The rest of the epoch that was interrupted first: Keras takes the number of its batches once per call.
@@ -252,7 +265,7 @@ def adam(config: TrainConfig, images: int) -> keras.optimizers.Adam:
     return keras.optimizers.Adam(rate, beta_2=config.beta_2, epsilon=PYTORCH_EPSILON * (1 - config.beta_2) ** 0.5)
 
 
-def at_once(model: Autoencoder, checkpoint_every: str | None = None) -> int:
+def at_once(model: Autoencoder, batch_size: int, checkpoint_every: str | None = None) -> int:
     """How many batches Keras is to train on between two calls of the callbacks: `steps_per_execution`.
 
     One on torch, where Keras allows no more. Small steps gain the most by it; with large ones an interruption would have to wait for too
@@ -260,8 +273,7 @@ def at_once(model: Autoencoder, checkpoint_every: str | None = None) -> int:
     """
     if keras.backend.backend() == "torch":
         return 1
-    stacks = (model.variant.encoder, model.variant.decoder)
-    most = AT_ONCE[not any(isinstance(step.layer, Conv | ConvTranspose) for stack in stacks for step in stack)]
+    most = max(1, min(AT_ONCE, int(threads.WORTH / threads.work(model.variant, batch_size))))
     if not checkpoint_every or checkpoint_every.endswith("s"):
         return most
     return max(count for count in range(1, most + 1) if int(checkpoint_every) % count == 0)

@@ -11,27 +11,32 @@ from typing import Any
 
 _received: int | None = None
 _deferred = False
+_remedy = ""  # what goes on with the work that is stopped
 _unfinished = 0  # things that are put right when an exception passes them
 
 
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
 class Interrupted(BaseException):
-    """Stopped by a signal; `exit_code` is 130 for SIGINT, 143 for SIGTERM."""
+    """Stopped by a signal; `exit_code` is 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
 
     def __init__(self, number: int) -> None:
-        super().__init__("interrupted" if number == signal.SIGINT else "terminated")
+        super().__init__(("interrupted" if number == signal.SIGINT else "terminated") + (f"; to go on: {_remedy}" if _remedy else ""))
         self.exit_code = 128 + number
 
 
 def install() -> None:
     """Turn the first signal into `Interrupted`; a second one ends the process at once. For a process of ours: `kae`."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _receive)
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
+            signal.signal(number, _receive)
     sys.unraisablehook = _unraisable
 
 
 def leave() -> None:
     """What a signal would have stopped is done: while Python takes itself apart, it changes nothing."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -56,6 +61,15 @@ def deferred() -> Iterator[None]:
     finally:
         _deferred = False
     check()
+
+
+@contextmanager
+def remedied(command: str) -> Iterator[None]:
+    """An interruption within the block tells the command that goes on."""
+    global _remedy
+    _remedy = command
+    yield
+    _remedy = ""
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Images of one's own as arrays: a folder of pictures, a .npz or a .npy file. Each is read a part at a time, into a file that is mapped."""
 
+import os
 import sys
 import tempfile
 import zipfile
@@ -12,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import interruption, npy
-from .errors import DataError
+from .errors import DataError, WriteError
 from .idx import Arrays
-from .resize import MODES, Fit, fitted, fitted_array, pixels, upright
+from .resize import MODES, Fit, fitted, fitted_array, opened, pixels, upright
 
 SUFFIXES = {".png", ".jpg", ".jpeg"}
-FORMATS = ["PNG", "JPEG"]
 GREY = {"1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N"}
 TESTED = 6  # one image in so many is for the test, where nothing says which
 TOLD = 3  # files named in a message
 LARGEST = 2**36  # bytes of pixels
+BOMB = 200  # images are not packed that well
 ROWS = 256  # of an array at a time
 
 Found = tuple[Arrays, tuple[str, ...]]
@@ -69,7 +70,7 @@ def _pictures(folder: Path, files: list[Path], fit: Fit | None) -> Found:
     for path in files:
         interruption.check()
         try:
-            with Image.open(path, formats=FORMATS) as picture:
+            with opened(path) as picture:
                 picture.load()
                 if picture.mode == "F":
                     raise ValueError("its pixels are floating point numbers")
@@ -92,7 +93,7 @@ def _pictures(folder: Path, files: list[Path], fit: Fit | None) -> Found:
 
     def decoded(path: Path) -> NDArray[np.uint8]:
         interruption.check()
-        with Image.open(path, formats=FORMATS) as picture:
+        with opened(path) as picture:
             return pixels(fitted(upright(picture, channels), wanted))
 
     split = {part: [path for path, _, _ in good if path.relative_to(folder).parts[0] == part] for part in ("train", "test")}
@@ -113,9 +114,11 @@ def _array_file(path: Path, fit: Fit | None) -> Found:
     try:
         if path.suffix == ".npy":
             with path.open("rb") as stream:
-                return _split(path, _images(path, "the array", stream, fit), None)
+                return _split(path, _images(path, "the array", stream, path.stat().st_size, fit), None)
         with zipfile.ZipFile(path) as archive:
             names = {name.removesuffix(".npy") for name in archive.namelist()}
+            if any(entry.file_size > BOMB * max(entry.compress_size, 2**16) for entry in archive.infolist()):
+                raise ValueError(f"it holds arrays that are packed to less than a {BOMB}th of their size")
 
             def member(name: str, take: Callable[[str, IO[bytes]], Any]) -> Any:
                 if name not in names:
@@ -124,7 +127,7 @@ def _array_file(path: Path, fit: Fit | None) -> Found:
                     return take(name, stream)
 
             def images(name: str, stream: IO[bytes]) -> Any:
-                return _images(path, name, stream, fit)
+                return _images(path, name, stream, archive.getinfo(f"{name}.npy").file_size, fit)
 
             def labels(name: str, stream: IO[bytes]) -> Any:
                 return _labels(path, name, stream)
@@ -151,10 +154,13 @@ def _array_file(path: Path, fit: Fit | None) -> Found:
         raise DataError(f"{path} cannot be used: {error}") from error
 
 
-def _images(path: Path, name: str, stream: IO[bytes], fit: Fit | None) -> NDArray[np.uint8]:
+def _images(path: Path, name: str, stream: IO[bytes], size: int, fit: Fit | None) -> NDArray[np.uint8]:
+    """From a stream of so many bytes."""
     shape, dtype = npy.header(stream)
     if len(shape) not in (3, 4) or not all(1 <= size <= 4096 for size in shape[1:]) or prod(shape) > LARGEST:
         raise ValueError(f"{name} has shape {shape}; give images of shape (n, height, width) or (n, height, width, channels)")
+    if prod(shape) * dtype.itemsize > size:
+        raise ValueError(f"{name} is truncated: {size:,} bytes for shape {shape} and type {dtype}")
     first = len(shape) == 4 and shape[-1] not in MODES and shape[1] in MODES
     if len(shape) == 4 and shape[-1] not in MODES and not first:
         raise ValueError(f"{name} has shape {shape}; give {', '.join(map(str, MODES))} channels, as the last axis")
@@ -238,6 +244,13 @@ def _filled(shape: tuple[int, ...], images: Iterator[NDArray[np.uint8]]) -> NDAr
     if prod(shape) == 0:
         raise ValueError("it holds no images")
     with tempfile.TemporaryFile() as file:
+        try:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, prod(shape))  # a mapped file that cannot grow ends the process
+        except OSError as error:
+            raise WriteError(
+                f"cannot write {prod(shape):,} bytes into {tempfile.gettempdir()}: {error.strerror}\nName another folder: TMPDIR."
+            ) from error
         array = np.memmap(file, np.uint8, "w+", shape=shape)
         for at, image in enumerate(images):
             array[at] = image

@@ -1,5 +1,9 @@
 """Images of any size and colour made to fit."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -8,6 +12,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+FORMATS = ["PNG", "JPEG"]
+LARGEST = 2**25  # pixels of a picture
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
@@ -21,6 +27,17 @@ class Fit(NamedTuple):
     def __str__(self) -> str:
         colours = {None: "", 1: ", grey", 3: ", RGB", 4: ", RGBA"}[self.channels]
         return f"{self.height}x{self.width}{colours}"
+
+
+@contextmanager
+def opened(path: Path) -> "Iterator[Image]":
+    """The picture in a file, whose pixels are not read yet. Raises ValueError for one of more than `LARGEST` and what Pillow does."""
+    from PIL import Image
+
+    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), Image.open(path, formats=FORMATS) as picture:
+        if picture.width * picture.height > LARGEST:
+            raise ValueError(f"it is {picture.width}x{picture.height}, more than {LARGEST:,} pixels")
+        yield picture
 
 
 def upright(picture: "Image", channels: int) -> "Image":

@@ -7,7 +7,7 @@ import json
 import math
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
@@ -18,7 +18,7 @@ from . import __version__, tables
 from .architecture import Variant
 from .config import TrainConfig, configure
 from .errors import CorruptFileError, UsageError, WriteError
-from .files import advice, read_json, read_text, replacing, sweep, write_text
+from .files import LARGEST_TEXT, advice, read_json, read_text, replacing, sweep, write_text
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from .model import Autoencoder
 
+LARGEST = 2**31  # bytes of a file
 LATEST = "latest"
 CHECKSUMS = "checksums.json"
 
@@ -136,6 +137,9 @@ class Run:
     @contextmanager
     def replacing(self, name: str) -> Iterator[Path]:
         """As `files.replacing`, for a file of the run: its sha256 is in the checksums before it is there."""
+        folder = (self.path / name).parent
+        if folder.exists() and not folder.resolve().is_relative_to(self.path.resolve()):
+            raise WriteError(f"{folder} leads out of the run folder.\nPut a folder in the place of the link.")
         with self.locked(), replacing(self.path / name) as temporary:
             yield temporary
             known = {other: hashes for other, hashes in self._checksums().items() if (self.path / other).is_file()}
@@ -197,7 +201,8 @@ class Run:
             if self.finished:
                 raise UsageError(f"{path} is gone, although the run was finished.\nRestore it from a copy, or train again.")
             raise UsageError(f"run {self.path} has no {name}: it was not finished.\nGo on with it: kae resume {self.path}")
-        if _sha256(path) not in self._checksums().get(name, []):
+        most = LARGEST_TEXT if path.suffix in (".toml", ".json", ".csv") else LARGEST
+        if path.stat().st_size > most or _sha256(path) not in self._checksums().get(name, []):
             raise CorruptFileError(
                 f"{path} is not what was written there: its sha256 is not that of {CHECKSUMS}.\n"
                 f"Restore it from a copy, or train again with the settings in {self.path / 'config.toml'}."
@@ -265,6 +270,8 @@ def _make(runs_dir: Path, name: str, again: bool) -> Path:
         try:
             path.mkdir()
         except FileExistsError:
+            if not again and _is_abandoned(path):
+                return path
             if not again:
                 raise UsageError(
                     f"a run named {name!r} exists in {runs_dir}.\nGo on with it (kae resume {runs_dir / name}), or choose another --name."
@@ -272,6 +279,11 @@ def _make(runs_dir: Path, name: str, again: bool) -> Path:
         else:
             return path
     raise UsageError(f"too many runs named {name!r} in {runs_dir}")
+
+
+def _is_abandoned(path: Path) -> bool:
+    """Whether a process ended before it had written the config there: nothing is lost, and nothing can go on."""
+    return path.is_dir() and all(entry.name == CHECKSUMS or entry.name.startswith(".") for entry in path.iterdir())
 
 
 def find(run: str | None, runs_dir: Path = Path("runs")) -> Run:
@@ -288,7 +300,8 @@ def _latest(runs_dir: Path) -> str:
     """The name in the file of that name; without it, as in a copied folder, that of the newest run."""
     latest = runs_dir / LATEST
     if latest.is_file():
-        return latest.read_text(encoding="utf-8", errors="replace").strip()
+        with suppress(OSError, ValueError):  # it can be done without
+            return read_text(latest).strip()
     found = [(path.stat().st_mtime, path.parent.name) for path in runs_dir.glob("*/config.toml")]
     if not found:
         raise UsageError(f"there is no run in {runs_dir.resolve()} yet.\nTrain one (kae train), or name a run folder.")

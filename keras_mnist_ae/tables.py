@@ -9,7 +9,7 @@ from typing import Any
 
 from .architecture import LAYERS, Layer, Recipe, Shape, Stack, Variant, fault, text
 from .errors import UsageError
-from .files import read_text
+from .files import LARGEST_TOML, read_text
 
 KINDS = {kind.__name__: kind for kind in LAYERS}
 LONGEST = 500  # rows in a stack
@@ -29,7 +29,7 @@ def to_toml(variant: Variant) -> str:
 def read(path: Path) -> Variant:
     """The variant in a TOML file. Raises `UsageError`, naming the row, its shapes and what would fit."""
     try:
-        return parse(tomllib.loads(read_text(path)), path.stem)
+        return parse(tomllib.loads(read_text(path, LARGEST_TOML)), path.stem)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError

@@ -18,8 +18,12 @@ def of_step(variant: Variant, batch_size: int) -> int | None:
     """Threads for steps of so many images; None where the user (OMP_NUM_THREADS) or another backend than torch decides."""
     if backend.current() != "torch" or "OMP_NUM_THREADS" in os.environ:
         return None
-    forward = variant.encoder.multiplications + variant.decoder.multiplications
-    return max(1, min(os.cpu_count() or 1, int(3 * forward * batch_size / WORTH)))  # the gradients take twice as many
+    return max(1, min(os.cpu_count() or 1, int(work(variant, batch_size) / WORTH)))
+
+
+def work(variant: Variant, batch_size: int) -> int:
+    """Multiplications of a step: the gradients take twice those of the forward pass."""
+    return max(1, 3 * batch_size * (variant.encoder.multiplications + variant.decoder.multiplications))
 
 
 @contextmanager

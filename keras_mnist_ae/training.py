@@ -2,7 +2,9 @@
 
 import dataclasses
 import os
+import platform
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,7 +40,7 @@ def train_config(config: TrainConfig) -> runs.Run:
     backend.choose(config.backend, config.device)
     data = load_data(config)
     run = runs.create(config)
-    with run.locked():
+    with run.locked(), interruption.remedied(f"kae resume {run.path}"):
         run.write_variant(config.architecture(data.image_shape))
         run.write_environment(**_environment(config, data))
         _finish(run, config, data)
@@ -56,23 +58,26 @@ def resume(run: runs.Run, *, data_dir: Path | None = None, backend_name: str | N
         return run
     given = {"data_dir": data_dir and str(data_dir), "backend": backend_name}
     config = configure(run.checked("config.toml"), **given)
-    with run.locked():
+    with run.locked(), interruption.remedied(f"kae resume {run.path}"):
         backend.choose(config.backend, config.device)
         data = load_data(config)
+        inexactly = list[str]()
         if (run.path / "environment.json").is_file():
             now = {**runs.versions(), **_environment(config, data)}
             changed = {name: (then, now.get(name)) for name, then in run.environment.items() if now.get(name) != then}
             changed.pop("platform", None)  # the system's version
+            earlier: list[str] = changed.pop("inexact", ([],))[0]
             if changed.pop("dataset_sha256", None):
                 raise DataError(f"{data.name} is not what run {run.path} was trained on: its content has another sha256.")
             if changed and not inexact:
                 told = "; ".join(f"{name} was {then}, is {now}" for name, (then, now) in changed.items())
                 raise UsageError(f"run {run.path} cannot be resumed exactly: {told}.\nTo go on all the same: --allow-inexact")
+            inexactly = [*earlier, *(f"{name} was {then}, then {now}" for name, (then, now) in changed.items())]
             if changed:
                 click.echo(f"kae: inexact: {', '.join(changed)} changed since run {run.name} was started", err=True)
         run.write_config(config)
         run.write_variant(config.architecture(data.image_shape))
-        run.write_environment(**_environment(config, data))
+        run.write_environment(**_environment(config, data), **({"inexact": inexactly} if inexactly else {}))
         _finish(run, config, data)
     return run
 
@@ -87,12 +92,8 @@ def _finish(run: runs.Run, config: TrainConfig, data: datasets.Dataset) -> None:
     shown = to_float(data.test.images[:SHOWN])
     given = gallery.noisy(shown, config)
     before = reconstruct(model, given)
-    try:
-        with threads.limited(threads.of_step(run.variant, config.batch_size)):
-            fit(model, data, config, run)
-    except interruption.Interrupted:
-        click.echo(f"kae: to go on: kae resume {run.path}", err=True)
-        raise
+    with threads.limited(threads.of_step(run.variant, config.batch_size)):
+        fit(model, data, config, run)
     run.write_model(model)
     model = run.model
     run.write_figure("reconstructions", gallery.before_and_after(shown, given, before, reconstruct(model, given)))
@@ -109,10 +110,16 @@ def _finish(run: runs.Run, config: TrainConfig, data: datasets.Dataset) -> None:
 
 def _environment(config: TrainConfig, data: datasets.Dataset) -> dict[str, Any]:
     """What the bits of a result hang on, beside the settings."""
-    import keras  # noqa: F401  (and with it the backend)
+    import keras
 
+    here = {"processor": _processor(), "floatx": keras.config.floatx(), "image_data_format": keras.config.image_data_format()}
+    if config.backend == "torch":
+        import torch
+
+        here["instructions"] = torch.backends.cpu.get_cpu_capability()
     of_step = threads.of_step(config.architecture(data.image_shape), config.batch_size)
     return {
+        **here,
         "backend": config.backend,
         config.backend: sys.modules[config.backend].__version__,
         "device": backend.device_name(),
@@ -122,6 +129,14 @@ def _environment(config: TrainConfig, data: datasets.Dataset) -> dict[str, Any]:
         "dataset_sha256": data.sha256,
         "train_images": len(data.train.images),
     }
+
+
+def _processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor()
 
 
 def load_data(config: TrainConfig) -> datasets.Dataset:

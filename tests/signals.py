@@ -45,7 +45,7 @@ def stopped(words: tuple[str, ...], folder: Path, after: float, which: signal.Si
     if after < 0.2 and process.returncode == -which:
         return took  # Python itself was starting
     assert process.returncode in (0, 128 + which), where
-    assert process.returncode == 0 or said.splitlines()[-1] in ("kae: interrupted", "kae: terminated"), where
+    assert process.returncode == 0 or said.splitlines()[-1].startswith(("kae: interrupted", "kae: terminated")), where
     assert "Traceback" not in said, where
     assert took <= WITHIN, where
     deadline = time.monotonic() + 2  # for what a library had just started, such as a question to the system

@@ -284,6 +284,14 @@ except interruption.Interrupted as error:
     assert (done.stdout, done.stderr, done.returncode) == ("terminated", "", 0)
 
 
+def test_signal_that_the_parent_ignores_stays_ignored():
+    """As under nohup."""
+    code = "import os, signal; from keras_mnist_ae import interruption; interruption.install(); os.kill(os.getpid(), signal.SIGINT)"
+    ignored = "import signal, subprocess, sys; signal.signal(2, signal.SIG_IGN)"
+    ignored += f"; sys.exit(subprocess.run([sys.executable, '-c', {code!r}]).returncode)"
+    assert subprocess.run([sys.executable, "-c", ignored], timeout=60).returncode == 0
+
+
 def test_signal_while_something_is_imported_ends_the_process_there(tmp_path):
     """Native code that imports may not bear an exception; but what is being written is put right first."""
     (tmp_path / "slow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nsignal.pause()\n")
@@ -370,5 +378,5 @@ def test_progress_bar_on_a_terminal(tmp_path):
     assert b"epoch 1/1000  [" in seen
     assert b"100%" in seen
     assert b"train MSE" in seen
-    assert seen.endswith(b"\nkae: interrupted\r\n"), seen[-600:]
+    assert b"\nkae: interrupted; to go on: kae resume " in seen, seen[-600:]
     assert seen.rfind(b"\x1b[?25h") >= seen.rfind(b"\x1b[?25l"), "the cursor stays hidden"

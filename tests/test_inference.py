@@ -87,6 +87,15 @@ def test_pictures_in_and_out(mlp, tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "one.npy"), OnnxAutoencoder(mlp).encode(IMAGES[3:4]), atol=1e-5)
 
 
+def test_pictures_whose_names_differ_only_in_their_endings_keep_them(mlp, tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for name, image in zip(("a.png", "a.jpg", "b.png"), IMAGES, strict=False):
+        Image.fromarray(image[..., 0]).save(pictures / name)
+    assert run("reconstruct", mlp, pictures, "-o", tmp_path / "out").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.jpg.png", "a.png.png", "b.png"]
+
+
 def test_pictures_become_what_training_makes_of_them(mlp, tmp_path):
     """The same codes, whatever the file: transparent, of 16 bits, a palette; and of another size where the run was resized."""
     folder = tmp_path / "pictures"

@@ -1,11 +1,14 @@
 """Images of one's own: folders of pictures, .npz and .npy files, and making them fit."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_mnist_ae import datasets
-from keras_mnist_ae.errors import DataError
+from keras_mnist_ae.errors import DataError, WriteError
 from keras_mnist_ae.resize import Fit, fitted_array
 
 GENERATOR = np.random.default_rng(3)
@@ -181,6 +184,30 @@ def test_npy_with_a_fit(tmp_path):
 def test_array_that_cannot_be_used(tmp_path, array, message):
     np.save(tmp_path / "set.npy", array)
     with pytest.raises(DataError, match=message):
+        load(tmp_path / "set.npy")
+
+
+def test_what_would_fill_the_memory_is_refused_before_it_is_unpacked(tmp_path):
+    np.savez_compressed(tmp_path / "bomb.npz", images=np.zeros((100_000, 28, 28), np.uint8))
+    with pytest.raises(DataError, match="packed to less than a 200th"):
+        load(tmp_path / "bomb.npz")
+    (tmp_path / "pictures").mkdir()
+    Image.new("1", (9_000, 9_000)).save(tmp_path / "pictures" / "large.png")
+    with pytest.raises(DataError, match="it is 9000x9000, more than 33,554,432 pixels"):
+        load(tmp_path / "pictures")
+    with (tmp_path / "short.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (10**6, 28, 28)})
+    with pytest.raises(DataError, match="is truncated"):
+        load(tmp_path / "short.npy")
+
+
+def test_space_that_is_not_there_is_told(tmp_path, monkeypatch):
+    def none(descriptor, start, size):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", none)
+    np.save(tmp_path / "set.npy", IMAGES)
+    with pytest.raises(WriteError, match="No space left on device"):
         load(tmp_path / "set.npy")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,6 +122,85 @@ def test_broken_newest_checkpoint_gives_way_to_the_one_before(tmp_path, crash, m
         resume(cut)
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        *({"epoch": epoch} for epoch in (-1, 1.5, "1", None, 2)),
+        *({"batch": batch} for batch in (-5, True)),
+        *({"history": history} for history in ([], {"loss": [0.1], "val_loss": [], "seconds": [1.0]}, {"loss": ["0.1"]})),
+        {"seconds": float("inf")},
+        {"arrays": np.complex64},
+        {"arrays": np.nan},
+    ],
+    ids=str,
+)
+def test_checkpoint_that_no_training_writes_gives_way_though_its_checksum_is_right(tmp_path, told, stopped):
+    cut = Run(shutil.copytree(stopped.path, tmp_path / "cut"))
+    _, second = sorted((cut.path / "checkpoints").iterdir())
+    with np.load(second) as file:
+        arrays = dict(file)
+    content = json.loads(str(arrays["told"]))
+    if "arrays" in told:
+        arrays["array0"] = arrays["array0"] * told["arrays"] if told["arrays"] is np.nan else arrays["array0"].astype(told["arrays"])
+    arrays["told"] = np.array(json.dumps({**content, **{name: value for name, value in told.items() if name != "arrays"}}))
+    with cut.replacing(f"checkpoints/{second.name}") as temporary:
+        np.savez(temporary, **arrays)
+    found = checkpoints.newest(cut)
+    assert (found.epoch, found.batch) == (1, 4)
+
+
+@pytest.mark.parametrize("told", [{"epoch": 99}, {"batch": 10**6}, {"history": {"loss": [0.1]}}], ids=str)
+def test_checkpoint_of_another_run_is_refused(tmp_path, told, stopped):
+    cut = Run(shutil.copytree(stopped.path, tmp_path / "cut"))
+    for path in sorted((cut.path / "checkpoints").iterdir()):
+        with np.load(path) as file:
+            arrays = dict(file)
+        content = {**json.loads(str(arrays["told"])), **told}
+        content["history"] = {name: (values * 99)[: content["epoch"]] for name, values in content["history"].items()}
+        with cut.replacing(f"checkpoints/{path.name}") as temporary:
+            np.savez(temporary, **{**arrays, "told": np.array(json.dumps(content))})
+    done = run("resume", cut.path)
+    assert done.exit_code == 5
+    assert "of another run than" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A run that ended after 19 batches."""
+    with pytest.MonkeyPatch.context() as patch:
+        original = fitting.Checkpoints.on_train_batch_end
+
+        def stop(self, batch, logs=None):
+            original(self, batch, logs)
+            if self._epoch == 1 and batch + 1 >= 9:
+                raise Stop
+
+        patch.setattr(fitting.Checkpoints, "on_train_batch_end", stop)
+        with pytest.raises(Stop):
+            train("mlp", runs_dir=tmp_path_factory.mktemp("stopped"), name="cut", **SETTINGS)
+        return find("cut", tmp_path_factory.getbasetemp() / "stopped0")
+
+
+def test_folder_whose_config_was_never_written_is_taken_over(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / ".lock").touch()
+    (tmp_path / "mine" / "checksums.json").write_text("{")
+    assert run("resume", tmp_path / "mine").exit_code == 2
+    (tmp_path / "mine" / "checksums.json").unlink()
+    assert train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS).finished
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")  # noqa: PTH110
+def test_training_does_not_end_with_those_who_read_its_progress(tmp_path):
+    command = [*KAE, "train", "mlp", "--dataset", "digits", "--limit", "64", "--epochs", "2", "--runs-dir", str(tmp_path), "--json"]
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=full, text=True, timeout=120, env={**os.environ, "KERAS_BACKEND": BACKEND}
+        )
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["epochs"] == 2
+
+
 def test_what_cannot_be_exact_is_refused_and_named(tmp_path, crash, monkeypatch):
     cut = crashed(tmp_path, crash, 6, monkeypatch)
     cut.write_environment(**{**cut.environment, "numpy": "1.0", "keras": "3.0"})
@@ -132,6 +212,7 @@ def test_what_cannot_be_exact_is_refused_and_named(tmp_path, crash, monkeypatch)
     assert not cut.finished
     done = run("resume", cut.path, "--allow-inexact")
     assert done.exit_code == 0, done.stderr
+    assert sorted(Run(cut.path).environment["inexact"])[0].startswith("keras was 3.0, then ")
     assert "inexact: keras, numpy changed" in done.stderr or "inexact: numpy, keras changed" in done.stderr
 
 
@@ -179,7 +260,7 @@ def test_signal_keeps_the_batch_and_says_how_to_go_on(tmp_path):
         lines = process.stderr.read().splitlines()
         assert process.wait(60) == 130
         assert time.monotonic() - asked < 5
-    assert f"kae: to go on: kae resume {tmp_path / 'mine'}" in lines
+    assert lines[-1] == f"kae: interrupted; to go on: kae resume {tmp_path / 'mine'}"
     newest = sorted((tmp_path / "mine" / "checkpoints").iterdir())[-1]
     state = checkpoints.newest(find("mine", tmp_path))
     assert newest.name == f"{state.epoch:06d}-{state.batch:08d}.npz"

@@ -125,6 +125,20 @@ def test_what_a_killed_writer_left_goes_when_the_next_one_begins(finished, tmp_p
     assert {path.name for path in run.path.rglob(".*")} == {".lock", ".mine"}
 
 
+def test_nothing_is_written_through_a_link_out_of_the_run(finished, tmp_path):
+    run = Run(shutil.copytree(finished.path, tmp_path / "run"))
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("figures", "onnx"):
+        shutil.rmtree(run.path / name)
+        (run.path / name).symlink_to(outside)
+    with pytest.raises(WriteError, match="leads out of the run folder"):
+        run.write_figure("losses", figures.losses({"test": [1, 2]}))
+    with pytest.raises(WriteError, match="is a link"):
+        exports.export(run, DATA, limit=4)
+    assert not list(outside.iterdir())
+
+
 def test_file_without_a_checksum_is_refused(finished, tmp_path):
     run = Run(shutil.copytree(finished.path, tmp_path / "run"))
     (run.path / CHECKSUMS).unlink()

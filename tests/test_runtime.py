@@ -358,6 +358,25 @@ def ask_for_a_newer_opset(model):
     model.opset_import[0].version = 999
 
 
+def ask_for_an_old_ir(model):
+    model.ir_version = 3
+
+
+def pad_widely(model):
+    node = next(node for node in model.graph.node if node.op_type == "Conv")
+    next(attribute for attribute in node.attribute if attribute.name == "pads").ints[:] = [14_000] * 4
+
+
+def enlarge(model):
+    scales = next(array for array in model.graph.initializer if array.name == "twice")
+    scales.CopyFrom(onnx.numpy_helper.from_array(np.array([1, 1, 20_000, 20_000], np.float32), "twice"))
+
+
+def hold_a_million_fields(model):
+    for _ in range(100_001):
+        model.metadata_props.add(key="a")
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -375,7 +394,11 @@ def ask_for_a_newer_opset(model):
         (fix_the_batch, "image is a tensor"),
         (rename_the_input, "turns picture into reconstruction"),
         (break_the_graph, "nowhere"),
-        (ask_for_a_newer_opset, "ONNXRuntimeError"),
+        (ask_for_a_newer_opset, "it has opset 999, not one of 13 to 23"),
+        (ask_for_an_old_ir, "it has IR version 3, not one of 7 to 11"),
+        (pad_widely, "kernel, stride or padding of more than 4096"),
+        (enlarge, "Resize makes its input other than twice as large"),
+        (hold_a_million_fields, "more than 100,000 fields"),
     ],
 )
 def test_changed_files_are_refused(change, reason, tmp_path, capfd):
@@ -403,7 +426,7 @@ def test_a_file_cut_at_any_place_is_refused(exported, tmp_path):
     path = tmp_path / "autoencoder.onnx"
     for size in (0, 1, 2, 10, 100, 1000, len(whole) // 2, *range(len(whole) - 400, len(whole), 3)):
         save(whole[:size], path)
-        with pytest.raises(CorruptFileError, match=r"autoencoder\.onnx is damaged .*\nit(s metadata lack| breaks off)"):
+        with pytest.raises(CorruptFileError, match=r"autoencoder\.onnx is damaged .*\nit(s metadata lack| breaks off| has (IR version|opset) none)"):
             OnnxAutoencoder(tmp_path).reconstruct(IMAGE)
 
 

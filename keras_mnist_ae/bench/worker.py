@@ -59,7 +59,7 @@ def _keras(variant: Variant, images: Images, recipe: Recipe, stock: bool = False
     elif stock:
         model = model._stock()
     settings: Any = SimpleNamespace(**vars(recipe))
-    model.compile(optimizer=adam(settings, len(images)), loss="mse", steps_per_execution=1 if stock else at_once(model))
+    model.compile(optimizer=adam(settings, len(images)), loss="mse", steps_per_execution=1 if stock else at_once(model, recipe.batch_size))
     if stock:
         floats = to_float(images)
         given: dict[str, Any] = {"x": floats, "y": floats, "batch_size": recipe.batch_size}

@@ -102,6 +102,8 @@ def passed(verdicts: list[Verdict]) -> list[Verdict]:
 
 def _write_whole(folder: Path, contents: dict[str, bytes]) -> None:
     """All files in a new folder that then takes the place of the old one, with whatever else the old one held."""
+    if folder.is_symlink():
+        raise WriteError(f"{folder} is a link.\nPut a folder in its place.")
     new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
     try:
         if old.is_dir() and not folder.exists():  # a process was killed between the two renames below

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from math import prod
@@ -16,13 +17,12 @@ from numpy.typing import NDArray
 from .. import npy
 from ..errors import DataError, KaeError, UsageError
 from ..files import replacing
-from ..resize import Fit, fitted, pixels, upright
+from ..resize import Fit, fitted, opened, pixels, upright
 from .runtime import Info, OnnxAutoencoder
 
 CHUNK = 256  # images or codes at a time
 LARGEST = 2**28  # bytes of a chunk
 PICTURES = {".png", ".jpg", ".jpeg"}
-FORMATS = ["PNG", "JPEG"]
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -133,7 +133,9 @@ def _pictures(paths: list[Path], image: tuple[int, ...], resized: bool) -> NDArr
     found = []
     for path in paths:
         try:
-            with Image.open(path, formats=FORMATS) as picture:
+            with opened(path) as picture:
+                if not resized and sorted(picture.size) != sorted((width, height)):
+                    raise DataError(f"{path} is {picture.width}x{picture.height} pixels; expected {width}x{height}")
                 if picture.mode == "F":
                     raise DataError(f"{path} holds floating point numbers; convert it to 8 bits")
                 ready = upright(picture, channels)
@@ -168,8 +170,12 @@ def _writing(target: Path, names: list[str], total: int, pictures: list[Path] | 
                 raise UsageError(f"{target} exists; name a new folder for the pictures.")
             with replacing(target) as temporary:
                 temporary.mkdir()
-                labels = (f"{number:0{len(str(total))}}" for number in range(total))
-                yield _drawing(temporary, labels if pictures is None else (path.stem for path in pictures))
+                if pictures is None:
+                    labels = [f"{number:0{len(str(total))}}" for number in range(total)]
+                else:
+                    stems = Counter(path.stem for path in pictures)
+                    labels = [path.stem if stems[path.stem] == 1 else path.name for path in pictures]
+                yield _drawing(temporary, iter(labels))
         case _:
             raise UsageError(
                 f"cannot write {target.name}; name a .npy or .npz file{'' if 'latent' in names else ', or a folder for pictures'}."

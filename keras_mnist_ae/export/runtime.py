@@ -134,7 +134,13 @@ class OnnxAutoencoder:
         for start in range(0, len(arrays[0]), self.chunk):
             part = slice(start, start + self.chunk)
             feed = {port.name: _prepared(array[part], port, start) for array, port in zip(arrays, graph.inputs, strict=True)}
-            for result, found in zip(results, graph.session.run([port.name for port in wanted], feed), strict=True):
+            try:
+                computed = graph.session.run([port.name for port in wanted], feed)
+            except Exception as error:
+                if not type(error).__module__.startswith("onnxruntime"):
+                    raise
+                raise CorruptFileError(f"a graph in {self.folder} cannot be run: {' '.join(str(error).split())[:200]}") from error
+            for result, found in zip(results, computed, strict=True):
                 result[part] = found.transpose(0, 2, 3, 1) if found.ndim == 4 else found
         return results
 

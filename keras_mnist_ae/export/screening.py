@@ -1,5 +1,6 @@
 """A look at an ONNX file before onnxruntime sees it: what the exporter does not write is refused. Standard library only."""
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,16 @@ OPERATORS = frozenset(
     }
 )
 OUR_METADATA = ("latent_size", "pixel_range", "variant", "version", "weights_sha256")
-LARGEST = 2**31 - 1  # bytes: protobuf ends there
+LARGEST = 2**28  # bytes
+FIELDS = 100_000  # of one message
+EXTENT = 4096  # of a kernel, stride or padding
+IR_VERSIONS, OPSETS = range(7, 12), range(13, 24)
 
 
 def content(path: Path) -> bytes:
-    """The bytes of a file that is no larger than an ONNX file can be. Raises `ValueError` and OSError."""
+    """The bytes of a file that is no larger than any of ours. Raises `ValueError` and OSError."""
     if path.stat().st_size > LARGEST:
-        raise ValueError("it is larger than an ONNX file can be")
+        raise ValueError(f"it has more than {LARGEST:,} bytes")
     return path.read_bytes()
 
 
@@ -34,15 +38,25 @@ def screened(data: bytes) -> dict[str, str]:
 
 def _metadata(model: memoryview) -> dict[str, str]:
     """Reads the fields, numbered as in onnx.proto, since onnxruntime would open whatever file a graph names as the place of its weights."""
-    metadata = {}
+    metadata, versions = {}, dict[str, int]()
     for number, value in _fields(model):
-        if number == 7:  # graph
+        if number == 1:
+            versions["IR version"] = value
+        elif number == 8:  # opset_import
+            domain = dict(_fields(value))
+            if domain.get(1):
+                raise ValueError(f"it uses operators of {str(domain[1], 'utf-8')!r}")
+            versions["opset"] = domain.get(2, 0)
+        elif number == 7:  # graph
             _inspect_graph(value)
         elif number == 14:  # metadata_props
             entry = {key: str(content, "utf-8") for key, content in _fields(value)}
             metadata[entry.get(1, "")] = entry.get(2, "")
         elif number in (20, 25):  # training_info, functions
             raise ValueError("it holds more than a graph")
+    for what, known in (("IR version", IR_VERSIONS), ("opset", OPSETS)):
+        if versions.get(what) not in known:
+            raise ValueError(f"it has {what} {versions.get(what, 'none')}, not one of {known[0]} to {known[-1]}")
     missing = [f"kae.{key}" for key in OUR_METADATA if f"kae.{key}" not in metadata]
     if missing:
         raise ValueError(f"its metadata lack {', '.join(missing)}")
@@ -50,6 +64,7 @@ def _metadata(model: memoryview) -> dict[str, str]:
 
 
 def _inspect_graph(graph: memoryview) -> None:
+    scales, small = set[str](), dict[str, bytes]()
     for number, value in _fields(graph):
         if number == 1:  # node
             fields = list(_fields(value))
@@ -59,17 +74,47 @@ def _inspect_graph(graph: memoryview) -> None:
                 raise ValueError(f"it uses the operator {operator!r}")
             if any(part in (5, 6, 10, 11, 22, 23) for key, content in fields if key == 5 for part, _ in _fields(content)):
                 raise ValueError(f"a node {operator} carries tensors or graphs")  # attributes: t, g, tensors, ...
+            if any(extent > EXTENT for key, content in fields if key == 5 for extent in _extents(content)):
+                raise ValueError(f"a node {operator} has a kernel, stride or padding of more than {EXTENT}")
+            if operator == "Resize":
+                inputs = [str(content, "utf-8") for key, content in fields if key == 1]
+                if len(inputs) != 3:
+                    raise ValueError("a node Resize is not told how many times larger to make its input")
+                scales.add(inputs[2])
         elif number == 5:  # initializer
             if any(key == 13 or (key == 14 and content) for key, content in _fields(value)):  # external_data, data_location
                 raise ValueError("it keeps weights in another file")
+            told = {key: content for key, content in _fields(value) if key in (4, 8, 9)}  # float_data, name, raw_data
+            if 8 in told and len(told.get(9, b"")) <= 64:
+                small[str(told[8], "utf-8")] = bytes(told.get(9, b"")) or bytes(told.get(4, b""))
         elif number == 15:  # sparse_initializer
             raise ValueError("it holds sparse weights")
+    for name in scales:
+        if small.get(name) != struct.pack("<4f", 1, 1, 2, 2):
+            raise ValueError("a node Resize makes its input other than twice as large")
+
+
+def _extents(attribute: memoryview) -> Iterator[int]:
+    """The integers of an attribute, packed or one by one."""
+    for number, value in _fields(attribute):
+        if number == 3 and isinstance(value, int):  # i
+            continue
+        if number == 8:  # ints
+            at = 0
+            while not isinstance(value, int) and at < len(value):
+                each, at = _varint(value, at)
+                yield each
+            if isinstance(value, int):
+                yield value
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
     """Number and value of each field of a protobuf message, an integer or the bytes. Raises `ValueError` where it breaks off."""
-    at = 0
+    at, count = 0, 0
     while at < len(message):
+        count += 1
+        if count > FIELDS:
+            raise ValueError(f"a part of it has more than {FIELDS:,} fields")
         key, at = _varint(message, at)
         number, wire = key >> 3, key & 7
         if wire == 0:
