@@ -22,7 +22,7 @@ BEST = {
     "conv-avgpool": Recipe(epochs=10, batch_size=8, learning_rate=3e-3, beta_2=0.99, warm_up=0.1),
     "conv-k15": Recipe(epochs=15, batch_size=32, learning_rate=4e-3, beta_2=0.99, warm_up=0.1),
     "conv-k16": Recipe(epochs=10, batch_size=32, learning_rate=3e-3, beta_2=0.99, warm_up=0.1),
-    "conv-unpool": Recipe(epochs=10, batch_size=32, learning_rate=5e-3, beta_2=0.99, warm_up=0.1),
+    "conv-unpool": Recipe(epochs=10, batch_size=16, learning_rate=3e-3, beta_2=0.99, warm_up=0.1),
     "mlp": Recipe(epochs=10, batch_size=32, learning_rate=3e-3, beta_2=0.99, warm_up=0.1),
 }
 

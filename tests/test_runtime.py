@@ -426,7 +426,7 @@ def test_a_file_cut_at_any_place_is_refused(exported, tmp_path):
     path = tmp_path / "autoencoder.onnx"
     for size in (0, 1, 2, 10, 100, 1000, len(whole) // 2, *range(len(whole) - 400, len(whole), 3)):
         save(whole[:size], path)
-        with pytest.raises(CorruptFileError, match=r"autoencoder\.onnx is damaged .*\nit(s metadata lack| breaks off| has (IR version|opset) none)"):
+        with pytest.raises(CorruptFileError, match=r"autoencoder\.onnx is damaged .*\nit(s metadata lack| breaks off| has \w.* none)"):
             OnnxAutoencoder(tmp_path).reconstruct(IMAGE)
 
 
