@@ -50,13 +50,14 @@ def newest(run: Run) -> Checkpoint | None:
 
     Raises `CorruptFileError` when there are some and all are broken.
     """
-    broken = []
-    for path in _newest_first(run):
+    broken, paths = [], _newest_first(run)
+    for path in paths:
         try:
             return _read(run.checked(f"checkpoints/{path.name}"))
         except CorruptFileError as error:
             broken.append(error)
-            click.echo(f"kae: {str(error).splitlines()[0]}; going back to the one before it", err=True)
+            back = "; going back to the one before it" if path != paths[-1] else ""
+            click.echo(f"kae: {str(error).splitlines()[0]}{back}", err=True)
     if broken:
         raise CorruptFileError(f"no checkpoint of run {run.path} is whole.\nTrain again: kae train --config {run.path / 'config.toml'}")
     return None

@@ -33,7 +33,8 @@ def replacing(path: Path) -> Iterator[Path]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
-            _flush(temporary)
+            for part in (*temporary.rglob("*"), temporary):  # a folder's files first
+                _flush(part)
             temporary.replace(path)
             _flush(path.parent)
         except OSError as error:

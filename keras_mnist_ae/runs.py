@@ -201,6 +201,11 @@ class Run:
             if self.finished:
                 raise UsageError(f"{path} is gone, although the run was finished.\nRestore it from a copy, or train again.")
             raise UsageError(f"run {self.path} has no {name}: it was not finished.\nGo on with it: kae resume {self.path}")
+        if not (self.path / CHECKSUMS).is_file():
+            raise CorruptFileError(
+                f"{self.path / CHECKSUMS} is gone: nothing says whether the other files are what was written.\n"
+                "Restore it from a copy, or train again."
+            )
         most = LARGEST_TEXT if path.suffix in (".toml", ".json", ".csv") else LARGEST
         if path.stat().st_size > most or _sha256(path) not in self._checksums().get(name, []):
             raise CorruptFileError(

@@ -142,7 +142,7 @@ def test_nothing_is_written_through_a_link_out_of_the_run(finished, tmp_path):
 def test_file_without_a_checksum_is_refused(finished, tmp_path):
     run = Run(shutil.copytree(finished.path, tmp_path / "run"))
     (run.path / CHECKSUMS).unlink()
-    with pytest.raises(CorruptFileError, match=r"metrics\.json is not what was written there"):
+    with pytest.raises(CorruptFileError, match=r"checksums\.json is gone"):
         _ = run.metrics
 
 
