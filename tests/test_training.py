@@ -205,3 +205,13 @@ def test_bfloat16_learns(tmp_path):
 def test_precision_that_is_unknown_is_refused(tmp_path):
     with pytest.raises(UsageError, match="precision is 'float16'; use one of float32, bfloat16"):
         digits_run(tmp_path, precision="float16")
+
+
+def test_batches_in_one_call_are_few_and_fit_between_checkpoints():
+    from keras_mnist_ae.fitting import at_once  # which imports keras
+
+    model = build("mlp")
+    most = 1 if keras.backend.backend() == "torch" else 16  # Keras allows no more on torch
+    assert at_once(model, 8) == at_once(model, 8, "30s") == most
+    assert [at_once(model, 8, every) for every in ("1", "7", "24", "200")] == [min(most, count) for count in (1, 7, 12, 10)]
+    assert at_once(model, 10_000) == 1
