@@ -22,7 +22,7 @@ from .recipes import RECIPES
 from .resize import Fit
 from .variants import find
 
-LARGEST_INTEGER = 2**53
+LARGEST_INTEGER = 2**63 - 1
 PRECISIONS = ("float32", "bfloat16")
 
 
