@@ -33,7 +33,10 @@ def screened(data: bytes) -> dict[str, str]:
 
     Raises `ValueError`, saying what is wrong.
     """
-    return _metadata(memoryview(data))
+    try:
+        return _metadata(memoryview(data))
+    except TypeError:
+        raise ValueError("a number stands where a text or message should, or the other way round") from None
 
 
 def _metadata(model: memoryview) -> dict[str, str]:
@@ -97,15 +100,13 @@ def _inspect_graph(graph: memoryview) -> None:
 def _extents(attribute: memoryview) -> Iterator[int]:
     """The integers of an attribute, packed or one by one."""
     for number, value in _fields(attribute):
-        if number == 3 and isinstance(value, int):  # i
-            continue
-        if number == 8:  # ints
+        if number == 8 and isinstance(value, int):  # ints
+            yield value
+        elif number == 8:
             at = 0
-            while not isinstance(value, int) and at < len(value):
+            while at < len(value):
                 each, at = _varint(value, at)
                 yield each
-            if isinstance(value, int):
-                yield value
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
