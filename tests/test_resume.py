@@ -247,10 +247,10 @@ def test_checkpoint_interval_that_cannot_be_used(tmp_path, every):
 
 
 def test_signal_keeps_the_batch_and_says_how_to_go_on(tmp_path):
-    command = [*KAE, "train", "mlp", "--dataset", "digits", "--epochs", "300", "--runs-dir", str(tmp_path), "--name", "mine"]
+    command = [*KAE, "train", "mlp", "--dataset", "digits", "--epochs", "100000", "--runs-dir", str(tmp_path), "--name", "mine"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "KERAS_BACKEND": BACKEND}) as process:
         for line in process.stderr:
-            if line.startswith("epoch   2/300"):
+            if line.startswith("epoch      2/100000"):
                 break
         busy = run("resume", tmp_path / "mine")
         assert busy.exit_code == 2
