@@ -1,12 +1,15 @@
 """Fixtures: real images, and an environment of the tests' own."""
 
 import os
+import signal
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's background jobs have it, and then whatever these start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

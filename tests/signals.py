@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     given = parser.parse_args()
     chance, folder = random.Random(given.seed), given.folder
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore, and whatever they start
     subprocess.run([*KAE, "train", "mlp", "--dataset", "digits", "--runs-dir", folder, "--name", "mine"], check=True)
     subprocess.run([*KAE, "export", "onnx", folder / "mine"], check=True, stdout=subprocess.DEVNULL)
     code = "import numpy, keras_mnist_ae.datasets as d; numpy.save({!r}, numpy.tile(d.load('digits').test.images, (200, 1, 1, 1)))"
