@@ -22,6 +22,7 @@ from tensorflow_datasets.core.download.download_manager import NonMatchingChecks
 from tensorflow_datasets.core.download.util import DownloadError
 from tensorflow_datasets.core.registered import DatasetNotFoundError
 
+from . import interruption
 from .errors import DataError, KaeError, MissingDependencyError, UsageError, WriteError
 from .idx import IDX_SETS, Arrays, read_set
 
@@ -104,7 +105,8 @@ def prepare(builder: Any) -> None:
     folder = Path(builder.data_dir_root)
     ours = isinstance(builder, KaeIdx)  # the archives of ours are not kept; others may want files that the user put beside theirs
     source = IDX_SETS[builder.builder_config.name].url if ours else builder.name
-    with _removed_on_failure(folder, Path(builder.data_dir)), _quiet(), _bounded_network(), _explained(source, writes=folder):
+    tidy = _removed_on_failure(folder, Path(builder.data_dir))
+    with interruption.unfinished(), tidy, _quiet(), _bounded_network(), _explained(source, writes=folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=folder, ignore_cleanup_errors=True) as downloads:
             config = tfds.download.DownloadConfig(try_download_gcs=False, force_checksums_validation=ours)

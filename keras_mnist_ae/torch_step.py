@@ -8,6 +8,7 @@ Keras gives, but for rounding.
 
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, NamedTuple, assert_never
 
 import keras
@@ -136,11 +137,10 @@ class Fast:
 
     def _step(self, x: Any, y: Tensor) -> Outcome:
         """Forward, backward, update."""
+        low = self.model.precision == "bfloat16"
+        device = self.parameters[0].device.type
         with torch.enable_grad():
-            if self.model.precision == "bfloat16":
-                with torch.autocast(self.parameters[0].device.type, torch.bfloat16, cache_enabled=False):
-                    outcome = self.forward_pass(x, y, training=True)
-            else:
+            with torch.autocast(device, torch.bfloat16, cache_enabled=False) if low else nullcontext():
                 outcome = self.forward_pass(x, y, training=True)
             gradients = torch.autograd.grad(self.optimizer.scale_loss(outcome.loss), self.parameters, allow_unused=True)
         with torch.no_grad():

@@ -64,6 +64,13 @@ def recording(model, record=None):
     return record
 
 
+def batches_of(name):
+    """Of 28 images: ten and one of 20; for pooling switches three, since rounding decides where maxima stand."""
+    variant = find(name)
+    chance = Chance(3, latent=variant.latent) if variant.variational else None
+    return Batches(IMAGES[:84] if variant.switches else IMAGES, 28, 5, chance=chance)
+
+
 def assert_equal(ours, theirs):
     for our, their in zip(ours.weights, theirs.weights, strict=True):
         our, their = keras.ops.convert_to_numpy(our), keras.ops.convert_to_numpy(their)
@@ -72,19 +79,16 @@ def assert_equal(ours, theirs):
 
 @pytest.mark.parametrize("name", sorted(VARIANTS))
 def test_replayed_steps_give_the_weights_of_plain_ones(name, float64):
-    """Ten steps of 28 images and one of 20 in each epoch; for pooling switches few, since rounding decides where maxima stand."""
-    latent = find(name).latent if find(name).variational else 0
-    chance = Chance(3, latent=latent) if latent else None
-    images = IMAGES[:84] if find(name).switches else IMAGES
+    batches = batches_of(name)
     plain, replayed = compiled(name), compiled(name)
     record = recording(replayed)
-    histories = [model.fit(Batches(images, 28, 5, chance=chance), epochs=4, verbose=0).history for model in (plain, replayed)]
+    histories = [model.fit(batches, epochs=4, verbose=0).history for model in (plain, replayed)]
     for column in histories[0]:
         np.testing.assert_allclose(histories[1][column], histories[0][column], rtol=1e-9)
     assert_equal(replayed, plain)
-    partial = len(images) % 28 > 0
+    partial = batches.has_partial_batch
     assert record.recordings == 1 + partial
-    assert record.replays == 4 * -(-len(images) // 28) - (1 + partial) * FIRST
+    assert record.replays == 4 * batches.num_batches - (1 + partial) * FIRST
 
 
 def test_learning_rate_and_counter_are_read_at_each_replay(float64):
@@ -173,16 +177,14 @@ def test_only_what_sends_nothing_to_the_device_is_recorded(settings, can):
 @GPU
 @pytest.mark.parametrize("name", sorted(VARIANTS))
 def test_graphs_on_a_gpu_give_the_weights_of_plain_steps(name, recwarn):
-    latent = find(name).latent if find(name).variational else 0
-    chance = Chance(3, latent=latent) if latent else None
-    images = IMAGES[:84] if find(name).switches else IMAGES
+    batches = batches_of(name)
     replayed, plain = compiled(name), compiled(name)
     replayed.make_train_function()
     assert isinstance(replayed._fast.step, Recorded)
     plain.make_train_function()
     plain._fast.step = plain._fast._step
     for model in (replayed, plain):
-        model.fit(Batches(images, 28, 5, chance=chance), epochs=4, verbose=0)
+        model.fit(batches, epochs=4, verbose=0)
     assert replayed._fast.step._recordings, [str(warning.message) for warning in recwarn]
     for our, their in zip(replayed.weights, plain.weights, strict=True):
         our, their = np.array(our.cpu()), np.array(their.cpu())

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..architecture import Conv
-from .rows import Double, Row
+from .rows import Row
 
 IDLE = 8  # outputs, at most
 WIDE = 8  # kernel, at least: of a small one the additional rows would cost what is gained
@@ -63,11 +63,6 @@ def _taking(row: Row, layer: Conv) -> Row:
     return row._replace(
         layer=Conv(channels, outputs, k=kernel),
         input=(channels, height // 2, width // 2),
-        weight=_merged(weight),
+        weight=weight.reshape(outputs, channels, *kernel),
         pads=(*before, *after),
     )
-
-
-def _merged(weight: Double) -> Double:
-    outputs, _, _, inputs, *kernel = weight.shape
-    return weight.reshape(outputs, 4 * inputs, *kernel)
