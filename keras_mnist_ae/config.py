@@ -5,7 +5,6 @@ import math
 import numbers
 import os
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
@@ -17,7 +16,7 @@ from .architecture import LARGEST, Shape, Variant
 from .chance import LIKELIHOODS, corruption
 from .errors import UsageError
 from .families import FAMILIES
-from .files import LARGEST_TOML, read_text
+from .files import read_toml
 from .recipes import RECIPES
 from .resize import Fit
 from .variants import find
@@ -178,8 +177,8 @@ def size_of(resize: str) -> tuple[int, int] | None:
 def read(file: Path) -> dict[str, Any]:
     """The settings in a TOML file. Raises `UsageError`."""
     try:
-        settings = tomllib.loads(read_text(file, LARGEST_TOML))
-    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
+        settings = read_toml(file)
+    except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the config file {file}: {error}") from error
     _known(settings, str(file))
     return settings

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,8 @@ from . import interruption
 from .errors import WriteError
 
 LARGEST_TEXT = 2**24  # bytes
-LARGEST_TOML = 2**16  # which Python reads in a time that may grow with the square of that
+LARGEST_TOML = 2**16
+DOTS = 100  # in a line of TOML: the time that Python takes for a key grows with the square of its parts
 TEMPORARY = re.compile(r"\..+\.\d+(\.\w+)?")
 
 
@@ -61,6 +63,17 @@ def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
     if path.stat().st_size > most:
         raise ValueError(f"it has more than {most:,} bytes")
     return path.read_text(encoding="utf-8")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file. Raises OSError and `ValueError`."""
+    text = read_text(path, LARGEST_TOML)
+    if any(line.count(".") > DOTS for line in text.splitlines()):
+        raise ValueError(f"a line of it has more than {DOTS} dots")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def read_json(path: Path) -> Any:

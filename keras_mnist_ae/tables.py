@@ -1,7 +1,6 @@
 """A variant as TOML, a row a line: how a run keeps its own, and how users write theirs."""
 
 import json
-import tomllib
 from dataclasses import MISSING, asdict, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from .architecture import LAYERS, Layer, Recipe, Shape, Stack, Variant, fault, text
 from .errors import UsageError
-from .files import LARGEST_TOML, read_text
+from .files import read_toml
 
 KINDS = {kind.__name__: kind for kind in LAYERS}
 LONGEST = 500  # rows in a stack
@@ -29,10 +28,10 @@ def to_toml(variant: Variant) -> str:
 def read(path: Path) -> Variant:
     """The variant in a TOML file. Raises `UsageError`, naming the row, its shapes and what would fit."""
     try:
-        return parse(tomllib.loads(read_text(path, LARGEST_TOML)), path.stem)
+        return parse(read_toml(path), path.stem)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-    except (OSError, ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
+    except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the table {path}: {error}") from error
 
 

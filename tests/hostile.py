@@ -228,6 +228,7 @@ JSON: dict[str, Make] = {
     "no numbers": lambda content, mark: b'{"train_mse": "1", "test_mse": []}',
 }
 TOML: dict[str, Make] = {
+    "key of many parts": lambda content, mark: b"a." * 30_000 + b"a = 1\n",
     "deep": lambda content, mark: b"a = " + DEEP,
     "noise": noise,
     "variant that is a path": lambda content, mark: content.replace(b"mlp", b"../../mlp"),
@@ -258,6 +259,7 @@ IDX: dict[str, Make] = {
     "longer than it says": lambda content, mark: content + bytes(1000),
 }
 TABLE: dict[str, Make] = {
+    "key of many parts": lambda content, mark: b"a." * 30_000 + b"a = 1\n",
     **{f"truncated to {part} tenths": truncated(part) for part in range(0, 10, 3)},
     "noise": noise,
     "deep": lambda content, mark: b"a = " + DEEP,
