@@ -46,8 +46,10 @@ from .variational import divergence, negative_log_likelihood, sample
 
 BACKEND = keras.backend.backend()
 
-if BACKEND == "torch":  # which has steps of its own
+if BACKEND == "torch":  # which has steps of its own, and JAX a loop of them
     from .torch_step import TorchModel as _Model
+elif BACKEND == "jax":
+    from .jax_step import JaxModel as _Model  # type: ignore[no-redef]
 else:
     from keras import Model as _Model  # type: ignore[no-redef]
 
