@@ -87,8 +87,9 @@ class Batches(DataAdapter):
         from keras.src.backend.torch.core import get_device
 
         if get_device() == "cpu" or not self._resident:
-            for pair in self.get_numpy_iterator():
-                yield tree.map_structure(torch.from_numpy, pair)
+            for given, images in self.get_numpy_iterator():
+                targets = torch.from_numpy(images)
+                yield targets if given is images else tree.map_structure(torch.from_numpy, given), targets
             return
         if self._on_device is None:
             self._on_device = torch.tensor(self.images, device=get_device())

@@ -14,6 +14,7 @@ class JaxModel(keras.Model):
     """What an `Autoencoder` is on JAX: a model whose steps run in a loop where XLA is fast at that."""
 
     variant: Variant
+    train_function: Any
 
     def make_train_function(self, force: bool = False) -> None:
         made_anew = force or self.train_function is None

@@ -49,7 +49,7 @@ BACKEND = keras.backend.backend()
 if BACKEND == "torch":  # which has steps of its own, and JAX a loop of them
     from .torch_step import TorchModel as _Model
 elif BACKEND == "jax":
-    from .jax_step import JaxModel as _Model  # type: ignore[no-redef]
+    from .jax_step import JaxModel as _Model
 else:
     from keras import Model as _Model  # type: ignore[no-redef]
 

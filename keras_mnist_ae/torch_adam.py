@@ -39,23 +39,24 @@ def fused(optimizer: Any) -> Update:
     PyTorch adds epsilon after the correction of the second moment, Keras before: the one here is Keras' divided by that correction.
     """
     counter = torch.tensor(0.0)
-    known: dict[tuple[int, ...], tuple[list[Tensor], list[Tensor], list[Tensor]]] = {}
+    known: dict[tuple[int, ...], Any] = {}
 
-    def tensors(variables: list[Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    def stored(variables: list[Any]) -> Any:
+        """Parameters, the orders of their dimensions in memory, and in these parameters and moments: others would be copied."""
         parameters, first, second = _tensors(optimizer, variables)
         for moment, parameter in zip(first + second, parameters * 2, strict=True):
             moment.data = _stored_like(parameter, moment)
-        return parameters, first, second
+        orders = [sorted(range(parameter.dim()), key=parameter.stride, reverse=True) for parameter in parameters]
+        return parameters, orders, *(list(map(Tensor.permute, tensors, orders)) for tensors in (parameters, first, second))
 
     def update(gradients: list[Tensor], variables: list[Any], learning_rate: Any) -> None:
         key = tuple(map(id, variables))
         if key not in known:
-            known[key] = tensors(variables)
-        parameters, first, second = known[key]
+            known[key] = stored(variables)
+        parameters, orders, contiguous, first, second = known[key]
         step = int(keras.ops.convert_to_tensor(optimizer.iterations)) + 1
         torch._fused_adam_(
-            parameters,
-            [_stored_like(parameter, gradient) for parameter, gradient in zip(parameters, gradients, strict=True)],
+            contiguous, list(map(Tensor.permute, map(_stored_like, parameters, gradients), orders)),
             first, second, [], [counter.fill_(step)] * len(parameters),
             amsgrad=False, lr=float(learning_rate), beta1=optimizer.beta_1, beta2=optimizer.beta_2, weight_decay=0.0,
             eps=optimizer.epsilon / (1 - optimizer.beta_2**step) ** 0.5, maximize=False,

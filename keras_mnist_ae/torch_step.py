@@ -110,16 +110,18 @@ class Fast:
         self.optimizer = optimizer = model.optimizer
         self.update: Callable[[list[Tensor | None]], Any] = lambda gradients: optimizer.apply(gradients, self.variables)
         self.step: Callable[[Any, Any], Outcome] = self._step
-        device = self.parameters[0].device
-        if torch_adam.is_stock(optimizer) and device.type in ("cpu", "cuda"):
-            optimizer._parallel_update_step = (torch_adam.fused if device.type == "cpu" else torch_adam.recordable)(optimizer)
+        self.device, self.dtype = self.parameters[0].device, getattr(torch, model.compute_dtype)
+        if torch_adam.is_stock(optimizer) and self.device.type in ("cpu", "cuda"):
+            optimizer._parallel_update_step = (torch_adam.fused if self.device.type == "cpu" else torch_adam.recordable)(optimizer)
             if torch_adam.is_bare(optimizer) and all(variable.constraint is None for variable in self.variables):
                 self.update = self._adam
-                if device.type == "cuda" and self._is_recordable():
+                if self.device.type == "cuda" and self._is_recordable():
                     self.step = Recorded(self._step)
 
     def tensors(self, x: Any, y: Any) -> Any:
         """What goes in and the targets, as tensors."""
+        if all(isinstance(part, Tensor) and part.dtype == self.dtype and part.device == self.device for part in (x, y)):
+            return x, y
         return keras.tree.map_structure(lambda part: keras.ops.convert_to_tensor(part, dtype=self.model.compute_dtype), (x, y))
 
     def forward_pass(self, x: Any, y: Tensor, training: bool) -> Outcome:
@@ -138,9 +140,8 @@ class Fast:
     def _step(self, x: Any, y: Tensor) -> Outcome:
         """Forward, backward, update."""
         low = self.model.precision == "bfloat16"
-        device = self.parameters[0].device.type
         with torch.enable_grad():
-            with torch.autocast(device, torch.bfloat16, cache_enabled=False) if low else nullcontext():
+            with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False) if low else nullcontext():
                 outcome = self.forward_pass(x, y, training=True)
             gradients = torch.autograd.grad(self.optimizer.scale_loss(outcome.loss), self.parameters, allow_unused=True)
         with torch.no_grad():
@@ -161,8 +162,7 @@ class Fast:
             optimizer.apply(gradients, self.variables)
             return
         at = getattr(optimizer._learning_rate, "at", None)  # a schedule of ours
-        on_cpu = self.parameters[0].device.type == "cpu"
-        rate = at(int(optimizer._iterations.value)) if at and on_cpu else optimizer._get_current_learning_rate()
+        rate = at(int(optimizer._iterations.value)) if at and self.device.type == "cpu" else optimizer._get_current_learning_rate()
         optimizer._parallel_update_step(gradients, self.variables, rate)
         optimizer._iterations.value.add_(1)
 
@@ -258,13 +258,13 @@ def _row(step: Step, part: Any) -> Row:
 
             return pool
         case MaxUnpool(switch=switch):
-            return lambda x, places, training: F.max_unpool2d(x, places[switch], (2, 2))
+            return lambda x, places, training: F.max_unpool2d(_laid_out(x), places[switch], (2, 2))
         case GlobalAveragePool():
-            return lambda x, places, training: x.mean((2, 3), keepdim=True)
+            return lambda x, places, training: x.permute(0, 2, 3, 1).flatten(1, 2).mean(1)[:, :, None, None]
         case Flatten():
-            return lambda x, places, training: x.flatten(1)
+            return lambda x, places, training: _laid_out(x).flatten(1)
         case Unflatten():
-            return lambda x, places, training: x.reshape(-1, *step.output)
+            return lambda x, places, training: x.reshape(-1, *step.output).contiguous(memory_format=torch.channels_last)
         case Rescale(scale=scale, offset=offset):
             return lambda x, places, training: x * scale + offset
         case Dropout():
@@ -297,8 +297,8 @@ def _convolution(step: Step, kernel: Tensor, bias: Tensor | None) -> Callable[[T
         rows, columns = min(height, k - p), min(width, wide - p)
 
         def product(x: Tensor) -> Tensor:
-            seen = kernel[p : p + rows, p : p + columns].reshape(-1, layer.outputs)
-            return F.linear(x[:, :, :rows, :columns].permute(0, 2, 3, 1).flatten(1), seen.T, bias)[:, :, None, None]
+            seen = kernel.permute(3, 0, 1, 2)[:, p : p + rows, p : p + columns].reshape(layer.outputs, -1)
+            return F.linear(x[:, :, :rows, :columns].permute(0, 2, 3, 1).flatten(1), seen, bias)[:, :, None, None]
 
         return product
     if layer.inputs == 1 and k >= WIDE and layer.s == 1 and k == wide:  # a row of the window becomes the channels
@@ -314,35 +314,56 @@ def _convolution(step: Step, kernel: Tensor, bias: Tensor | None) -> Callable[[T
 def _transposed(step: Step, kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
     """The same for a transposed convolution; its kernels have the shape (k, k, outputs, inputs)."""
     layer: Any = step.layer
-    k, p, (_, height, width) = layer.kernel, layer.p, step.output
+    p, (_, height, width) = layer.p, step.output
     if step.input[1:] == (1, 1):  # a matrix product, with what the cropping leaves of the kernel
 
         def product(x: Tensor) -> Tensor:
-            kept = kernel[p : p + height, p : p + width]
-            offset = None if bias is None else bias.repeat(height * width)
-            return F.linear(x.flatten(1), kept.reshape(-1, layer.inputs), offset).view(-1, height, width, layer.outputs).permute(0, 3, 1, 2)
+            kept = kernel.permute(3, 0, 1, 2)[:, p : p + height, p : p + width]
+            x = (x.flatten(1) @ kept.reshape(layer.inputs, -1)).view(-1, height, width, layer.outputs)
+            return (x if bias is None else x + bias).permute(0, 3, 1, 2)
 
         return product
-    if layer.outputs == 1 and layer.s > 1:  # each pixel's window by a matrix product, then the windows added up
 
-        def folded(x: Tensor) -> Tensor:
-            windows = x.permute(0, 2, 3, 1).flatten(1, 2) @ kernel.reshape(-1, layer.inputs).T
-            x = F.fold(windows.transpose(1, 2), (height, width), k, padding=p, stride=layer.s)
-            return x if bias is None else x + bias
+    def transposed(x: Tensor) -> Tensor:
+        if layer.outputs == 1 and layer.s > 1 and not torch.is_autocast_enabled(x.device.type):
+            x = Folded.apply(x, kernel, layer.s, p, (height, width))  # type: ignore[no-untyped-call]
+        else:
+            x = F.conv_transpose2d(x, kernel.permute(3, 2, 0, 1), None, layer.s, p)
+        return x if bias is None else x.add_(bias[:, None, None])  # PyTorch's own sum for the gradient of a bias is slow
 
-        return folded
-    return lambda x: F.conv_transpose2d(x, kernel.permute(3, 2, 0, 1), bias, layer.s, p)
+    return transposed
+
+
+class Folded(torch.autograd.Function):
+    """A transposed convolution to a single channel: each pixel's window by a matrix product, then the windows added up."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: int, padding: int, size: tuple[int, int]) -> Tensor:
+        ctx.save_for_backward(x, kernel)
+        ctx.how = ([stride, stride], [padding, padding], [1, 1], True, [0, 0], 1)
+        windows = kernel.reshape(-1, kernel.shape[3]) @ x.flatten(2)
+        return F.fold(windows, size, kernel.shape[:2], padding=padding, stride=stride)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        x, kernel = ctx.saved_tensors
+        of_x, of_kernel, _ = torch.ops.aten.convolution_backward(
+            gradient, x, kernel.permute(3, 2, 0, 1), None, *ctx.how, [True, True, False]
+        )
+        return of_x, of_kernel.permute(2, 3, 1, 0), None, None, None
 
 
 def _activate(act: Activation | None) -> Callable[[Tensor, bool], Tensor]:
-    """Where it can be in place: what a convolution, normalisation or sum gives, none of them needs again for its gradient."""
+    """Where it can be in place: what a convolution, normalisation or sum gives, none of them needs again for its gradient. Of a view, the
+    gradient would be copied back and forth.
+    """
     match act:
         case "relu":
-            return lambda x, training: torch.relu_(x)
+            return lambda x, training: torch.relu(x) if x._is_view() else torch.relu_(x)
         case "tanh":
-            return lambda x, training: torch.tanh_(x)
+            return lambda x, training: torch.tanh(x) if x._is_view() else torch.tanh_(x)
         case "sigmoid":
-            return lambda x, training: torch.sigmoid_(x)
+            return lambda x, training: torch.sigmoid(x) if x._is_view() else torch.sigmoid_(x)
         case "silu":  # which needs its input
             return lambda x, training: F.silu(x)
         case None:
@@ -367,6 +388,15 @@ def _normalise(stock: Any, act: Activation | None) -> Callable[[Tensor, bool], T
         return activate(x, training)
 
     return normalisation
+
+
+def _laid_out(x: Tensor) -> Tensor:
+    """With a gradient in channels-last memory, whatever order the row that takes it works in: operations on tensors of two orders, such as
+    the gradient of the activation before it, take forty times as long.
+    """
+    if x.requires_grad:
+        x.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))  # type: ignore[no-untyped-call]
+    return x
 
 
 def _parameters(stock: Any) -> tuple[Tensor, Tensor | None]:

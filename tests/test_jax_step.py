@@ -54,7 +54,7 @@ def test_callbacks_hear_of_the_batches_of_an_execution():
     assert float(heard[-1][1]) == pytest.approx(history["loss"][0])
 
 
-@pytest.mark.parametrize("name, how", [("conv-avgpool", {}), ("mlp", {"run_eagerly": True}), ("mlp", {"jit_compile": False})])
+@pytest.mark.parametrize(("name", "how"), [("conv-avgpool", {}), ("mlp", {"run_eagerly": True}), ("mlp", {"jit_compile": False})])
 def test_what_a_loop_would_slow_down_or_cannot_serve_runs_keras_steps(name, how):
     model = build(name)
     model.compile("adam", loss="mse", **how)

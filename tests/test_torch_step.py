@@ -9,6 +9,7 @@ if keras.backend.backend() != "torch":
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch_modules import with_weights_of
 
 from keras_mnist_ae import build, datasets, options, torch_step
@@ -180,3 +181,27 @@ def test_order_of_the_weights_is_what_it_was():
     before = [weight.path for weight in model.weights]
     fit(model)
     assert [weight.path for weight in model.weights] == before
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_no_operation_of_a_step_works_on_images_in_two_memory_orders(name):
+    """PyTorch is then forty times slower. A copy from one order to the other is what a step may do."""
+    mixed = []
+
+    class Watch(TorchDispatchMode):
+        def __torch_dispatch__(self, operation, types, given=(), options=None):
+            images = [part for part in given if isinstance(part, torch.Tensor) and part.dim() == 4 and part.numel() > 1]
+            orders = {part.is_contiguous(memory_format=torch.channels_last) for part in images if part.shape == images[0].shape}
+            if len(orders) > 1 and "copy" not in str(operation):
+                mixed.append(str(operation))
+            return operation(*given, **(options or {}))
+
+    model = compiled(name)
+    images = torch.from_numpy(IMAGES[:32])
+    given = images
+    if VARIANTS[name].variational:
+        given = (images, torch.zeros(32, VARIANTS[name].latent), torch.ones(32))
+    model.make_train_function()
+    with Watch():
+        model._fast.step(given, images)
+    assert not mixed
