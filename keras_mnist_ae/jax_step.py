@@ -60,6 +60,9 @@ class Looped:
         return logs, state
 
 
+_stack_on_device = jax.jit(jax.numpy.stack)
+
+
 def _stacked(batches: list[Any]) -> Any:
     """Each array of a batch with its like in the others; what stands in two places of them, images that are their own targets, once."""
     known: dict[tuple[int, ...], Any] = {}
@@ -67,7 +70,7 @@ def _stacked(batches: list[Any]) -> Any:
     def stack(*parts: Any) -> Any:
         which = tuple(map(id, parts))
         if which not in known:
-            known[which] = (np if isinstance(parts[0], np.ndarray) else jax.numpy).stack(parts)
+            known[which] = np.stack(parts) if isinstance(parts[0], np.ndarray) else _stack_on_device(parts)
         return known[which]
 
     return jax.tree.map(stack, *batches)

@@ -60,3 +60,16 @@ def test_what_a_loop_would_slow_down_or_cannot_serve_runs_keras_steps(name, how)
     model.compile("adam", loss="mse", **how)
     model.make_train_function()
     assert not isinstance(model.train_function, Looped)
+
+
+def test_single_batches_and_weights_of_pixels_go_through_the_loop():
+    """What else calls `train_function`, and with more than two arrays."""
+    ours, stock = build("mlp", seed=1), build("mlp", seed=1)._stock()
+    for model in (ours, stock):
+        model.compile(keras.optimizers.Adam(1e-3), loss="mse", steps_per_execution=4 if model is ours else 1)
+        model.fit(IMAGES, IMAGES, sample_weight=np.linspace(0, 2, len(IMAGES))[:, None, None], batch_size=32, shuffle=False, verbose=0)
+    weighted = [float(model.train_on_batch(IMAGES[:32], IMAGES[:32])) for model in (ours, stock)]
+    assert isinstance(ours.train_function, Looped)
+    assert weighted[0] == pytest.approx(weighted[1], rel=1e-5)
+    for our, their in zip(ours.get_weights(), stock.get_weights(), strict=True):
+        np.testing.assert_allclose(our, their, rtol=1e-4, atol=1e-4 * max(1e-3, np.abs(their).max()))

@@ -64,7 +64,8 @@ def _keras(variant: Variant, images: Images, recipe: Recipe, stock: bool = False
         floats = to_float(images)
         given: dict[str, Any] = {"x": floats, "y": floats, "batch_size": recipe.batch_size}
     else:
-        given = {"x": Batches(images, recipe.batch_size, seed=0)}
+        look = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: float(logs["loss"]))  # as `kae train` does
+        given = {"x": Batches(images, recipe.batch_size, seed=0), "callbacks": [look]}
     done = 0
 
     def epoch() -> float:
