@@ -13,7 +13,7 @@ FAST = {
     "conv-avgpool": Recipe(epochs=2, batch_size=32, learning_rate=1.5e-2, beta_2=0.98, warm_up=0.1),
     "conv-k15": Recipe(epochs=2, batch_size=64, learning_rate=5e-3, beta_2=0.98, warm_up=0.1),
     "conv-k16": Recipe(epochs=4, batch_size=32, learning_rate=3e-3, beta_2=0.98, warm_up=0.1),
-    "conv-unpool": Recipe(epochs=4, batch_size=32, learning_rate=1e-2, beta_2=0.98, warm_up=0.1),
+    "conv-unpool": Recipe(epochs=6, batch_size=64, learning_rate=1e-2, beta_2=0.99, warm_up=0.1),
     "mlp": Recipe(epochs=5, batch_size=32, learning_rate=4e-3, beta_2=0.98, warm_up=0.1),
 }
 
@@ -22,7 +22,7 @@ BEST = {
     "conv-avgpool": Recipe(epochs=10, batch_size=8, learning_rate=3e-3, beta_2=0.99, warm_up=0.1),
     "conv-k15": Recipe(epochs=15, batch_size=32, learning_rate=4e-3, beta_2=0.99, warm_up=0.1),
     "conv-k16": Recipe(epochs=10, batch_size=32, learning_rate=3e-3, beta_2=0.99, warm_up=0.1),
-    "conv-unpool": Recipe(epochs=10, batch_size=16, learning_rate=3e-3, beta_2=0.99, warm_up=0.1),
+    "conv-unpool": Recipe(epochs=10, batch_size=64, learning_rate=1e-2, beta_2=0.99, warm_up=0.1),
     "mlp": Recipe(epochs=10, batch_size=32, learning_rate=3e-3, beta_2=0.99, warm_up=0.1),
 }
 
