@@ -7,7 +7,7 @@ product of neighbourhoods with the kernel, whose outputs are then the s x s pixe
 from collections.abc import Callable, Iterator
 from typing import Any, assert_never
 
-from keras import ops
+from keras import activations, layers, ops
 
 from .architecture import (
     Add,
@@ -34,6 +34,22 @@ def forward(model: Any, images: Any, training: bool) -> Any:
     """Images of shape (n, H, W, C) through encoder and decoder: reconstructions of the same shape."""
     places = dict[str, Any]()
     return decode(model, encode(model, images, places, training), places, training)
+
+
+def altered(model: Any) -> str | None:
+    """What a layer was made to compute since that its row does not say."""
+    for layer in (*model.encoder.layers, *model.decoder.layers):
+        if isinstance(layer, layers.InputLayer):
+            continue
+        if layer.dtype_policy.name != model.dtype_policy.name:
+            return f"the dtype policy of {layer.name} is {layer.dtype_policy.name}"
+        if layer.activity_regularizer is not None:
+            return f"{layer.name} has an activity regularizer"
+        if getattr(layer, "lora_enabled", False):
+            return f"{layer.name} has LoRA weights"
+        if hasattr(layer, "kernel") and layer.activation is not activations.linear:
+            return f"{layer.name} has an activation of its own"
+    return None
 
 
 def encode(model: Any, images: Any, places: dict[str, Any], training: bool) -> Any:

@@ -40,7 +40,7 @@ from .architecture import (
     Variant,
 )
 from .errors import CorruptFileError
-from .forward import LAST, decode, encode, forward, place_of_maximum, spread
+from .forward import LAST, altered, decode, encode, forward, place_of_maximum, spread
 from .variants import find
 from .variational import divergence, negative_log_likelihood, sample
 
@@ -93,10 +93,31 @@ class Autoencoder(_Model):
         return None  # Keras would refuse what a variational model is trained on
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        rows = BACKEND == "jax" or (BACKEND == "tensorflow" and self.jit_compile)
-        if isinstance(inputs, tuple | list):
+        rows = (BACKEND == "jax" or (BACKEND == "tensorflow" and self.jit_compile)) and not altered(self)
+        if self.is_sampled(inputs):
             return self._sampled(inputs, bool(training), rows)
-        return forward(self, inputs, bool(training)) if rows else super().call(inputs, training=training, mask=mask)
+        images = self.images(inputs)
+        return forward(self, images, bool(training)) if rows else super().call(images, training=training, mask=mask)
+
+    def is_sampled(self, inputs: Any) -> bool:
+        """Whether these are the triple that a variational model is trained on."""
+        return self.variant.variational and isinstance(inputs, tuple | list) and len(inputs) == 3
+
+    def images(self, inputs: Any) -> Any:
+        """The images in what Keras takes for them: in a list, by the input's name, as other numbers, without the axis of a single channel.
+
+        Raises `ValueError` for another size.
+        """
+        if isinstance(inputs, dict):
+            inputs = inputs.get(self.input.name, inputs)
+        elif isinstance(inputs, list | tuple) and len(inputs) == 1:
+            inputs = inputs[0]
+        (images,) = self._standardize_inputs(inputs)
+        if tuple(images.shape[1:]) != tuple(self.input.shape[1:]):
+            raise ValueError(
+                f"{self.name} takes images of shape (n, {', '.join(map(str, self.input.shape[1:]))}), not {tuple(images.shape)}"
+            )
+        return images
 
     def _sampled(self, given: Any, training: bool, rows: bool) -> tuple[Any, Any, Any]:
         """Reconstructions of sampled codes, the divergence of each image, and its weight in the loss."""

@@ -86,7 +86,8 @@ def recordable(optimizer: Any) -> Update:
 
 
 def _tensors(optimizer: Any, variables: list[Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """Parameters, first and second moments."""
+    """Parameters, first and second moments. Raises `ValueError`, as Keras does, for variables that the optimizer was not built with."""
+    optimizer._check_variables_are_known(variables)
     which = [optimizer._get_variable_index(variable) for variable in variables]
     first, second = ([moments[index].value for index in which] for moments in (optimizer._momentums, optimizer._velocities))
     return [variable.value for variable in variables], first, second

@@ -14,6 +14,7 @@ from torch_modules import with_weights_of
 
 from keras_mnist_ae import build, datasets, options, torch_step
 from keras_mnist_ae.images import to_float
+from keras_mnist_ae.model import Autoencoder
 from keras_mnist_ae.variants import VARIANTS
 
 IMAGES = to_float(datasets.load("digits").train.images[:320])
@@ -106,13 +107,10 @@ def test_any_optimizer_gives_the_weights_that_it_gives_in_stock_keras(optimizer,
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_every_variant_learns_as_in_stock_keras(name, monkeypatch):
-    """Ten steps in float32; after more of them rounding has grown, between any two orders of summation.
-
-    With pooling switches a window of equal pixels may have its maximum elsewhere, so that rounding grows faster.
-    """
+    """Ten steps in float32; after more of them rounding has grown, between any two orders of summation."""
     ours, stock = compiled(name), compiled(name)
     np.testing.assert_allclose(fit(ours)["loss"], stock_fit(monkeypatch, stock)["loss"], rtol=1e-4)
-    assert apart(ours, stock) < (0.1 if VARIANTS[name].switches else 2e-3)
+    assert apart(ours, stock) < 2e-3
 
 
 @pytest.mark.parametrize("name", ["conv-avgpool", "mlp"])
@@ -205,3 +203,94 @@ def test_no_operation_of_a_step_works_on_images_in_two_memory_orders(name):
     with Watch():
         model._fast.step(given, images)
     assert not mixed
+
+
+def first_kernel(model):
+    return next(layer.kernel for layer in model.encoder.layers if hasattr(layer, "kernel"))
+
+
+CHANGES = {
+    "frozen": lambda model: setattr(model.encoder, "trainable", False),
+    "clipped": lambda model: setattr(model.optimizer, "clipvalue", 1e-6),
+    "regularised": lambda model: setattr(first_kernel(model), "regularizer", keras.regularizers.L2(0.01)),
+    "constrained": lambda model: setattr(first_kernel(model), "constraint", keras.constraints.MaxNorm(0.05)),
+    "another optimizer": lambda model: setattr(model, "optimizer", keras.optimizers.SGD(0.5)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_between_steps_is_heard_as_by_stock_keras(change, monkeypatch):
+    ours, stock = compiled("mlp"), compiled("mlp")
+    fit(ours)
+    stock_fit(monkeypatch, stock)
+    for model in (ours, stock):
+        CHANGES[change](model)
+    assert fit(ours)["loss"] == pytest.approx(fit(stock)["loss"], rel=1e-5)
+    assert stock._fast is None
+    assert apart(ours, stock) < 1e-3
+
+
+def test_weights_thawed_without_compiling_again_are_refused_as_by_keras():
+    model = compiled("mlp")
+    model.encoder.trainable = False
+    fit(model)
+    model.encoder.trainable = True
+    with pytest.raises(ValueError, match="Unknown variable"):
+        fit(model)
+
+
+def test_frozen_model_is_measured():
+    model = build("mlp", seed=1)
+    model.trainable = False
+    model.compile(loss="mse")
+    with pytest.warns(UserWarning, match="slower: none of its weights is trainable"):
+        loss = model.evaluate(IMAGES, IMAGES, verbose=0)
+    assert loss == pytest.approx(float(np.square(model.predict(IMAGES, verbose=0) - IMAGES).mean()), rel=1e-5)
+
+
+def test_loss_weights_count():
+    plain, weighted = (fit(compiled("mlp", keras.optimizers.SGD(0.0), loss_weights=weights))["loss"] for weights in (None, 10.0))
+    assert weighted == pytest.approx([10 * loss for loss in plain])
+
+
+def test_loss_of_a_subclass_counts():
+    class Tenfold(Autoencoder):
+        def compute_loss(self, *arguments, **options):
+            return 10 * super().compute_loss(*arguments, **options)
+
+    stock = build("mlp", seed=1)
+    ours = Tenfold(stock.variant, stock.encoder, stock.decoder)
+    ours.compile(keras.optimizers.SGD(0.0), loss="mse")
+    with pytest.warns(UserWarning, match="slower: its compute_loss is another"):
+        loss = fit(ours)["loss"]
+    assert loss == pytest.approx([10 * fit(compiled("mlp", keras.optimizers.SGD(0.0)))["loss"][0]])
+
+
+@pytest.mark.parametrize("batch_size", [1, 32])
+def test_targets_without_the_axis_of_the_channel(batch_size):
+    model = compiled("mlp")
+    with_axis = model.evaluate(IMAGES[:64], IMAGES[:64], batch_size=batch_size, verbose=0)
+    assert model.evaluate(IMAGES[:64], IMAGES[:64, ..., 0], batch_size=batch_size, verbose=0) == pytest.approx(with_axis)
+
+
+@pytest.mark.parametrize("shape", [(128, 16, 28, 28), (512, 40)])
+def test_normalisation_adds_up_to_rounding(shape):
+    """PyTorch's own is 5e-4 off in channels-last memory."""
+    torch.manual_seed(0)
+    x = torch.relu(torch.randn(shape))
+    x, gradient = (
+        part.contiguous(memory_format=torch.channels_last) if len(shape) == 4 else part for part in (x, torch.randn(shape) + 0.1)
+    )
+    scale, offset = torch.rand(shape[1]) + 0.5, torch.randn(shape[1])
+    given = [part.clone().requires_grad_() for part in (x, scale, offset)]
+    exact = [part.double().requires_grad_() for part in (x, scale, offset)]
+    over = [0, *range(2, len(shape))]
+    found = torch_step.Normalised.apply(*given)
+    expected = torch.nn.functional.batch_norm(exact[0], None, None, *exact[1:], training=True, eps=torch_step.BATCH_NORM_EPSILON)
+    expected = (expected, exact[0].mean(over), exact[0].var(over, correction=0))
+    gradients = torch.autograd.grad(found[0], given, gradient), torch.autograd.grad(expected[0], exact, gradient.double())
+    for ours, theirs, bound in [
+        *((*pair, 1e-6) for pair in zip(found, expected, strict=True)),
+        *((*pair, 2e-5) for pair in zip(*gradients, strict=True)),
+    ]:
+        assert float(((ours - theirs).abs().max() / theirs.abs().max()).detach()) < bound

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import keras
 import numpy as np
@@ -210,3 +211,50 @@ def test_codes_of_several_pixels_count_channels_first(digits):
     np.testing.assert_allclose(model.encoder.predict_on_batch(digits), code.flatten(1), atol=1e-5)
     expected = torch.conv_transpose2d(code, back, stride=14).permute(0, 2, 3, 1)
     np.testing.assert_allclose(model.predict_on_batch(digits), expected, atol=1e-5)
+
+
+def in_forms(images):
+    """What Keras takes for images of one channel."""
+    return {"list": [images], "by name": {"image": images}, "no channel": images[..., 0], "bytes": (images * 255).astype("uint8")}
+
+
+@pytest.mark.parametrize("form", ["list", "by name", "no channel", "bytes"])
+def test_images_in_each_form_that_keras_takes(form, digits):
+    model = build("mlp", seed=1)
+    model.compile("sgd", loss="mse")
+    given, expected = in_forms(digits[:40])[form], digits[:40]
+    if form == "bytes":
+        expected = given.astype("float32")
+    stock = model._stock()
+    reconstructions = model.predict(given, batch_size=20, verbose=0)
+    np.testing.assert_allclose(reconstructions, stock.predict(expected, batch_size=20, verbose=0), atol=1e-5)
+    loss = model.evaluate(given, digits[:40], batch_size=20, verbose=0)
+    assert loss == pytest.approx(float(np.square(reconstructions - digits[:40]).mean()), rel=1e-4)
+    assert np.isfinite(model.fit(given, digits[:40], batch_size=20, verbose=0).history["loss"]).all()
+
+
+def test_images_of_another_size_are_refused_whenever_they_come(digits):
+    model = build("conv-avgpool")
+    model.compile("sgd", loss="mse")
+    model.fit(digits[:20], digits[:20], verbose=0)
+    for call in (model.evaluate, model.fit):
+        with pytest.raises(ValueError, match=r"conv-avgpool takes images of shape \(n, 28, 28, 1\), not"):
+            call(np.zeros((20, 32, 32, 1), "float32"), digits[:20], verbose=0)
+    with pytest.raises(ValueError, match="28"):
+        model.predict(np.zeros((20, 32, 32, 1), "float32"), verbose=0)
+
+
+@pytest.mark.parametrize("change", ["activation", "activity_regularizer"])
+def test_changed_layer_counts(change, digits):
+    """The rows would not know of it."""
+    model = build("mlp", seed=1)
+    layer = next(layer for layer in model.encoder.layers if hasattr(layer, "kernel"))
+    setattr(layer, change, {"activation": keras.activations.tanh, "activity_regularizer": keras.regularizers.L2(1.0)}[change])
+    stock = model._stock()
+    images = digits[:40]
+    for each in (model, stock):
+        each.compile("sgd", loss="mse")
+    with pytest.warns(UserWarning, match="slower") if keras.backend.backend() == "torch" else nullcontext():
+        loss = model.evaluate(images, images, verbose=0)
+    assert loss == pytest.approx(stock.evaluate(images, images, verbose=0), rel=1e-4)
+    np.testing.assert_allclose(model.predict(images, verbose=0), stock.predict(images, verbose=0), atol=1e-5)
