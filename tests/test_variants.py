@@ -227,21 +227,20 @@ def test_images_in_each_form_that_keras_takes(form, digits):
         expected = given.astype("float32")
     stock = model._stock()
     reconstructions = model.predict(given, batch_size=20, verbose=0)
-    np.testing.assert_allclose(reconstructions, stock.predict(expected, batch_size=20, verbose=0), atol=1e-5)
+    np.testing.assert_allclose(reconstructions, stock.predict(expected, batch_size=20, verbose=0), atol=1e-4)
     loss = model.evaluate(given, digits[:40], batch_size=20, verbose=0)
     assert loss == pytest.approx(float(np.square(reconstructions - digits[:40]).mean()), rel=1e-4)
     assert np.isfinite(model.fit(given, digits[:40], batch_size=20, verbose=0).history["loss"]).all()
 
 
-def test_images_of_another_size_are_refused_whenever_they_come(digits):
+@pytest.mark.parametrize("call", ["fit", "evaluate", "predict"])
+def test_images_of_another_size_are_refused_whenever_they_come(call, digits):
     model = build("conv-avgpool")
     model.compile("sgd", loss="mse")
     model.fit(digits[:20], digits[:20], verbose=0)
-    for call in (model.evaluate, model.fit):
-        with pytest.raises(ValueError, match=r"conv-avgpool takes images of shape \(n, 28, 28, 1\), not"):
-            call(np.zeros((20, 32, 32, 1), "float32"), digits[:20], verbose=0)
-    with pytest.raises(ValueError, match="28"):
-        model.predict(np.zeros((20, 32, 32, 1), "float32"), verbose=0)
+    images = np.zeros((20, 32, 32, 1), "float32")
+    with pytest.raises(ValueError, match=r"conv-avgpool takes images of shape \(n, 28, 28, 1\), not"):
+        getattr(model, call)(images, *([] if call == "predict" else [digits[:20]]), verbose=0)
 
 
 @pytest.mark.parametrize("change", ["activation", "activity_regularizer"])
