@@ -17,7 +17,7 @@ from keras_mnist_ae.architecture import Recipe
 from keras_mnist_ae.bench import timing, train, worker
 from keras_mnist_ae.bench.plain import Plain
 from keras_mnist_ae.cli.main import kae
-from keras_mnist_ae.errors import KaeError
+from keras_mnist_ae.errors import DataError, KaeError
 from keras_mnist_ae.export import weights
 from keras_mnist_ae.variants import VARIANTS
 
@@ -131,6 +131,13 @@ def test_a_worker_that_dies_is_told(monkeypatch):
 
 def test_startup_needs_no_data(tmp_path, monkeypatch):
     monkeypatch.setattr("keras_mnist_ae.bench.startup.ROUNDS", 1)
-    done = CliRunner().invoke(kae, ["bench", "startup", "--data-dir", str(tmp_path), "--json"], catch_exceptions=False)
+    monkeypatch.setenv("KAE_DATA_DIR", str(tmp_path))
+    done = CliRunner().invoke(kae, ["bench", "startup", "--json"], catch_exceptions=False)
     results = json.loads(done.stdout)["results"]
     assert [result["what"] for result in results] == ["python -c 'import click'", "kae --help", "import keras_mnist_ae"]
+
+
+def test_startup_misses_data_in_a_folder_that_was_named(tmp_path):
+    done = CliRunner().invoke(kae, ["bench", "startup", "--data-dir", str(tmp_path)])
+    assert done.exit_code == DataError.exit_code
+    assert str(tmp_path / "mnist") in done.stderr

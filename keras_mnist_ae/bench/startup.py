@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..datasets import data_folder
+from ..errors import DataError
 from ..idx import IDX_SETS, find
 from .timing import Ratio, alternate, ratio
 
@@ -40,7 +41,14 @@ class Result:
 
 
 def measure(data_dir: Path | None) -> list[Result]:
-    """Each in a process of its own, by turns. MNIST is left out where its IDX files are not at hand; `first` has an empty cache folder."""
+    """Each in a process of its own, by turns. MNIST is left out where its IDX files are not at hand; `first` has an empty cache folder.
+
+    Raises `DataError` when they are not in a folder that is named.
+    """
+    folder = data_folder(data_dir)
+    at_hand = find(folder / "mnist", IDX_SETS["mnist"])
+    if data_dir and not at_hand:
+        raise DataError(f"there are no IDX files of MNIST in {folder / 'mnist'}")
     calls: dict[str, Callable[[], object]] = {
         CLICK: lambda: _python("import click"),
         HELP: lambda: _run([sys.executable, "-m", "keras_mnist_ae", "--help"]),
@@ -48,8 +56,7 @@ def measure(data_dir: Path | None) -> list[Result]:
     }
     times = alternate(calls, ROUNDS)
     results = [Result(name, float(_median(taken)), ratio(taken, times[CLICK])) for name, taken in times.items()]
-    folder = data_folder(data_dir)
-    if not find(folder / "mnist", IDX_SETS["mnist"]):
+    if not at_hand:
         return results
     first, later = [], []
     for _ in range(3):
