@@ -142,7 +142,7 @@ class Autoencoder(_Model):
         return ops.mean(unlikely + weight * apart)
 
     def save(self, filepath: str | Path, overwrite: bool = True, **options: Any) -> None:
-        """Write a model of stock layers: it opens with `keras.saving.load_model` where this package is not installed."""
+        """Write a model of stock layers, without optimizer: `keras.saving.load_model` opens it where this package is not installed."""
         with _tensorflow_left_alone():
             self._stock().save(filepath, overwrite=overwrite, **options)
 
