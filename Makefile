@@ -57,6 +57,7 @@ results: .venv/installed-dev
 	$(BIN)/kae bench infer --json | $(BIN)/python -m json.tool > docs/infer.json
 	$(BIN)/kae bench train --json | $(BIN)/python -m json.tool > docs/train.json
 	$(BIN)/kae bench train conv-avgpool --until 0.0079 --json | $(BIN)/python -m json.tool > docs/until.json
+	$(BIN)/python tests/agreement.py > docs/agreement.json
 	$(BIN)/kae bench startup --json | $(BIN)/python -m json.tool > docs/startup.json
 	cd runs/results/conv-avgpool/figures && cp reconstructions.png classes.png map.png samples.png $(CURDIR)/docs/images/
 	$(MAKE) docs

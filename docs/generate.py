@@ -256,6 +256,19 @@ def until_table() -> str:
     return "\n".join(lines)
 
 
+def agreement_table() -> str:
+    """What tests/agreement.py measured: the least and the largest distance over the starts."""
+    kinds = ("to_stock", "stock_to_itself", "to_stock_without_relu")
+    lines = ["| variant | to stock Keras | stock Keras to itself | to stock Keras, SiLU for ReLU |", "| --- | --: | --: | --: |"]
+    found = dict[str, list[dict]]()
+    for of in measured("agreement")["results"]:
+        found.setdefault(of["variant"], []).append(of)
+    for variant, starts in found.items():
+        ranges = (sorted(start[kind] for start in starts) for kind in kinds)
+        lines.append(f"| {variant} | " + " | ".join(f"{values[0]:.0e} to {values[-1]:.0e}" for values in ranges) + " |")
+    return "\n".join(lines)
+
+
 def startup_table() -> str:
     """What `kae bench startup` measured."""
     lines = ["| | seconds | to `import click` |", "| --- | --: | --: |"]

@@ -36,7 +36,8 @@ def is_bare(optimizer: Any) -> bool:
 def fused(optimizer: Any) -> Update:
     """One call of PyTorch's, for a processor.
 
-    PyTorch adds epsilon after the correction of the second moment, Keras before: the one here is Keras' divided by that correction.
+    PyTorch adds epsilon after the correction of the second moment, Keras before: the one here is Keras' divided by that correction. And
+    PyTorch corrects in float64, Keras in the weights' dtype, 1e-5 off in float32: the rate here makes up for that.
     """
     counter = torch.tensor(0.0)
     known: dict[tuple[int, ...], Any] = {}
@@ -55,11 +56,13 @@ def fused(optimizer: Any) -> Update:
             known[key] = stored(variables)
         parameters, orders, contiguous, first, second = known[key]
         step = int(keras.ops.convert_to_tensor(optimizer.iterations)) + 1
+        first_correction, second_correction = 1 - optimizer.beta_1**step, (1 - optimizer.beta_2**step) ** 0.5
+        rate = float(_rate(optimizer, parameters[0].dtype, learning_rate)) * first_correction / second_correction
         torch._fused_adam_(
             contiguous, list(map(Tensor.permute, map(_stored_like, parameters, gradients), orders)),
             first, second, [], [counter.fill_(step)] * len(parameters),
-            amsgrad=False, lr=float(learning_rate), beta1=optimizer.beta_1, beta2=optimizer.beta_2, weight_decay=0.0,
-            eps=optimizer.epsilon / (1 - optimizer.beta_2**step) ** 0.5, maximize=False,
+            amsgrad=False, lr=rate, beta1=optimizer.beta_1, beta2=optimizer.beta_2, weight_decay=0.0,
+            eps=optimizer.epsilon / second_correction, maximize=False,
         )  # fmt: skip
 
     return update
@@ -70,19 +73,24 @@ def recordable(optimizer: Any) -> Update:
 
     def update(gradients: list[Tensor], variables: list[Any], learning_rate: Any) -> None:
         parameters, first, second = _tensors(optimizer, variables)
-        step = optimizer._iterations.value.to(torch.float64) + 1
-        rate = getattr(learning_rate, "value", learning_rate)
-        scale = rate * torch.sqrt(1 - torch.pow(optimizer.beta_2, step)) / (1 - torch.pow(optimizer.beta_1, step))
         torch._foreach_lerp_(first, gradients, 1 - optimizer.beta_1)
         torch._foreach_mul_(second, optimizer.beta_2)
         torch._foreach_addcmul_(second, gradients, gradients, 1 - optimizer.beta_2)
         below = torch._foreach_sqrt(second)
         torch._foreach_add_(below, optimizer.epsilon)
         change = torch._foreach_div(first, below)
-        torch._foreach_mul_(change, scale.to(parameters[0].dtype))
+        torch._foreach_mul_(change, _rate(optimizer, parameters[0].dtype, learning_rate))
         torch._foreach_sub_(parameters, change)
 
     return update
+
+
+def _rate(optimizer: Any, dtype: torch.dtype, learning_rate: Any) -> Tensor:
+    """The learning rate with both corrections of the first steps, rounded as Keras rounds."""
+    step = (keras.ops.convert_to_tensor(optimizer.iterations) + 1).to(dtype)  # which counts updates, not batches
+    first, second = (1 - torch.pow(beta, step) for beta in (optimizer.beta_1, optimizer.beta_2))
+    rate: Tensor = getattr(learning_rate, "value", learning_rate) * torch.sqrt(second) / first
+    return rate
 
 
 def _tensors(optimizer: Any, variables: list[Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
