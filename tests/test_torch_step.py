@@ -295,7 +295,7 @@ def test_normalisation_adds_up_to_rounding(shape):
     [*((name, False) for name in VARIANTS if not VARIANTS[name].switches), ("conv-avgpool", True), ("conv-k16", True), ("mlp", True)],
 )
 def test_weights_after_100_steps_are_those_of_stock_keras(name, with_options):
-    """Where nothing jumps. With a ReLU or a pooling switch stock Keras is as far from itself: docs/reliability.md.
+    """Where nothing jumps. With a ReLU or a pooling switch stock Keras parts from itself too: docs/reliability.md.
 
     Of one bias not even the sign is known: the mlp's code is normalised after the next layer, which takes away what is the same for all.
     """
