@@ -385,7 +385,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a variant is trained unless told otherwise: Adam on the mean squared error over every pixel.
+    """How a variant is trained unless told otherwise: Adam, on the mean squared error over every pixel or the evidence lower bound.
 
     The learning rate is constant; with a `warm_up` it rises over that part of all steps from 0 and then falls to 0, each along a line.
     """
@@ -409,7 +409,7 @@ class Recipe:
 
     def __str__(self) -> str:
         rate = f"{self.learning_rate:g}" if not self.warm_up else f"0 to {self.learning_rate:g} to 0 (warm-up {self.warm_up:.0%})"
-        return f"{self.epochs} epochs, batch {self.batch_size}, Adam at {rate}, beta 0.9 and {self.beta_2:g}, mean squared error"
+        return f"{self.epochs} epochs, batch {self.batch_size}, Adam at {rate}, beta 0.9 and {self.beta_2:g}"
 
 
 @dataclass(frozen=True)
@@ -444,6 +444,13 @@ class Variant:
             raise UsageError(f"{self.name}: only an encoder ends in mean and variance")
         if len(self.encoder.output) != 1:
             raise UsageError(f"{self.name}: the code has shape {text(self.encoder.output)}; end the encoder in Flatten or Dense")
+        for what, stack, other in (("an encoder", self.encoder, MaxUnpool), ("a decoder", self.decoder, MaxPool)):
+            if any(isinstance(layer, other) and layer.switch for layer in stack.layers):
+                raise UsageError(f"{self.name}: {what} has no {other.__name__} with switches: encoders make them, decoders take them")
+            if both := stack.switches.keys() & {layer.name for layer in stack.layers if isinstance(layer, Branch)}:
+                raise UsageError(f"{self.name}: {sorted(both)[0]!r} names a branch and a switch; give them two names")
+        if self.variational and self.encoder.switches:
+            raise UsageError(f"{self.name}: a variational encoder makes no switches: they cannot be sampled")
         made, taken = self.encoder.switches, self.decoder.switches
         if made != taken:
             raise UsageError(f"{self.name}: the encoder makes switches {made}, but the decoder takes {taken}")

@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-MEMBERS = {"metadata.json": 2**16, "config.json": 2**23, "model.weights.h5": 2**28}  # and the bytes that each may have
+MEMBERS = {"metadata.json": 2**16, "config.json": 2**23, "model.weights.h5": 2**31}  # and the bytes that each may have
 KINDS = {
     b"\x89HDF": "a bare HDF5 file; only the .keras archives of this package are opened",
     b"\x80": "a pickle, which can hold code: it is never opened",

@@ -103,7 +103,9 @@ class TrainConfig:
             if value and not value.isprintable():
                 raise UsageError(f"{setting} is {value!r}, which holds characters that cannot be written down; choose another name")
         _one_of("precision", self.precision, PRECISIONS)
-        if self.checkpoint_every is not None and not re.fullmatch(r"[1-9]\d{0,8}s?", str(self.checkpoint_every)):
+        if self.checkpoint_every is not None and not (
+            isinstance(self.checkpoint_every, str) and re.fullmatch(r"[1-9]\d{0,8}s?", self.checkpoint_every)
+        ):
             raise UsageError(f"checkpoint_every is {self.checkpoint_every!r}; give a number of batches (200) or of seconds (30s)")
         _integer("epochs", self.epochs, 1)
         _integer("batch_size", self.batch_size, 1)
@@ -156,6 +158,9 @@ def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
         settings["data_dir"] = str(Path(settings["data_dir"]).expanduser().absolute())  # the run may be read from another folder
     if isinstance(settings.get("dataset"), str) and own.is_path(settings["dataset"]):
         settings["dataset"] = str(Path(settings["dataset"]).expanduser().absolute())
+    for setting in ("checkpoint_every", "resize"):
+        if type(settings.get(setting)) is int:
+            settings[setting] = str(settings[setting])
     table = settings.get("table")
     if table is not None and not isinstance(table, Variant):
         table = settings["table"] = tables.parse(table) if isinstance(table, dict) else tables.read(Path(str(table)))

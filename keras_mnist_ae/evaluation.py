@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -130,7 +131,10 @@ def _measured(images: Images, reconstructions: Images) -> PerImage:
     difference = _difference(images, reconstructions)
     mse = _mean(np.square(difference))
     pairs = zip(images, reconstructions.astype(np.float32, copy=False), strict=True)
-    ssim = np.array([structural_similarity(image, other, data_range=1, channel_axis=-1) for image, other in pairs], np.float64)
+    side = min(images.shape[1:3])
+    window = min(7, side - 1 + side % 2)  # 7 x 7 (Wang et al. 2004), or the largest odd one that fits in
+    similarity = partial(structural_similarity, data_range=1, channel_axis=-1, win_size=window, use_sample_covariance=window > 1)
+    ssim = np.array([similarity(image, other) for image, other in pairs], np.float64)
     return {"mse": mse, "mae": _mean(np.abs(difference)), "psnr": _psnr(mse), "ssim": ssim}
 
 

@@ -126,7 +126,7 @@ def comparison(curves: dict[str, Sequence[float]], errors: Sequence[tuple[float,
 
     figure = Figure(figsize=(WIDTH, 3.4 + 0.25 * len(curves)), layout="constrained")
     upper, lower = figure.subplots(2, 1, height_ratios=[2.2, 0.6 + 0.25 * len(curves)])
-    _curves(upper, curves, "test MSE per pixel")
+    _curves(upper, curves, "MSE per pixel, as measured after each epoch")
     for number, (value, span) in enumerate(errors):
         around = None if span is None else [[value - span[0]], [span[1] - value]]
         lower.barh(number, value, color=COLOURS[number % 10], xerr=around, capsize=2, height=0.6)

@@ -20,7 +20,7 @@ from .checkpoints import Checkpoint
 from .config import TrainConfig
 from .datasets import Dataset
 from .errors import CorruptFileError, DivergedError
-from .images import CHUNK
+from .images import chunk_size
 from .runs import Run
 
 History = dict[str, list[float]]
@@ -245,14 +245,18 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
     def _rising(self) -> float:
         return max(1.0, self.steps * self.warm_up)
 
+    @property
+    def _falling(self) -> float:
+        return max(self.steps - self._rising, 1e-9)  # of a single step nothing is left
+
     def __call__(self, step: Any) -> Any:
         step = keras.ops.cast(step, "float32")
-        falling = keras.ops.relu(self.steps - step) / (self.steps - self._rising)
+        falling = keras.ops.relu(self.steps - step) / self._falling
         return self.peak * keras.ops.minimum((step + 1) / self._rising, falling)
 
     def at(self, step: int) -> float:
         """The same in plain numbers: torch, which compiles nothing, would spend half a millisecond on it at each step."""
-        return self.peak * min((step + 1) / self._rising, max(self.steps - step, 0) / (self.steps - self._rising))
+        return self.peak * min((step + 1) / self._rising, max(self.steps - step, 0) / self._falling)
 
     def get_config(self) -> dict[str, Any]:
         return {"peak": self.peak, "steps": self.steps, "warm_up": self.warm_up}
@@ -302,11 +306,12 @@ def _fit(model: Autoencoder, data: Dataset, config: TrainConfig, callbacks: list
     images = learnt(data, config)
     chance, steady = chances(model, config, len(images))
     batches = Batches(images, config.batch_size, config.seed, skipped, chance)
+    seen = data.train.images[len(images) :] if config.validation else data.test.images
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
     with interruption.deferred(), EpochBar() as bar:
         model.fit(
             batches,
-            validation_data=Batches(data.train.images[len(images) :] if config.validation else data.test.images, CHUNK, chance=steady),
+            validation_data=Batches(seen, chunk_size(seen), chance=steady),
             initial_epoch=begin,
             epochs=end,
             callbacks=[order, *([bar] if sys.stderr.isatty() else []), *callbacks],

@@ -22,6 +22,7 @@ SHOWN = 10  # images across
 STEPS = 9  # of a path, of a traverse
 DIRECTIONS = 6  # of a traverse
 SAMPLES = 32
+DRAWN = 256  # generated images in a picture, at most
 NEIGHBOURS = 7
 
 
@@ -35,7 +36,8 @@ class Caption(NamedTuple):
 CAPTIONS = {
     "losses": Caption(
         "Training",
-        "Mean squared error per pixel after each epoch. The training curve is an average over the epoch as it goes.",
+        "The loss after each epoch: the mean squared error per pixel, of a variational model its two terms in nats. "
+        "The training curve is an average over the epoch as it goes.",
     ),
     "reconstructions": Caption(
         "Before and after training",
@@ -81,7 +83,7 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
 
     codec = of_model(run.model)
     tell("losses")
-    seen = "validation" if run.config.validation else "test"
+    seen = "validation" if run.config.validation else "test, with noise" if run.config.noise else "test"
     if run.variant.variational:
         parts = {"training, reconstruction": "reconstruction", "training, KL": "kl"}
         parts |= {f"{seen}, reconstruction": "val_reconstruction", f"{seen}, KL": "val_kl"}
@@ -111,8 +113,9 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
     density = density_of(run)
     made = generate(codec, data.train.images, train, SAMPLES, density, run.config.seed)
     yield "samples", samples(made, data.train, density, bool(_switches(run)))
-    tell("interpolations")
-    yield "interpolations", paths(codec, data, _pairs(data.test), bool(_switches(run)))
+    if pairs := _pairs(data.test):
+        tell("interpolations")
+        yield "interpolations", paths(codec, data, pairs, bool(_switches(run)))
 
 
 def noisy(images: Images, config: TrainConfig) -> Images:
@@ -183,9 +186,10 @@ def traverse(codec: Codec, train: latent.Codes, images: Images) -> "Figure":
 
 
 def samples(generated: Generated, train: Split, density: Density, switches: bool) -> "Figure":
-    """Generated images, each above its nearest training image."""
+    """Generated images, the first ones of many, each above its nearest training image."""
     rows: list[tuple[str, Images]] = []
-    found = zip(figures.lines_of(generated.images, 16), figures.lines_of(to_float(train.images[generated.nearest]), 16), strict=True)
+    images, nearest = generated.images[:DRAWN], to_float(train.images[generated.nearest[:DRAWN]])
+    found = zip(figures.lines_of(images, 16), figures.lines_of(nearest, 16), strict=True)
     for images, nearest in found:
         rows += [("generated", images), ("nearest", nearest)]
     title = drawn_from(density, generated.components) + (f"; pooling switches {BORROWED}" if switches else "")
@@ -222,8 +226,8 @@ def _switches(run: Run) -> dict[str, object]:
 
 
 def _pairs(test: Split) -> list[tuple[int, int]]:
-    """Three pairs of test images, of different classes where there are labels."""
-    if test.labels is None:
+    """Three pairs of test images, of different classes where there are several; fewer where there are not so many images."""
+    if test.labels is None or len(np.unique(test.labels)) < 2:
         firsts = list(range(min(6, len(test.images))))
     else:
         firsts = [int(np.argmax(test.labels == label)) for label in np.unique(test.labels)[:6]]

@@ -57,7 +57,7 @@ def _fitted(codes: Codes, count: int, density: Density, seed: int) -> tuple[Code
     components = max(1, min(COMPONENTS, len(some) // (CODES_PER_COMPONENT * some.shape[1]))) if density == "mixture" else 1
     floor = 1e-6 * some.var(axis=0).mean()  # a dead unit's variance is 0, which no Gaussian has
     with quietly():
-        fitted = GaussianMixture(components, reg_covar=floor, random_state=seed).fit(some)
+        fitted = GaussianMixture(components, reg_covar=floor, random_state=seed % 2**32).fit(some)
     drawn = fitted.sample(count)[0]
     np.random.default_rng(seed).shuffle(drawn)  # scikit-learn gives them component by component
     return drawn.astype(np.float32), components

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from . import interruption
 from .codec import Codec
 from .datasets import Dataset
-from .errors import MissingDependencyError, ValidationError
+from .errors import MissingDependencyError, UsageError, ValidationError
 from .images import CHUNK, Advance, Images, chunks, to_float
 
 NEIGHBOURS = 5
@@ -183,9 +183,12 @@ def plane(train: Codes, test: Codes, method: str, tell: Tell = str) -> Codes:
         tell("map: UMAP")
         with warnings.catch_warnings(action="ignore"):
             return np.asarray(UMAP(random_state=0, n_neighbors=min(15, len(shown) - 1)).fit_transform(shown))
+    if len(shown) < 3:
+        raise UsageError(f"a map by t-SNE needs 3 test images; there are {len(shown)}")
     tell("map: t-SNE")
+    init = "pca" if train.shape[1] > 1 else "random"
     with redirect_stdout(_Iterations(tell)):
-        tsne = TSNE(perplexity=min(30, (len(shown) - 1) / 3), max_iter=TSNE_ITERATIONS, random_state=0, verbose=2)
+        tsne = TSNE(perplexity=min(30, (len(shown) - 1) / 3), max_iter=TSNE_ITERATIONS, init=init, random_state=0, verbose=2)
         return np.asarray(tsne.fit_transform(shown))
 
 

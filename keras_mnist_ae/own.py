@@ -1,6 +1,7 @@
 """Images of one's own as arrays: a folder of pictures, a .npz or a .npy file. Each is read a part at a time, into a file that is mapped."""
 
 import os
+import struct
 import sys
 import tempfile
 import zipfile
@@ -75,7 +76,7 @@ def _pictures(folder: Path, files: list[Path], fit: Fit | None) -> Found:
                 if picture.mode == "F":
                     raise ValueError("its pixels are floating point numbers")
                 good.append((path, picture.mode in GREY, upright(picture, 1).size))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
             broken.append(f"{path.relative_to(folder)} ({' '.join(str(error).split())[:80]})")
     if broken:
         told = f"{len(broken)} of {len(files)} pictures in {folder} cannot be read: {_some(broken)}"

@@ -1,12 +1,13 @@
 """The story of a run as one HTML file: pictures embedded, nothing fetched, light and dark, for screens of any width and for print."""
 
 import base64
-import json
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-from .errors import UsageError
+from .errors import CorruptFileError, UsageError
 from .export import manifest
+from .files import read_json
 from .gallery import CAPTIONS
 from .runs import Run
 
@@ -31,8 +32,7 @@ def write(run: Run, silent: str = "") -> None:
     metrics, variant = run.metrics, run.variant
     if "pca_components" not in metrics:
         raise UsageError(f"run {run.path} has no numbers to report yet: kae evaluate makes them.")
-    latent, found = metrics.get("latent"), run.path / "onnx" / manifest.NAME
-    exported = json.loads(found.read_text(encoding="utf-8")) if found.is_file() else {"graphs": []}
+    latent = metrics.get("latent")
     channels, height, width = variant.image
     page = Environment(autoescape=True, trim_blocks=True).from_string(files(__package__).joinpath("report.html.jinja").read_text("utf-8"))
     text = page.render(
@@ -54,7 +54,7 @@ def write(run: Run, silent: str = "") -> None:
         worst=worst(metrics),
         dimensions=dimensions(latent) if latent else silent,
         probes=probes(latent or {}),
-        clusters_head=(f"k-means, {len(metrics['per_class'])} clusters", "mean", "std of 10 seeds"),
+        clusters_head=(f"k-means, {(latent or {}).get('kmeans', {}).get('clusters')} clusters", "mean", "std of 10 seeds"),
         clusters=clusters(latent or {}),
         skipped=latent["skipped"] if latent else {},
         captions=CAPTIONS,
@@ -63,14 +63,25 @@ def write(run: Run, silent: str = "") -> None:
             for name in CAPTIONS
             if run.figure(name).is_file()
         },
-        graphs=[
-            (graph["file"], graph["nodes"], f"{graph['bytes']:,}", f"{graph['max_abs_diff']:.0e}", f"{graph['onnx_mse']:.5f}")
-            for graph in exported["graphs"]
-        ],
-        validated=exported.get("validated_images", 0),
+        **exported(run.path / "onnx" / manifest.NAME),
         image_shape=f"(n, {height}, {width}, {channels})",
     )
     run.write_report(text)
+
+
+def exported(path: Path) -> dict[str, Any]:
+    """The graphs of a manifest, and on how many images they were held against the model. Raises `CorruptFileError`."""
+    if not path.is_file():
+        return {"graphs": [], "validated": 0}
+    try:
+        told = read_json(path)
+        graphs = [
+            (graph["file"], graph["nodes"], f"{graph['bytes']:,}", f"{graph['max_abs_diff']:.0e}", f"{graph['onnx_mse']:.5f}")
+            for graph in told["graphs"]
+        ]
+        return {"graphs": graphs, "validated": int(told["validated_images"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorruptFileError(f"{path} is not a manifest of ours: {error!r}\nMake the export anew: kae export onnx") from error
 
 
 def cards(metrics: dict[str, Any]) -> Table:

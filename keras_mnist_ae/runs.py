@@ -47,7 +47,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return self.path.resolve().name
 
     @cached_property
     def config(self) -> TrainConfig:
@@ -173,6 +173,12 @@ class Run:
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         self._write_text("metrics.json", to_json(metrics))
         self.metrics = metrics
+
+    def add_metrics(self, more: dict[str, Any]) -> None:
+        """To those that are there by now: another command may have added some."""
+        with self.locked():
+            self.__dict__.pop("metrics", None)
+            self.write_metrics({**self.metrics, **more})
 
     def write_generated(self, **arrays: "NDArray[Any]") -> None:
         import numpy as np

@@ -5,7 +5,21 @@ import itertools
 
 import pytest
 
-from keras_mnist_ae.architecture import Conv, ConvTranspose, Dense, Flatten, MaxPool, MaxUnpool, Recipe, Stack, Unflatten, Variant
+from keras_mnist_ae.architecture import (
+    Add,
+    Branch,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Flatten,
+    Gaussian,
+    MaxPool,
+    MaxUnpool,
+    Recipe,
+    Stack,
+    Unflatten,
+    Variant,
+)
 from keras_mnist_ae.errors import UsageError
 from keras_mnist_ae.variants import CONV_AVGPOOL, CONV_UNPOOL, MLP
 
@@ -81,3 +95,25 @@ def test_printed_table_reads_like_the_paper():
     assert "Conv 1->16 k3 s1 p1, BatchNorm, ReLU" in lines[2]
     assert "MaxPool 2 (switches A)" in lines[3]
     assert lines[-1].split() == ["total", "210,465"]
+
+
+def test_switches_that_cannot_be_are_refused():
+    unpooled = [(MaxPool("b") if layer == MaxPool("b") else layer, shape) for layer, shape in CONV_UNPOOL.encoder.rows]
+    at = next(at for at, (layer, _) in enumerate(unpooled) if layer == MaxPool("b"))
+    clash = (Branch("b"), unpooled[at][1])
+    both = [*unpooled[: at + 1], clash, *unpooled[at + 1 :]]
+    shape = unpooled[at][1]
+    both.insert(at + 2, (Add("b"), shape))
+    with pytest.raises(UsageError, match="'b' names a branch and a switch"):
+        dataclasses.replace(CONV_UNPOOL, encoder=Stack((1, 28, 28), tuple(both)))
+    size = (1, 28, 28)
+    swapped = (
+        Stack(size, ((MaxUnpool("a"), (1, 56, 56)), (Flatten(), (3136,)))),
+        Stack((3136,), ((Unflatten(1, 56, 56), (1, 56, 56)), (MaxPool("a"), size))),
+    )
+    with pytest.raises(UsageError, match="an encoder has no MaxUnpool"):
+        Variant("mine", "", *swapped, 0, Recipe(1, 1, 1.0))
+    sampled = Stack(size, ((MaxPool("a"), (1, 14, 14)), (Flatten(), (196,)), (Gaussian(196, 4), (4,))))
+    decoder = Stack((4,), ((Dense(4, 196), (196,)), (Unflatten(1, 14, 14), (1, 14, 14)), (MaxUnpool("a"), size)))
+    with pytest.raises(UsageError, match="a variational encoder makes no switches"):
+        Variant("mine", "", sampled, decoder, sampled.parameters + decoder.parameters, Recipe(1, 1, 1.0))

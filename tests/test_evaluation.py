@@ -14,6 +14,7 @@ from keras_mnist_ae import build, datasets, evaluation, pca
 from keras_mnist_ae.codec import of_model
 from keras_mnist_ae.datasets import Dataset, Split
 from keras_mnist_ae.errors import ValidationError
+from keras_mnist_ae.images import chunks, to_float
 from keras_mnist_ae.variants import find
 
 GOLDEN_PCA = {8: (0.037865, 0.037441), 32: (0.017243, 0.016828), 64: (0.009284, 0.009047)}  # components: train, test MSE on MNIST
@@ -171,3 +172,19 @@ def test_pca_of_many_pixels_is_that_of_the_covariance(monkeypatch):
     monkeypatch.setattr(pca, "LARGEST", 784 * 50)
     assert pca.fit(images, 12).fitted == 50
     assert pca.fit(images, 80).components.shape[1] == 80, "it needs more images than components"
+
+
+@pytest.mark.parametrize(("side", "window"), [(1, 1), (2, 1), (5, 5), (6, 5), (8, 7)])
+def test_ssim_of_small_images_has_the_largest_window_that_fits(side, window):
+    images = np.random.default_rng(0).integers(0, 256, (3, side, side, 1), dtype=np.uint8)
+    found = evaluation.measure(images, lambda chunk: chunk * 0.9)["ssim"]
+    for image, ssim in zip(to_float(images), found, strict=True):
+        expected = structural_similarity(
+            image, image * np.float32(0.9), data_range=1, channel_axis=2, win_size=window, use_sample_covariance=window > 1
+        )
+        assert ssim == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_chunk_holds_as_many_pixels_of_images_of_any_size():
+    sizes = [len(next(chunks(np.zeros((1100, *shape), np.uint8)))) for shape in ((28, 28, 1), (7, 7, 1), (56, 56, 1), (28, 28, 3))]
+    assert sizes == [1000, 1000, 250, 333]

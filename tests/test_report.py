@@ -304,3 +304,38 @@ def test_runs_side_by_side(runs):
     unfinished = run("runs", "--compare", "mlp", "conv-unpool", "--runs-dir", runs)
     assert unfinished.exit_code == 2
     assert "was not finished" in unfinished.stderr
+
+
+def test_numbers_of_two_commands_at_once_are_both_kept(runs):
+    first, second = Run(runs / "mlp"), Run(runs / "mlp")
+    assert first.metrics == second.metrics
+    first.add_metrics({"one": 1})
+    second.add_metrics({"two": 2})
+    assert {"one", "two", "test_mse"} <= Run(runs / "mlp").metrics.keys()
+
+
+def test_report_of_a_broken_manifest(runs):
+    assert run("evaluate", runs / "mlp").exit_code == 0
+    for broken in ("{", "{}"):
+        (runs / "mlp" / "onnx" / "manifest.json").write_text(broken)
+        done = run("report", runs / "mlp")
+        assert done.exit_code == 5
+        assert "manifest.json is not a manifest of ours" in done.stderr
+
+
+def test_any_seed_generates(runs):
+    assert told("generate", runs / "mlp", "-n", "2", "--seed", 2**32 + 1)["n"] == 2
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_pictures_of_very_few_test_images(count, runs, tmp_path):
+    data = dataclasses.replace(DATA, test=Split(DATA.test.images[:count], DATA.test.labels[:count]))
+    found = {name for name, _ in gallery.pictures(Run(runs / "mlp"), data)}
+    assert ("interpolations" in found) == (count == 2)
+
+
+def test_a_picture_shows_the_first_of_many_generated_images(runs):
+    made = gallery.Generated(
+        *(np.zeros((2000, *shape), dtype) for shape, dtype in (((28, 28, 1), "f4"), ((12,), "f4"), ((), "i8"), ((), "f8"))), 1
+    )
+    assert len(gallery.samples(made, DATA.train, "prior", False).axes) <= 2 * gallery.DRAWN

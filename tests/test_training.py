@@ -215,3 +215,12 @@ def test_batches_in_one_call_are_few_and_fit_between_checkpoints():
     assert at_once(model, 8) == at_once(model, 8, "30s") == most
     assert [at_once(model, 8, every) for every in ("1", "7", "24", "200")] == [min(most, count) for count in (1, 7, 12, 10)]
     assert at_once(model, 10_000) == 1
+
+
+def test_a_single_step_of_a_recipe_that_warms_up(tmp_path):
+    run = digits_run(tmp_path, "conv", limit=64, epochs=1)
+    assert np.isfinite(run.metrics["test_mse"])
+
+
+def test_batches_between_checkpoints_may_be_a_number(tmp_path):
+    assert digits_run(tmp_path, "mlp", checkpoint_every=4).config.checkpoint_every == "4"

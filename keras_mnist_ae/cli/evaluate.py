@@ -63,7 +63,7 @@ def evaluated(run: Any, codec: Any, data: Any, split: str = "test", source: str 
     if run.variant.variational and source == "Keras":
         with progress(len(images), "sampling") as tell:
             facts["evidence"] = evidence(run.model, images, run.config.likelihood, samples, run.config.seed, tell)
-    run.write_metrics({**run.metrics, **(facts if source == "Keras" and split == "test" else {f"{source} {split}": facts})})
+    run.add_metrics(facts if source == "Keras" and split == "test" else {f"{source} {split}": facts})
     return facts
 
 

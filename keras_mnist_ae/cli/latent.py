@@ -57,7 +57,7 @@ def analysed(run: Any, codec: Any, data: Any, method: str = "pca") -> tuple[dict
         drawn["neighbours"] = gallery.neighbours(data, train, test)
     for name, figure in drawn.items():
         run.write_figure(name, figure)
-    run.write_metrics({**run.metrics, "latent": facts})
+    run.add_metrics({"latent": facts})
     return facts, [str(run.figure(name)) for name in drawn]
 
 
@@ -130,7 +130,7 @@ def generate(run: str | None, count: int, density: Any, seed: int, runs_dir: Pat
         "test_nearest_rmse": usual,
         "switches": BORROWED if switches else None,
     }
-    found.write_metrics({**found.metrics, "generated": facts})
+    found.add_metrics({"generated": facts})
     if as_json:
         echo_json({"run": str(found.path), **facts, "figure": str(found.figure("generated")), "arrays": str(found.generated)})
         return

@@ -38,7 +38,7 @@ def models(name: str | None, check: Path | None, toml: bool, as_json: bool) -> N
         echo_json({**summary(variant), "encoder": table(variant.encoder), "decoder": table(variant.decoder), "note": variant.note})
     else:
         click.echo(f"{variant.name}: {variant.summary}\n\n{variant.table()}\n")
-        click.echo(f"recipe: {variant.recipe}")
+        click.echo(f"recipe: {variant.recipe}, {'evidence lower bound' if variant.variational else 'mean squared error'}")
         if variant.note:
             click.echo(f"\n{variant.note}")
 

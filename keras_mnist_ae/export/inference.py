@@ -1,6 +1,7 @@
 """Files in, files out: exported graphs over arrays and pictures of any number, a chunk in memory at a time."""
 
 import shutil
+import struct
 import tempfile
 import zipfile
 from collections import Counter
@@ -139,7 +140,7 @@ def _pictures(paths: list[Path], image: tuple[int, ...], resized: bool) -> NDArr
                 if picture.mode == "F":
                     raise DataError(f"{path} holds floating point numbers; convert it to 8 bits")
                 ready = upright(picture, channels)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError) as error:
             raise DataError(f"{path} cannot be read: {error}") from error
         if not resized and ready.size != (width, height):
             raise DataError(f"{path} is {ready.width}x{ready.height} pixels; expected {width}x{height}")

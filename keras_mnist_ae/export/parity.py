@@ -13,7 +13,7 @@ from onnx.reference import ReferenceEvaluator
 
 from ..architecture import MaxPool
 from ..errors import ValidationError
-from ..images import CHUNK, to_float
+from ..images import chunk_size, to_float
 from ..model import Autoencoder
 from .manifest import Precision
 
@@ -102,7 +102,8 @@ class Comparison:
 
     def __init__(self, model: Autoencoder, images: NDArray[np.uint8], tolerated_rise: float | None) -> None:
         self.model, self.images, self.tolerated_rise = model, images, tolerated_rise
-        expected = [_keras(model, to_float(images[start : start + CHUNK])) for start in range(0, len(images), CHUNK)]
+        size = chunk_size(images)
+        expected = [_keras(model, to_float(images[start : start + size])) for start in range(0, len(images), size)]
         self.decoded = 1 + len(model.variant.switches)  # how many of the encoder's outputs the decoder takes
         self.codes = [np.concatenate(parts) for parts in zip(*(codes for codes, _ in expected), strict=True)]
         self.pixels = np.concatenate([reconstructions for _, reconstructions in expected])
