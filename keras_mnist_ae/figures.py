@@ -124,9 +124,14 @@ def comparison(curves: dict[str, Sequence[float]], errors: Sequence[tuple[float,
     """Runs side by side: the test error of each over the epochs, and the final one as a bar with its interval where it is known."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, 3.4 + 0.25 * len(curves)), layout="constrained")
-    upper, lower = figure.subplots(2, 1, height_ratios=[2.2, 0.6 + 0.25 * len(curves)])
-    _curves(upper, curves, "MSE per pixel, as measured after each epoch")
+    bars = 0.6 + 0.25 * len(curves)
+    if any(curves.values()):
+        figure = Figure(figsize=(WIDTH, 2.8 + bars), layout="constrained")
+        upper, lower = figure.subplots(2, 1, height_ratios=[2.2, bars])
+        _curves(upper, curves, "MSE per pixel")
+    else:  # of variational runs alone
+        figure = Figure(figsize=(WIDTH, 0.6 + bars), layout="constrained")
+        lower = figure.subplots()
     for number, (value, span) in enumerate(errors):
         around = None if span is None else [[value - span[0]], [span[1] - value]]
         lower.barh(number, value, color=COLOURS[number % 10], xerr=around, capsize=2, height=0.6)
@@ -163,7 +168,8 @@ def _curves(axes: "Axes", curves: dict[str, Sequence[float]], ylabel: str) -> No
 
     for number, (name, values) in enumerate(curves.items()):
         marker = MARKERS[number % 10] if len(values) <= 50 else ""
-        axes.plot(range(1, len(values) + 1), values, label=name, color=COLOURS[number % 10], marker=marker, markersize=4)
+        style: dict[str, Any] = {"color": COLOURS[number % 10], "marker": marker, "markersize": 4}
+        axes.plot(range(1, len(values) + 1), values, label=name if values else None, **style)
     axes.set(xlabel="epoch", ylabel=ylabel, xlim=(0.5, None))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     shown = [value for values in curves.values() for value in values]

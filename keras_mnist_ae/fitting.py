@@ -14,13 +14,14 @@ import keras
 import numpy as np
 
 from . import checkpoints, interruption, threads
+from .architecture import BATCH_NORM_MOMENTUM
 from .batches import Batches
 from .chance import Chance, corruption
 from .checkpoints import Checkpoint
 from .config import TrainConfig
 from .datasets import Dataset
 from .errors import CorruptFileError, DivergedError
-from .images import chunk_size
+from .images import chunk_size, to_float
 from .runs import Run
 
 History = dict[str, list[float]]
@@ -224,6 +225,8 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> Non
     model.optimizer.build(model.trainable_variables)
     report = EpochReport(run, config, start.history, start.seconds, start.batch)
     callbacks = [report, Checkpoints(run, report, config.checkpoint_every, found)]
+    if not found:
+        start_statistics(model, to_float(learnt(data, config)[: config.batch_size]))
     if found:
         _tell(f"from epoch {start.epoch + 1}, batch {start.batch + 1}")
     if found and start.epoch == config.epochs:
@@ -267,6 +270,24 @@ def adam(config: TrainConfig, images: int) -> keras.optimizers.Adam:
     steps = _steps(config, images)
     rate = WarmUpAndDecay(config.learning_rate, steps, config.warm_up) if config.warm_up else config.learning_rate
     return keras.optimizers.Adam(rate, beta_2=config.beta_2, epsilon=PYTORCH_EPSILON * (1 - config.beta_2) ** 0.5)
+
+
+def start_statistics(model: Autoencoder, images: np.ndarray) -> None:
+    """Let the moving statistics of batch normalisation start from these images, float32 of shape (n, H, W, C).
+
+    From Keras' 0 and 1 it takes them some 100 steps, more than the whole training of a small set may have.
+    """
+    layers = [layer for part in (model.encoder, model.decoder) for layer in part.layers]
+    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.momentum = 0.0
+    found = model.encoder(images, training=True)
+    codes = found[: 1 + len(model.variant.switches)] if isinstance(found, list) else [found]
+    model.decoder(codes if len(codes) > 1 else codes[0], training=True)
+    for norm in norms:
+        norm.momentum = BATCH_NORM_MOMENTUM
 
 
 def at_once(model: Autoencoder, batch_size: int, checkpoint_every: str | None = None) -> int:

@@ -39,10 +39,10 @@ class Run:
     that far. The `write_` methods raise `WriteError`, and `UsageError` while another process writes there.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.generated = path / "generated.npz"
-        self.report = path / "report.html"
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.generated = self.path / "generated.npz"
+        self.report = self.path / "report.html"
         self._lock: FileLock | None = None
 
     @property

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch_modules import with_weights_of
 
-from keras_mnist_ae import Run, build, datasets, train
+from keras_mnist_ae import Run, build, datasets, fitting, train
+from keras_mnist_ae.architecture import BATCH_NORM_MOMENTUM
 from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError, WriteError
 from keras_mnist_ae.images import to_float
 from keras_mnist_ae.runs import every, find
@@ -220,6 +221,23 @@ def test_batches_in_one_call_are_few_and_fit_between_checkpoints():
 def test_a_single_step_of_a_recipe_that_warms_up(tmp_path):
     run = digits_run(tmp_path, "conv", limit=64, epochs=1)
     assert np.isfinite(run.metrics["test_mse"])
+
+
+@pytest.mark.parametrize("name", ["conv", "conv-unpool", "vae-conv"])
+def test_moving_statistics_start_from_the_first_batch(name, digits):
+    """What is normalised by them is then what is normalised by the batch."""
+    model = build(name, seed=1)
+    fitting.start_statistics(model, digits[:BATCH])
+    codes, batch_codes = (keras.tree.flatten(model.encoder(digits[:BATCH], training=training)) for training in (False, True))
+    for found, expected in zip(codes, batch_codes, strict=True):
+        np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (found, expected)), rtol=1e-3, atol=1e-5)
+    norms = [layer for layer in model.encoder.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert {norm.momentum for norm in norms} == {BATCH_NORM_MOMENTUM}
+
+
+def test_few_steps_with_batch_normalisation_are_not_spoilt_by_statistics_of_no_image(tmp_path):
+    run = digits_run(tmp_path, "conv", limit=None, batch_size=512, epochs=6)
+    assert run.metrics["train_mse"] < run.history["loss"][-1]
 
 
 def test_batches_between_checkpoints_may_be_a_number(tmp_path):

@@ -21,6 +21,8 @@ COMPARED = (  # of two or more runs: label, where it stands in their facts, form
     ("PCA, same size", ("metrics", "pca_mse"), "{:.5f}"),
     ("PSNR, dB", ("metrics", "psnr"), "{:.2f}"),
     ("SSIM", ("metrics", "ssim"), "{:.4f}"),
+    ("-ELBO, nats", ("metrics", "evidence", "negative_elbo"), "{:.2f}"),
+    ("KL, nats", ("metrics", "evidence", "kl"), "{:.2f}"),
     ("5-NN on codes", ("metrics", "latent", "knn", "codes"), "{:.4f}"),
     ("dimensions in use", ("metrics", "latent", "participation_ratio"), "{:.1f}"),
 )
@@ -76,7 +78,8 @@ def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
         return
     names = [name for name in told[0]["settings"] if len({str(row["settings"].get(name)) for row in told}) > 1]
     rows = [(name, *(str(row["settings"].get(name, "-")) for row in told)) for name in names]
-    rows += [(label, *(_at(row, keys, form) for row in told)) for label, keys, form in COMPARED]
+    numbers = [(label, *(_at(row, keys, form) for row in told)) for label, keys, form in COMPARED]
+    rows += [row for row in numbers if any(run.variant.variational for run in found) or not row[0].endswith("nats")]
     echo_table(("", *(row["run"] for row in told)), rows)
     if len({run.environment.get("dataset_sha256") for run in found}) > 1:
         click.echo("The runs are of different datasets: their errors do not compare.")
