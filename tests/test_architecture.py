@@ -98,14 +98,12 @@ def test_printed_table_reads_like_the_paper():
 
 
 def test_switches_that_cannot_be_are_refused():
-    unpooled = [(MaxPool("b") if layer == MaxPool("b") else layer, shape) for layer, shape in CONV_UNPOOL.encoder.rows]
-    at = next(at for at, (layer, _) in enumerate(unpooled) if layer == MaxPool("b"))
-    clash = (Branch("b"), unpooled[at][1])
-    both = [*unpooled[: at + 1], clash, *unpooled[at + 1 :]]
-    shape = unpooled[at][1]
-    both.insert(at + 2, (Add("b"), shape))
+    rows = list(CONV_UNPOOL.encoder.rows)
+    at = next(at for at, (layer, _) in enumerate(rows) if layer == MaxPool("b"))
+    shape = rows[at][1]
+    rows[at + 1 : at + 1] = [(Branch("b"), shape), (Add("b"), shape)]
     with pytest.raises(UsageError, match="'b' names a branch and a switch"):
-        dataclasses.replace(CONV_UNPOOL, encoder=Stack((1, 28, 28), tuple(both)))
+        dataclasses.replace(CONV_UNPOOL, encoder=Stack((1, 28, 28), tuple(rows)))
     size = (1, 28, 28)
     swapped = (
         Stack(size, ((MaxUnpool("a"), (1, 56, 56)), (Flatten(), (3136,)))),
