@@ -43,7 +43,7 @@ def results() -> dict[str, dict]:
 
 def results_table() -> str:
     """The variants on MNIST, each row from the run of its name."""
-    from keras_mnist_ae.variants import VARIANTS
+    from keras_mnist_ae.architecture.variants import VARIANTS
 
     lines = [
         "| variant | latent | parameters | train MSE | test MSE | PCA, as many components | command |",
@@ -194,7 +194,7 @@ def inference() -> dict[tuple[str, str, int], dict]:
 
 def precisions_table() -> str:
     """Size and error of the graphs in each precision."""
-    from keras_mnist_ae.variants import VARIANTS
+    from keras_mnist_ae.architecture.variants import VARIANTS
 
     lines = ["| variant | float32 | float16 | rise | int8 | rise | |", "| --- | --: | --: | --: | --: | --: | --- |"]
     for name in (name for name in VARIANTS if (name, "float32") in exports()):
@@ -209,7 +209,7 @@ def precisions_table() -> str:
 
 def infer_table() -> str:
     """The float32 graphs beside the exports of Keras and PyTorch."""
-    from keras_mnist_ae.variants import VARIANTS
+    from keras_mnist_ae.architecture.variants import VARIANTS
 
     lines = [
         "| variant | nodes | Keras' nodes | batch | time, us | to Keras' export | to PyTorch's | float16 to float32 | int8 to float32 |",
@@ -281,8 +281,8 @@ def startup_table() -> str:
 
 def recipes_table() -> str:
     """The runs at --recipe fast and best, beside the reference's."""
-    from keras_mnist_ae.recipes import find
-    from keras_mnist_ae.variants import VARIANTS
+    from keras_mnist_ae.architecture.recipes import find
+    from keras_mnist_ae.architecture.variants import VARIANTS
 
     lines = ["| variant | recipe | | test MSE |", "| --- | --- | --- | --: |"]
     for name in (name for name in REFERENCES if f"{name}-best" in results()):
@@ -295,7 +295,7 @@ def recipes_table() -> str:
 
 def variant_pages() -> str:
     """Every variant as `kae models NAME` prints it."""
-    from keras_mnist_ae.variants import VARIANTS
+    from keras_mnist_ae.architecture.variants import VARIANTS
 
     return "\n\n".join(f"## {name}\n\n```\n{kae('models', name)}\n```" for name in VARIANTS)
 

@@ -8,25 +8,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .architecture import Recipe, Stack, Variant
-    from .config import TrainConfig
-    from .model import Autoencoder, build
-    from .runs import Run
-    from .training import train
-    from .variants import VARIANTS
+    from .architecture.variant import Recipe, Stack, Variant
+    from .architecture.variants import VARIANTS
+    from .models.autoencoder import Autoencoder
+    from .models.build import build
+    from .runs.config import TrainConfig
+    from .runs.folder import Run
+    from .training.train import train
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "VARIANTS": "variants",
-    "Autoencoder": "model",
+    "VARIANTS": "architecture.variants",
+    "Autoencoder": "models.autoencoder",
     "Recipe": "architecture",
-    "Run": "runs",
+    "Run": "runs.folder",
     "Stack": "architecture",
-    "TrainConfig": "config",
+    "TrainConfig": "runs.config",
     "Variant": "architecture",
-    "build": "model",
-    "train": "training",
+    "build": "models.build",
+    "train": "training.train",
 }
 
 __all__ = ["VARIANTS", "Autoencoder", "Recipe", "Run", "Stack", "TrainConfig", "Variant", "__version__", "build", "train"]

@@ -5,12 +5,12 @@ import os
 import sys
 from contextlib import suppress
 
-from . import interruption
+from .system import signals
 
 
 def main() -> None:
     """Run the command and end the process, without the second or so that Python takes to clear away what the backends have loaded."""
-    interruption.install()
+    signals.install()
     code = 1
 
     def leave() -> None:
@@ -27,13 +27,13 @@ def main() -> None:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         raise
-    except interruption.Interrupted as interrupted:  # where no command was at work yet
+    except signals.Interrupted as interrupted:  # where no command was at work yet
         print(f"kae: {interrupted}", file=sys.stderr)
     finally:
-        if found := interruption.pending():  # what a backend's threads still do must not hold up the end, nor crash it
+        if found := signals.pending():  # what a backend's threads still do must not hold up the end, nor crash it
             code = found.exit_code
             leave()
-        interruption.leave()
+        signals.leave()
 
 
 if __name__ == "__main__":

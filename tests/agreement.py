@@ -14,10 +14,11 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 import keras
 import numpy as np
 
-from keras_mnist_ae import build, datasets, torch_step
+from keras_mnist_ae import build, datasets
 from keras_mnist_ae.architecture import Stack, Variant
-from keras_mnist_ae.images import to_float
-from keras_mnist_ae.variants import VARIANTS
+from keras_mnist_ae.architecture.variants import VARIANTS
+from keras_mnist_ae.datasets.images import to_float
+from keras_mnist_ae.models import torch_step
 
 STEPS, BATCH_SIZE = 100, 32
 

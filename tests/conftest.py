@@ -22,7 +22,7 @@ def own_cache(tmp_path_factory, monkeypatch):
 def digits() -> np.ndarray:
     """100 real images, float32 of shape (100, 28, 28, 1) in [0, 1]."""
     from keras_mnist_ae import datasets
-    from keras_mnist_ae.images import to_float
+    from keras_mnist_ae.datasets.images import to_float
 
     return to_float(datasets.load("digits").test.images[:100])
 

@@ -20,8 +20,8 @@ from keras_mnist_ae.architecture import (
     Unflatten,
     Variant,
 )
+from keras_mnist_ae.architecture.variants import CONV_AVGPOOL, CONV_UNPOOL, MLP
 from keras_mnist_ae.errors import UsageError
-from keras_mnist_ae.variants import CONV_AVGPOOL, CONV_UNPOOL, MLP
 
 
 def stack(image, *rows) -> Stack:

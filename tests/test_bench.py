@@ -14,12 +14,12 @@ from torch_modules import MODULES
 
 from keras_mnist_ae import datasets
 from keras_mnist_ae.architecture import Recipe
+from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.bench import timing, train, worker
 from keras_mnist_ae.bench.plain import Plain
 from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.errors import DataError, KaeError
 from keras_mnist_ae.export import weights
-from keras_mnist_ae.variants import VARIANTS
 
 needs_torch = pytest.mark.skipif(keras.backend.backend() != "torch", reason="Keras exports to ONNX with torch alone")
 

@@ -12,9 +12,9 @@ import keras
 import pytest
 from click.testing import CliRunner
 
-from keras_mnist_ae.backend import device_name
 from keras_mnist_ae.cli.main import kae
-from keras_mnist_ae.runs import Run
+from keras_mnist_ae.runs.folder import Run
+from keras_mnist_ae.system.backend import device_name
 
 BACKEND = keras.backend.backend()
 KAE = [sys.executable, "-m", "keras_mnist_ae"]
@@ -170,7 +170,7 @@ def test_bad_input(tmp_path, monkeypatch, arguments, code, message):
 
 
 def test_backend_that_is_not_installed(tmp_path, monkeypatch):
-    monkeypatch.setattr("keras_mnist_ae.backend.find_spec", lambda name: None)
+    monkeypatch.setattr("keras_mnist_ae.system.backend.find_spec", lambda name: None)
     result = train(tmp_path, "--backend", BACKEND)
     assert result.exit_code == 3
     assert f"the backend '{BACKEND}' is not installed" in result.stderr
@@ -197,7 +197,7 @@ def test_images_of_another_size_end_in_4(tmp_path, monkeypatch):
 
     small = datasets.load("digits").train
     small = datasets.Split(small.images[:, :20, :20], small.labels)
-    monkeypatch.setattr(datasets, "load", lambda *_, **options: datasets.Dataset("small", small, small, (), ""))
+    monkeypatch.setattr("keras_mnist_ae.runs.reopen.load", lambda *_, **options: datasets.Dataset("small", small, small, (), ""))
     result = train(tmp_path)
     assert result.exit_code == 4
     assert "1x20x20" in result.stderr

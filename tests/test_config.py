@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_mnist_ae.config import configure
 from keras_mnist_ae.errors import UsageError
+from keras_mnist_ae.runs.config import configure
 
 
 def test_recipe_of_the_variant_is_the_default():

@@ -27,8 +27,8 @@ from faults import Failing
 from PIL import Image
 
 from keras_mnist_ae import datasets
+from keras_mnist_ae.datasets.idx import IDX_SETS, IdxFile, IdxSet
 from keras_mnist_ae.errors import DataError, UsageError
-from keras_mnist_ae.idx import IDX_SETS, IdxFile, IdxSet
 
 REAL = os.environ.get("KAE_DATA_DIR")
 NAMES = [file.name for file in IDX_SETS["mnist"].files]
@@ -508,9 +508,9 @@ def break_mute(server: Server) -> None:
 def test_a_failed_download_says_why_gives_the_ways_out_and_can_be_repeated(
     tiny: Tiny, server: Server, monkeypatch: pytest.MonkeyPatch, break_it: Any, says: str
 ) -> None:
-    from keras_mnist_ae import tfds_builder
+    from keras_mnist_ae.datasets import tfds
 
-    monkeypatch.setattr(tfds_builder, "TIMEOUT", (0.3, 0.3))
+    monkeypatch.setattr(tfds, "TIMEOUT", (0.3, 0.3))
     bodies = dict(server.bodies)
     break_it(server)
     with pytest.raises(DataError) as error:

@@ -10,12 +10,13 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from sklearn.decomposition import PCA
 from sklearn.metrics import mean_absolute_error, mean_squared_error
 
-from keras_mnist_ae import build, datasets, evaluation, pca
-from keras_mnist_ae.codec import of_model
+from keras_mnist_ae import build, datasets
+from keras_mnist_ae.analysis import metrics, pca
+from keras_mnist_ae.analysis.codec import of_model
+from keras_mnist_ae.architecture.variants import find
 from keras_mnist_ae.datasets import Dataset, Split
+from keras_mnist_ae.datasets.images import chunks, to_float
 from keras_mnist_ae.errors import ValidationError
-from keras_mnist_ae.images import chunks, to_float
-from keras_mnist_ae.variants import find
 
 GOLDEN_PCA = {8: (0.037865, 0.037441), 32: (0.017243, 0.016828), 64: (0.009284, 0.009047)}  # components: train, test MSE on MNIST
 
@@ -37,8 +38,8 @@ def noisy(images, scale):
 def test_measures_are_those_of_scikit_image_and_scikit_learn(shape):
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     reconstruct, noise = noisy(images, 0.1)
-    found = evaluation.measure(images, reconstruct)
-    assert {name: values.shape for name, values in found.items()} == dict.fromkeys(evaluation.MEASURES, shape[:1])
+    found = metrics.measure(images, reconstruct)
+    assert {name: values.shape for name, values in found.items()} == dict.fromkeys(metrics.MEASURES, shape[:1])
     for index in (0, 7, len(images) - 1):
         image = images[index] / 255
         other = image + noise[index]
@@ -47,11 +48,11 @@ def test_measures_are_those_of_scikit_image_and_scikit_learn(shape):
         assert found["psnr"][index] == pytest.approx(peak_signal_noise_ratio(image, other, data_range=1), abs=1e-5)
         assert found["ssim"][index] == pytest.approx(structural_similarity(image, other, data_range=1, channel_axis=2), abs=1e-6)
     again, _ = noisy(images, 0.1)
-    np.testing.assert_array_equal(evaluation.squared_errors(images, again), found["mse"])
+    np.testing.assert_array_equal(metrics.squared_errors(images, again), found["mse"])
 
 
 def test_summary_tells_both_kinds_of_psnr():
-    found = evaluation.summary(
+    found = metrics.summary(
         {"mse": np.array([0.1, 0.001]), "mae": np.array([0.2, 0.4]), "psnr": np.array([10.0, 30.0]), "ssim": np.ones(2)}
     )
     assert found["n"] == 2
@@ -63,15 +64,15 @@ def test_summary_tells_both_kinds_of_psnr():
 
 def test_perfect_reconstruction_has_finite_numbers():
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 1), dtype=np.uint8)
-    found = evaluation.measure(images, lambda chunk: chunk)
+    found = metrics.measure(images, lambda chunk: chunk)
     assert (found["psnr"] == 100).all()
-    assert evaluation.summary(found)["psnr_of_mean_mse"] == pytest.approx(100)
+    assert metrics.summary(found)["psnr_of_mean_mse"] == pytest.approx(100)
 
 
 def test_intervals_are_those_of_scipy():
     generator = np.random.default_rng(3)
-    per_image = {name: generator.gamma(2, 0.01, 500) for name in evaluation.MEASURES}
-    found = evaluation.intervals(per_image)
+    per_image = {name: generator.gamma(2, 0.01, 500) for name in metrics.MEASURES}
+    found = metrics.intervals(per_image)
     theirs = bootstrap((per_image["mse"],), np.mean, n_resamples=4000, method="percentile", rng=generator).confidence_interval
     spread = theirs.high - theirs.low
     assert found["mse"] == pytest.approx([theirs.low, theirs.high], abs=0.06 * spread)
@@ -85,7 +86,7 @@ def test_evaluation_holds_classes_worst_images_and_what_needs_no_training():
     data, variant = datasets.load("digits"), find("conv-unpool")
     reconstruct, _ = noisy(data.test.images, 0.05)
     seen = []
-    found = evaluation.evaluate(data, "test", reconstruct, variant, seen.append)
+    found = metrics.evaluate(data, "test", reconstruct, variant, seen.append)
     assert sum(seen) == found["n"] == 360
     assert sum(of["n"] for of in found["per_class"].values()) == 360
     weighted = sum(of["n"] * of["ssim"] for of in found["per_class"].values()) / 360
@@ -94,7 +95,7 @@ def test_evaluation_holds_classes_worst_images_and_what_needs_no_training():
     assert len(errors) == 10
     assert errors == sorted(errors, reverse=True)
     again, _ = noisy(data.test.images, 0.05)
-    all_errors = evaluation.squared_errors(data.test.images, again)
+    all_errors = metrics.squared_errors(data.test.images, again)
     assert [image["index"] for image in found["worst"]] == list(np.argsort(-all_errors)[:10])
     assert found["worst"][0]["class"] == data.classes[data.test.labels[found["worst"][0]["index"]]]
     train, test = data.train.images / 255, data.test.images / 255
@@ -113,7 +114,7 @@ def test_images_without_labels_have_no_classes():
     data = datasets.load("digits")
     data = Dataset("plain", Split(data.train.images, None), Split(data.test.images[:20], None), (), "")
     reconstruct, _ = noisy(data.test.images, 0.05)
-    found = evaluation.evaluate(data, "test", reconstruct, find("mlp"))
+    found = metrics.evaluate(data, "test", reconstruct, find("mlp"))
     assert found["per_class"] == {}
     assert {image["class"] for image in found["worst"]} == {None}
 
@@ -123,7 +124,7 @@ def test_nan_in_the_models_output_is_told_and_not_averaged():
     bias = model.decoder.weights[-1]
     bias.assign(np.full(bias.shape, np.nan, "float32"))
     with pytest.raises(ValidationError, match="NaN or infinity in 5 of 5 images"):
-        evaluation.measure(datasets.load("digits").test.images[:5], of_model(model).reconstruct)
+        metrics.measure(datasets.load("digits").test.images[:5], of_model(model).reconstruct)
 
 
 def test_pca_is_that_of_scikit_learn():
@@ -132,7 +133,7 @@ def test_pca_is_that_of_scikit_learn():
     theirs = PCA(16, svd_solver="full").fit(train)
     expected = np.square(theirs.inverse_transform(theirs.transform(test)) - test).mean()
     ours = pca.fit(data.train.images, 16)
-    assert evaluation.squared_errors(data.test.images, ours.reconstruct).mean() == pytest.approx(expected, abs=1e-9)
+    assert metrics.squared_errors(data.test.images, ours.reconstruct).mean() == pytest.approx(expected, abs=1e-9)
     codes = ours.encode(data.test.images / 255)
     np.testing.assert_allclose(np.abs(codes), np.abs(theirs.transform(test)), atol=1e-5)
 
@@ -148,7 +149,7 @@ def test_pca_of_few_images_has_no_more_components_than_they_vary_in(images, rank
         expected = np.square(theirs.inverse_transform(theirs.transform(test)) - test).mean()
     else:
         expected = np.square(train - test).mean()
-    assert evaluation.squared_errors(data.test.images, ours.reconstruct).mean() == pytest.approx(expected, abs=1e-6)
+    assert metrics.squared_errors(data.test.images, ours.reconstruct).mean() == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.skipif("KAE_DATA_DIR" not in os.environ, reason="MNIST is not at hand (KAE_DATA_DIR)")
@@ -157,7 +158,7 @@ def test_pca_on_mnist_gives_the_golden_values(components):
     data = datasets.load("mnist", Path(os.environ["KAE_DATA_DIR"]))
     ours = pca.fit(data.train.images, components)
     for images, expected in zip((data.train.images, data.test.images), GOLDEN_PCA[components], strict=True):
-        assert evaluation.squared_errors(images, ours.reconstruct).mean() == pytest.approx(expected, abs=1e-5)
+        assert metrics.squared_errors(images, ours.reconstruct).mean() == pytest.approx(expected, abs=1e-5)
 
 
 def test_pca_of_many_pixels_is_that_of_the_covariance(monkeypatch):
@@ -177,7 +178,7 @@ def test_pca_of_many_pixels_is_that_of_the_covariance(monkeypatch):
 @pytest.mark.parametrize(("side", "window"), [(1, 1), (2, 1), (5, 5), (6, 5), (8, 7)])
 def test_ssim_of_small_images_has_the_largest_window_that_fits(side, window):
     images = np.random.default_rng(0).integers(0, 256, (3, side, side, 1), dtype=np.uint8)
-    found = evaluation.measure(images, lambda chunk: chunk * 0.9)["ssim"]
+    found = metrics.measure(images, lambda chunk: chunk * 0.9)["ssim"]
     for image, ssim in zip(to_float(images), found, strict=True):
         expected = structural_similarity(
             image, image * np.float32(0.9), data_range=1, channel_axis=2, win_size=window, use_sample_covariance=window > 1

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from keras_mnist_ae.errors import WriteError
-from keras_mnist_ae.files import replacing, write_text
+from keras_mnist_ae.system.atomic import replacing, write_text
 
 
 def test_new_content_takes_the_old_ones_place(tmp_path):

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from keras_mnist_ae import build, datasets, generation
-from keras_mnist_ae.codec import of_model
-from keras_mnist_ae.images import to_float
-from keras_mnist_ae.latent import encoded
+from keras_mnist_ae import build, datasets
+from keras_mnist_ae.analysis import generation
+from keras_mnist_ae.analysis.codec import of_model
+from keras_mnist_ae.analysis.latent import encoded
+from keras_mnist_ae.datasets.images import to_float
 
 DATA = datasets.load("digits")
 

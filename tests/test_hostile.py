@@ -12,10 +12,11 @@ import hostile
 import pytest
 from click.testing import CliRunner
 
-from keras_mnist_ae import datasets, fitting, train
+from keras_mnist_ae import datasets, train
 from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.errors import CorruptFileError
-from keras_mnist_ae.runs import Run
+from keras_mnist_ae.runs.folder import Run
+from keras_mnist_ae.training import callbacks
 
 MOST = 512 * 2**20  # bytes that a command may take for a hostile file
 SETTINGS = {"dataset": "digits", "limit": 64, "epochs": 2, "checkpoint_every": "1"}
@@ -39,12 +40,12 @@ def folder(tmp_path_factory):
     class Stop(Exception):
         pass
 
-    def stop(self, batch, logs=None, original=fitting.Checkpoints.on_train_batch_end):
+    def stop(self, batch, logs=None, original=callbacks.Checkpoints.on_train_batch_end):
         original(self, batch, logs)
         raise Stop
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Stop):
-        patch.setattr(fitting.Checkpoints, "on_train_batch_end", stop)
+        patch.setattr(callbacks.Checkpoints, "on_train_batch_end", stop)
         train("mlp", runs_dir=folder, name="stopped", **SETTINGS)
     import numpy as np
 
@@ -154,7 +155,7 @@ def test_corpus_is_large_and_true_files_pass(folder, tmp_path):
     ("name", "reason"), [("model.pkl", "a pickle, which can hold code"), ("model.pt", "a PyTorch file"), ("model.h5", "a bare HDF5 file")]
 )
 def test_other_kinds_of_model_files_are_refused_with_the_reason(folder, tmp_path, name, reason):
-    from keras_mnist_ae.model import load
+    from keras_mnist_ae.models.saving import load
 
     path, pickled = tmp_path / name, hostile.pickled(b"", tmp_path / "mark")
     with zipfile.ZipFile(folder / "run" / "model.keras") as archive:

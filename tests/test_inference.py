@@ -13,10 +13,10 @@ from PIL import Image
 
 from keras_mnist_ae import build, datasets
 from keras_mnist_ae.cli.main import kae
-from keras_mnist_ae.export import inference, weights
-from keras_mnist_ae.export.onnx import emit
+from keras_mnist_ae.datasets.resize import Fit
+from keras_mnist_ae.export import infer, weights
+from keras_mnist_ae.export.onnx.emit import emit
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
-from keras_mnist_ae.resize import Fit
 
 IMAGES = datasets.load("digits").test.images[:300]  # more than a chunk
 
@@ -130,9 +130,9 @@ def test_memory_does_not_grow_with_the_file(mlp, tmp_path):
             asked.append(size)
             return bytes(size)
 
-    rows = inference._rows(Endless(), (10**9, 28, 28, 1), np.dtype("uint8"), 0, tmp_path)
-    assert rows.shape == (inference.CHUNK, 28, 28, 1)
-    assert asked == [inference.CHUNK * 784]
+    rows = infer._rows(Endless(), (10**9, 28, 28, 1), np.dtype("uint8"), 0, tmp_path)
+    assert rows.shape == (infer.CHUNK, 28, 28, 1)
+    assert asked == [infer.CHUNK * 784]
 
 
 def npy(array, **replaced):

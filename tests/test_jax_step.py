@@ -7,10 +7,11 @@ import pytest
 if keras.backend.backend() != "jax":
     pytest.skip("the steps of the JAX backend", allow_module_level=True)
 
-from keras_mnist_ae import build, datasets, options
-from keras_mnist_ae.images import to_float
-from keras_mnist_ae.jax_step import Looped
-from keras_mnist_ae.variants import VARIANTS
+from keras_mnist_ae import build, datasets
+from keras_mnist_ae.architecture import transforms
+from keras_mnist_ae.architecture.variants import VARIANTS
+from keras_mnist_ae.datasets.images import to_float
+from keras_mnist_ae.models.jax_step import Looped
 
 IMAGES = to_float(datasets.load("digits").train.images[:300])  # nine batches of 32, and one of 12
 
@@ -23,7 +24,7 @@ def fitted(model, steps_per_execution=1, **how):
 
 def changed():
     """With layers that have a state: batch normalisation and dropout."""
-    return build(options.dropout(options.batch_norm(VARIANTS["mlp"]), 0.2), seed=1)
+    return build(transforms.dropout(transforms.batch_norm(VARIANTS["mlp"]), 0.2), seed=1)
 
 
 @pytest.mark.parametrize("make", [lambda: build("mlp", seed=1), changed], ids=["mlp", "batch norm, dropout"])

@@ -10,11 +10,12 @@ import pytest
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 
-from keras_mnist_ae import build, datasets, latent, pca
-from keras_mnist_ae.codec import of_model
+from keras_mnist_ae import build, datasets
+from keras_mnist_ae.analysis import latent, neighbours, pca, probes, projection
+from keras_mnist_ae.analysis.codec import of_model
 from keras_mnist_ae.datasets import Split
+from keras_mnist_ae.datasets.images import to_float
 from keras_mnist_ae.errors import MissingDependencyError, ValidationError
-from keras_mnist_ae.images import to_float
 
 DATA = datasets.load("digits")
 
@@ -39,12 +40,12 @@ def part(count, keep=None):
 def test_neighbours_are_those_of_plain_distances(pixels):
     train, test = pixels
     distances = np.linalg.norm(test[:, None] - train[None], axis=2)
-    order = np.argsort(distances, axis=1)[:, : latent.NEIGHBOURS]
-    found, indices = latent.nearest(train, test[:20], latent.NEIGHBOURS)
+    order = np.argsort(distances, axis=1)[:, : neighbours.NEIGHBOURS]
+    found, indices = neighbours.nearest(train, test[:20], neighbours.NEIGHBOURS)
     np.testing.assert_array_equal(indices, order[:20])
-    np.testing.assert_allclose(found, np.sort(distances, axis=1)[:20, : latent.NEIGHBOURS], atol=1e-5)
+    np.testing.assert_allclose(found, np.sort(distances, axis=1)[:20, : neighbours.NEIGHBOURS], atol=1e-5)
     votes = np.array([np.bincount(DATA.train.labels[row], minlength=10).argmax() for row in order])
-    assert latent.knn_accuracy(train, DATA.train.labels, test, DATA.test.labels) == pytest.approx(
+    assert probes.knn_accuracy(train, DATA.train.labels, test, DATA.test.labels) == pytest.approx(
         (votes == DATA.test.labels).mean(), abs=1e-6
     )
 
@@ -53,22 +54,22 @@ def test_logistic_regression_is_that_of_standardised_features(pixels):
     lively = pixels[0].std(axis=0) > 0.1
     train, test = (array[:, lively].astype(np.float64) for array in pixels)
     mean, deviation = train.mean(axis=0), train.std(axis=0)
-    with latent.quietly():
+    with probes.quietly():
         theirs = LogisticRegression().fit((train - mean) / deviation, DATA.train.labels)
     expected = theirs.score((test - mean) / deviation, DATA.test.labels)
-    assert latent.logistic_accuracy(train, DATA.train.labels, test, DATA.test.labels) == pytest.approx(expected, abs=1e-6)
+    assert probes.logistic_accuracy(train, DATA.train.labels, test, DATA.test.labels) == pytest.approx(expected, abs=1e-6)
 
 
 def test_matching_is_the_best_of_all():
     generator = np.random.default_rng(0)
     labels, assigned = generator.integers(0, 4, 60), generator.integers(0, 4, 60)
     best = max(np.mean(np.array(order)[assigned] == labels) for order in permutations(range(4)))
-    assert latent.matched_accuracy(assigned, labels) == pytest.approx(best)
+    assert probes.matched_accuracy(assigned, labels) == pytest.approx(best)
 
 
 def test_clusters_far_apart_are_found():
     points, labels = make_blobs(300, 5, centers=np.eye(5)[:3] * 50, random_state=0)
-    found = latent.kmeans_scores(points, points, labels, 3)
+    found = probes.kmeans_scores(points, points, labels, 3)
     assert max(found["accuracy"]["seeds"]) == 1
     assert len(found["ari"]["seeds"]) == 10
     assert found["nmi"]["mean"] == pytest.approx(np.mean(found["nmi"]["seeds"]))
@@ -120,25 +121,25 @@ def test_what_cannot_be_done_is_left_out_with_its_reason(pixels):
 
 def test_maps(pixels):
     train, test = (array[:, 300:310] for array in pixels)
-    points = latent.plane(train, test, "pca")
+    points = projection.plane(train, test, "pca")
     centred = train - train.mean(axis=0)
     _, vectors = np.linalg.eigh(centred.T.astype(np.float64) @ centred)
     expected = (test - train.mean(axis=0)) @ vectors[:, :-3:-1]
     np.testing.assert_allclose(np.abs(points), np.abs(expected), atol=1e-4)
-    assert latent.plane(train[:, :1], test[:, :1], "pca")[:, 1].tolist() == [0] * 360
+    assert projection.plane(train[:, :1], test[:, :1], "pca")[:, 1].tolist() == [0] * 360
     told = []
-    assert latent.plane(train, test[:60], "tsne", told.append).shape == (60, 2)
+    assert projection.plane(train, test[:60], "tsne", told.append).shape == (60, 2)
     assert "map: t-SNE, iteration 250 of 1000" in told
 
 
 def test_map_by_umap_names_the_package_where_it_is_missing(pixels, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "umap", None)
     with pytest.raises(MissingDependencyError, match="pip install umap-learn"):
-        latent.plane(*pixels, "umap")
+        projection.plane(*pixels, "umap")
 
 
 @pytest.mark.skipif("KAE_DATA_DIR" not in os.environ, reason="MNIST is not at hand (KAE_DATA_DIR)")
 def test_five_neighbours_on_the_pixels_of_mnist():
     data = datasets.load("mnist", Path(os.environ["KAE_DATA_DIR"]))
     train, test = (to_float(split.images).reshape(len(split.images), -1) for split in (data.train, data.test))
-    assert latent.knn_accuracy(train, data.train.labels, test, data.test.labels) == pytest.approx(0.9688, abs=5e-5)
+    assert probes.knn_accuracy(train, data.train.labels, test, data.test.labels) == pytest.approx(0.9688, abs=5e-5)

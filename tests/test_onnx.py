@@ -27,12 +27,12 @@ from keras_mnist_ae.architecture import (
     Unflatten,
     Variant,
 )
+from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.export import weights
-from keras_mnist_ae.export.onnx import emit
-from keras_mnist_ae.export.phases import by_phases
-from keras_mnist_ae.export.rows import Row
+from keras_mnist_ae.export.onnx.emit import emit
+from keras_mnist_ae.export.onnx.lowering import Row
+from keras_mnist_ae.export.onnx.polyphase import by_phases
 from keras_mnist_ae.export.screening import OPERATORS
-from keras_mnist_ae.variants import VARIANTS
 
 ALL = sorted(VARIANTS)
 GRAPHS = ("encoder", "decoder", "autoencoder")

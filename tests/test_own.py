@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from keras_mnist_ae import datasets
+from keras_mnist_ae.datasets.resize import Fit, fitted_array
 from keras_mnist_ae.errors import DataError, WriteError
-from keras_mnist_ae.resize import Fit, fitted_array
 
 GENERATOR = np.random.default_rng(3)
 

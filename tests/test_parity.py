@@ -12,15 +12,15 @@ from click.testing import CliRunner
 from onnx import helper, numpy_helper
 
 from keras_mnist_ae import build, datasets, train
+from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.cli.main import kae
+from keras_mnist_ae.datasets.images import to_float
 from keras_mnist_ae.errors import ValidationError, WriteError
 from keras_mnist_ae.export import folder, parity, weights
 from keras_mnist_ae.export.manifest import PRECISIONS
-from keras_mnist_ae.export.onnx import emit
+from keras_mnist_ae.export.onnx.emit import emit
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
-from keras_mnist_ae.images import to_float
-from keras_mnist_ae.runs import Run
-from keras_mnist_ae.variants import VARIANTS
+from keras_mnist_ae.runs.folder import Run
 
 DATA = datasets.load("digits")
 IMAGES = DATA.test.images[:340]  # more than a round of all batch sizes

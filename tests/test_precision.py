@@ -11,11 +11,12 @@ from test_onnx import ALL, GRAPHS, described, digests, emitted, first, last, sma
 
 from keras_mnist_ae import datasets
 from keras_mnist_ae.architecture import Conv, ConvTranspose, Dense, Flatten, MaxPool, Unflatten
-from keras_mnist_ae.export import quantization, weights
-from keras_mnist_ae.export.onnx import emit
+from keras_mnist_ae.architecture.variants import VARIANTS
+from keras_mnist_ae.datasets.images import to_float
+from keras_mnist_ae.export import weights
+from keras_mnist_ae.export.onnx import quantization
+from keras_mnist_ae.export.onnx.emit import emit
 from keras_mnist_ae.export.screening import OPERATORS
-from keras_mnist_ae.images import to_float
-from keras_mnist_ae.variants import VARIANTS
 
 IMAGES = first(to_float(datasets.load("digits").train.images[:64]))
 DEEP = small(

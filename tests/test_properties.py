@@ -19,11 +19,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from keras_mnist_ae import checkpoints, config, idx, npy, tables
-from keras_mnist_ae.config import TrainConfig, configure
+from keras_mnist_ae.architecture import toml
+from keras_mnist_ae.datasets import idx
+from keras_mnist_ae.datasets.idx import IdxFile, IdxSet
 from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError
 from keras_mnist_ae.export import screening
-from keras_mnist_ae.idx import IdxFile, IdxSet
+from keras_mnist_ae.runs import checkpoints, config
+from keras_mnist_ae.runs.config import TrainConfig, configure
+from keras_mnist_ae.system import npy
 
 settings.register_profile("kae", max_examples=int(os.environ.get("KAE_EXAMPLES", "150")), deadline=None, derandomize=True)
 settings.load_profile("kae")
@@ -72,10 +75,10 @@ decoder = [ { layer = "Dense", inputs = 3, outputs = 4 }, { layer = "Unflatten",
 def test_table_of_any_bytes_is_a_variant_or_refused_in_words(path, content):
     path.write_bytes(content)
     try:
-        variant = tables.read(path)
+        variant = toml.read(path)
     except UsageError:
         return
-    assert tables.parse(tomllib.loads(tables.to_toml(variant))) == variant
+    assert toml.parse(tomllib.loads(toml.to_toml(variant))) == variant
     assert variant.table()
     assert str(variant.recipe)
 
@@ -95,7 +98,7 @@ def test_table_of_any_values_is_a_variant_or_refused_in_words(given_values):
     base = tomllib.loads(TABLE)
     for table in (given_values, {**base, **given_values}):
         with suppress(UsageError):
-            tables.parse(table)
+            toml.parse(table)
 
 
 @given(NUMBERS)

@@ -9,13 +9,15 @@ if keras.backend.backend() != "torch":
 
 import torch
 
-from keras_mnist_ae import build, datasets, options, torch_adam
-from keras_mnist_ae.batches import Batches
-from keras_mnist_ae.chance import Chance
-from keras_mnist_ae.fitting import WarmUpAndDecay
-from keras_mnist_ae.images import to_float
-from keras_mnist_ae.recorded import FIRST, Recorded
-from keras_mnist_ae.variants import VARIANTS, find
+from keras_mnist_ae import build, datasets
+from keras_mnist_ae.architecture import transforms
+from keras_mnist_ae.architecture.variants import VARIANTS, find
+from keras_mnist_ae.datasets.images import to_float
+from keras_mnist_ae.datasets.noise import Chance
+from keras_mnist_ae.models import torch_adam
+from keras_mnist_ae.models.torch_cuda_graph import FIRST, Recorded
+from keras_mnist_ae.training.batches import Batches
+from keras_mnist_ae.training.optimizer import WarmUpAndDecay
 
 IMAGES = datasets.load("digits").train.images[:300]
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -193,7 +195,7 @@ def test_graphs_on_a_gpu_give_the_weights_of_plain_steps(name, recwarn):
 
 @GPU
 def test_replays_draw_a_new_mask_each_time():
-    model = compiled(options.dropout(find("conv-avgpool"), 0.5), rate=0.0)
+    model = compiled(transforms.dropout(find("conv-avgpool"), 0.5), rate=0.0)
     model.make_train_function()
     images = torch.from_numpy(to_float(IMAGES[:32])).cuda()
     losses = {float(model._fast.step(images, images).loss) for _ in range(20)}

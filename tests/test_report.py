@@ -15,11 +15,13 @@ import pytest
 from click.testing import CliRunner
 from matplotlib.image import imread
 
-from keras_mnist_ae import datasets, figures, gallery, train
+from keras_mnist_ae import datasets, train
+from keras_mnist_ae.analysis import plots
+from keras_mnist_ae.analysis.codec import of_model
 from keras_mnist_ae.cli.main import kae
-from keras_mnist_ae.codec import of_model
 from keras_mnist_ae.datasets import Split
-from keras_mnist_ae.runs import Run
+from keras_mnist_ae.reporting import figures
+from keras_mnist_ae.runs.folder import Run
 
 DATA = datasets.load("digits")
 
@@ -100,7 +102,7 @@ def test_graphs_that_are_not_there_or_of_another_run(runs):
 
 
 def test_nan_ends_in_a_message_and_changes_nothing(runs):
-    from keras_mnist_ae.runs import find
+    from keras_mnist_ae.runs.runs_dir import find
 
     found = find(str(runs / "mlp"))
     model = found.model
@@ -183,7 +185,7 @@ def test_report_stands_alone_and_tells_the_story(runs):
     path = told("report", runs / "conv-unpool")["report"]
     text = Path(path).read_text(encoding="utf-8")
     page = Page(text)
-    assert len(page.sources) == len(gallery.CAPTIONS)
+    assert len(page.sources) == len(figures.CAPTIONS)
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     assert all(len(alt) > 20 for alt in page.alts)
     assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
@@ -209,15 +211,15 @@ def test_report_uses_what_was_measured_already(runs):
 @pytest.mark.parametrize("labelled", [True, False])
 @pytest.mark.parametrize("name", ["mlp", "conv-unpool"])
 def test_no_picture_is_clipped_or_empty(name, labelled, runs, tmp_path):
-    from keras_mnist_ae.runs import find
+    from keras_mnist_ae.runs.runs_dir import find
 
     data = dataclasses.replace(DATA, train=Split(DATA.train.images[:300], DATA.train.labels[:300]))
     if not labelled:
         data = dataclasses.replace(data, train=Split(data.train.images, None), test=Split(data.test.images, None), classes=())
-    drawn = dict(gallery.pictures(find(str(runs / name)), data))
-    assert set(drawn) == set(gallery.CAPTIONS)
+    drawn = dict(figures.pictures(find(str(runs / name)), data))
+    assert set(drawn) == set(figures.CAPTIONS)
     for title, figure in drawn.items():
-        figures.save(figure, tmp_path / "picture.png")
+        plots.save(figure, tmp_path / "picture.png")
         box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
         assert box.x0 > -0.01, title
         assert box.y0 > -0.01, title
@@ -269,7 +271,7 @@ def test_traverse_of_two_numbers_is_the_plane_they_span():
         seen.append(parts[0])
         return np.zeros((len(parts[0]), 28, 28, 1), np.float32)
 
-    gallery.traverse(gallery.Codec(lambda images: [codes[: len(images)]], decode), codes, DATA.train.images)
+    figures.traverse(figures.Codec(lambda images: [codes[: len(images)]], decode), codes, DATA.train.images)
     plane = np.array(seen)
     assert plane.shape == (9, 9, 2)
     np.testing.assert_allclose(plane[4, 4], codes.mean(axis=0), atol=1e-6)
@@ -278,11 +280,11 @@ def test_traverse_of_two_numbers_is_the_plane_they_span():
 
 def test_untrained_model_of_the_picture_is_that_of_the_seed(runs, monkeypatch):
     shown = []
-    monkeypatch.setattr(gallery.figures, "strips", lambda rows, *others, **options: shown.append(dict(rows)))
+    monkeypatch.setattr(figures.figures, "strips", lambda rows, *others, **options: shown.append(dict(rows)))
     from keras_mnist_ae import build
-    from keras_mnist_ae.runs import find
+    from keras_mnist_ae.runs.runs_dir import find
 
-    pictures = gallery.pictures(find(str(runs / "mlp")), DATA)
+    pictures = figures.pictures(find(str(runs / "mlp")), DATA)
     assert [next(pictures)[0] for _ in range(2)] == ["losses", "reconstructions"]
     expected = of_model(build("mlp", 0)).reconstruct(shown[0]["original"])
     np.testing.assert_allclose(shown[0]["before training"], expected, atol=1e-6)
@@ -330,12 +332,12 @@ def test_any_seed_generates(runs):
 @pytest.mark.parametrize("count", [1, 2])
 def test_pictures_of_very_few_test_images(count, runs, tmp_path):
     data = dataclasses.replace(DATA, test=Split(DATA.test.images[:count], DATA.test.labels[:count]))
-    found = {name for name, _ in gallery.pictures(Run(runs / "mlp"), data)}
+    found = {name for name, _ in figures.pictures(Run(runs / "mlp"), data)}
     assert ("interpolations" in found) == (count == 2)
 
 
 def test_a_picture_shows_the_first_of_many_generated_images(runs):
-    made = gallery.Generated(
+    made = figures.Generated(
         *(np.zeros((2000, *shape), dtype) for shape, dtype in (((28, 28, 1), "f4"), ((12,), "f4"), ((), "i8"), ((), "f8"))), 1
     )
-    assert len(gallery.samples(made, DATA.train, "prior", False).axes) <= 2 * gallery.DRAWN
+    assert len(figures.samples(made, DATA.train, "prior", False).axes) <= 2 * figures.DRAWN

@@ -15,11 +15,14 @@ import pytest
 from click.testing import CliRunner
 from kills import KAE, survives
 
-from keras_mnist_ae import checkpoints, fitting, train
+from keras_mnist_ae import train
 from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.errors import CorruptFileError, DivergedError, UsageError
-from keras_mnist_ae.runs import Run, find
-from keras_mnist_ae.training import resume
+from keras_mnist_ae.runs import checkpoints
+from keras_mnist_ae.runs.folder import Run
+from keras_mnist_ae.runs.runs_dir import find
+from keras_mnist_ae.training import callbacks
+from keras_mnist_ae.training.train import resume
 
 BACKEND = keras.backend.backend()
 SETTINGS = {"dataset": "digits", "limit": 320, "epochs": 3, "checkpoint_every": "4"}
@@ -40,13 +43,13 @@ def crash(monkeypatch):
     def at(batches):
         epochs = {}
 
-        def count(self, batch, logs=None, original=fitting.Checkpoints.on_train_batch_end):
+        def count(self, batch, logs=None, original=callbacks.Checkpoints.on_train_batch_end):
             original(self, batch, logs)
             epochs[self._epoch] = min(batch + 1, self.params["steps"])
             if sum(epochs.values()) >= batches:
                 raise Stop
 
-        monkeypatch.setattr(fitting.Checkpoints, "on_train_batch_end", count)
+        monkeypatch.setattr(callbacks.Checkpoints, "on_train_batch_end", count)
 
     return at
 
@@ -168,14 +171,14 @@ def test_checkpoint_of_another_run_is_refused(tmp_path, told, stopped):
 def stopped(tmp_path_factory):
     """A run that ended after 19 batches."""
     with pytest.MonkeyPatch.context() as patch:
-        original = fitting.Checkpoints.on_train_batch_end
+        original = callbacks.Checkpoints.on_train_batch_end
 
         def stop(self, batch, logs=None):
             original(self, batch, logs)
             if self._epoch == 1 and batch + 1 >= 9:
                 raise Stop
 
-        patch.setattr(fitting.Checkpoints, "on_train_batch_end", stop)
+        patch.setattr(callbacks.Checkpoints, "on_train_batch_end", stop)
         with pytest.raises(Stop):
             train("mlp", runs_dir=tmp_path_factory.mktemp("stopped"), name="cut", **SETTINGS)
         return find("cut", tmp_path_factory.getbasetemp() / "stopped0")
@@ -270,8 +273,7 @@ def test_signal_keeps_the_batch_and_says_how_to_go_on(tmp_path):
 def test_lock_does_not_outlive_its_owner(tmp_path):
     finished = train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS)
     code = (
-        "from keras_mnist_ae.runs import Run; from pathlib import Path; import os\n"
-        f"with Run(Path({str(finished.path)!r})).locked(): os._exit(9)"
+        f"from keras_mnist_ae import Run; from pathlib import Path; import os\nwith Run(Path({str(finished.path)!r})).locked(): os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     with finished.locked(), finished.locked():  # and one owner may enter twice

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 from faults import Failing
 
-from keras_mnist_ae import checkpoints, datasets, figures, train
-from keras_mnist_ae.checkpoints import Checkpoint
+from keras_mnist_ae import datasets, train
+from keras_mnist_ae.analysis import plots
 from keras_mnist_ae.errors import CorruptFileError, WriteError
 from keras_mnist_ae.export import folder as exports
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
-from keras_mnist_ae.runs import CHECKSUMS, Run
+from keras_mnist_ae.runs import checkpoints
+from keras_mnist_ae.runs.checkpoints import Checkpoint
+from keras_mnist_ae.runs.checksums import CHECKSUMS
+from keras_mnist_ae.runs.folder import Run
 
 DATA = datasets.load("digits")
 FLIPS = int(os.environ.get("KAE_FLIPS", "300"))  # by hand: KAE_FLIPS=2000 pytest tests/test_runs.py -k flips
@@ -45,7 +48,7 @@ ARTEFACTS = {
     "history": ("history.csv", lambda run, version: run.write_history({"loss": [version], "val_loss": [0.1], "seconds": [1.0]})),
     "model": ("model.keras", _model),
     "metrics": ("metrics.json", lambda run, version: run.write_metrics({"train_mse": float(version), "test_mse": 0.1})),
-    "figure": ("figures/losses.png", lambda run, version: run.write_figure("losses", figures.losses({"test": [version, version + 1]}))),
+    "figure": ("figures/losses.png", lambda run, version: run.write_figure("losses", plots.losses({"test": [version, version + 1]}))),
     "samples": ("generated.npz", lambda run, version: run.write_generated(images=np.full((2, 3), version))),
     "report": ("report.html", lambda run, version: run.write_report(f"<p>{version}</p>")),
     "checkpoint": ("checkpoints/000000-00000007.npz", _checkpoint),
@@ -133,7 +136,7 @@ def test_nothing_is_written_through_a_link_out_of_the_run(finished, tmp_path):
         shutil.rmtree(run.path / name)
         (run.path / name).symlink_to(outside)
     with pytest.raises(WriteError, match="leads out of the run folder"):
-        run.write_figure("losses", figures.losses({"test": [1, 2]}))
+        run.write_figure("losses", plots.losses({"test": [1, 2]}))
     with pytest.raises(WriteError, match="is a link"):
         exports.export(run, DATA, limit=4)
     assert not list(outside.iterdir())

@@ -12,9 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 from packaging.requirements import Requirement
 from test_onnx import assert_codes_equal, assert_images_equal, emitted, trained
 
+from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
-from keras_mnist_ae.variants import VARIANTS
 
 ALL = sorted(VARIANTS)
 SHAPE = (28, 28, 1)

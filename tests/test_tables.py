@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_mnist_ae import build, options, recipes, tables
+from keras_mnist_ae import build
 from keras_mnist_ae.architecture import (
     Add,
     Branch,
@@ -24,14 +24,18 @@ from keras_mnist_ae.architecture import (
     Stack,
     Unflatten,
     Variant,
+    recipes,
+    toml,
+    transforms,
 )
+from keras_mnist_ae.architecture.families import conv
+from keras_mnist_ae.architecture.variants import VARIANTS
+from keras_mnist_ae.datasets.images import to_float
 from keras_mnist_ae.errors import UsageError
-from keras_mnist_ae.export import onnx, weights
+from keras_mnist_ae.export import weights
+from keras_mnist_ae.export.onnx import emit
 from keras_mnist_ae.export.parity import compare
-from keras_mnist_ae.families import conv
-from keras_mnist_ae.images import to_float
-from keras_mnist_ae.model import load
-from keras_mnist_ae.variants import VARIANTS
+from keras_mnist_ae.models.saving import load
 
 ALL = sorted(VARIANTS)
 SHAPES = int(os.environ.get("KAE_SHAPES", "2"))  # by hand: KAE_SHAPES=60
@@ -40,14 +44,14 @@ SHAPES = int(os.environ.get("KAE_SHAPES", "2"))  # by hand: KAE_SHAPES=60
 def read(tmp_path, text):
     file = tmp_path / "my.toml"
     file.write_text(text, encoding="utf-8")
-    return tables.read(file)
+    return toml.read(file)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_every_table_reads_back_as_itself_whatever_its_options(name):
     variant = VARIANTS[name]
-    for changed in (variant, options.dropout(options.batch_norm(variant), 0.25), options.latent_size(variant, 7)):
-        assert tables.parse(tomllib.loads(tables.to_toml(changed))) == changed
+    for changed in (variant, transforms.dropout(transforms.batch_norm(variant), 0.25), transforms.latent_size(variant, 7)):
+        assert toml.parse(tomllib.loads(toml.to_toml(changed))) == changed
 
 
 DENSE = """
@@ -106,14 +110,14 @@ def test_table_without_weights_has_nothing_to_train(tmp_path):
 
 
 def test_recipes_of_a_named_variant_are_not_those_of_a_table_of_its_name():
-    own = options.latent_size(VARIANTS["mlp"], 5)
+    own = transforms.latent_size(VARIANTS["mlp"], 5)
     assert recipes.find(VARIANTS["mlp"], "best") == recipes.BEST["mlp"]
     assert recipes.find(own, "best") != recipes.BEST["mlp"]
     assert recipes.find(own, "fast").epochs == own.recipe.epochs // 4
 
 
 def test_recipe_of_a_table_is_checked_with_the_other_settings(tmp_path):
-    from keras_mnist_ae.config import configure
+    from keras_mnist_ae.runs.config import configure
 
     (tmp_path / "my.toml").write_text("recipe = { epochs = 0 }\n" + DENSE)
     with pytest.raises(UsageError, match="epochs is 0"):
@@ -146,14 +150,14 @@ def test_rows_that_make_no_sense(layers, message):
 
 
 def test_batch_norm_is_everywhere_within_and_nowhere_at_the_ends():
-    changed = options.batch_norm(VARIANTS["conv-avgpool"])
+    changed = transforms.batch_norm(VARIANTS["conv-avgpool"])
     assert [layer.norm for layer in changed.encoder.layers if isinstance(layer, Conv)] == [True, True, False]
     assert [layer.norm for layer in changed.decoder.layers if isinstance(layer, ConvTranspose)] == [True, True, True, False]
     assert changed.parameters == VARIANTS["conv-avgpool"].parameters + 16 + 32 + 32 + 16 + 8  # a scale and an offset where a bias was
 
 
 def test_dropout_stands_after_each_layer_within():
-    changed = options.dropout(VARIANTS["mlp"], 0.1)
+    changed = transforms.dropout(VARIANTS["mlp"], 0.1)
     kinds = [type(layer).__name__ for layer in changed.encoder.layers]
     assert kinds == ["Rescale", "Flatten", "Dense", "Dropout", "Dense", "Dropout", "Dense"]
     assert [type(layer).__name__ for layer in changed.decoder.layers][-3:] == ["Dense", "Unflatten", "Rescale"]
@@ -161,7 +165,7 @@ def test_dropout_stands_after_each_layer_within():
 
 @pytest.mark.parametrize("name", ALL)
 def test_latent_size(name):
-    changed = options.latent_size(VARIANTS[name], 5)
+    changed = transforms.latent_size(VARIANTS[name], 5)
     assert changed.latent == 5
     assert changed.image == VARIANTS[name].image
 
@@ -171,7 +175,7 @@ def test_code_that_is_an_image_keeps_its_size():
     decoder = Stack.of((12,), Unflatten(3, 2, 2), ConvTranspose(3, 1, k=2, s=2))
     variant = Variant("wide", "", encoder, decoder, encoder.parameters + decoder.parameters, Recipe(1, 1, 1.0))
     with pytest.raises(UsageError, match="12 numbers, and no other size"):
-        options.latent_size(variant, 5)
+        transforms.latent_size(variant, 5)
 
 
 @pytest.mark.parametrize("size", [15, 129])
@@ -195,7 +199,7 @@ RANDOM = [
 def test_any_image_builds_trains_saves_loads_exports_and_passes_the_gate(shape, tmp_path):
     *image, latent = shape
     channels, height, width = image
-    variant = options.latent_size(conv(tuple(image)), latent)
+    variant = transforms.latent_size(conv(tuple(image)), latent)
     pictures = np.random.default_rng(0).integers(0, 256, (16, height, width, channels), dtype=np.uint8)
     model = build(variant, seed=1)
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="mse")
@@ -205,7 +209,7 @@ def test_any_image_builds_trains_saves_loads_exports_and_passes_the_gate(shape, 
     model.save(tmp_path / "model.keras")
     again = load(tmp_path / "model.keras", variant)
     np.testing.assert_allclose(again.predict_on_batch(given), model.predict_on_batch(given), rtol=0, atol=1e-6)
-    files = {name: graph.SerializeToString(deterministic=True) for name, graph in onnx.emit(variant, weights.read(again), {}).items()}
+    files = {name: graph.SerializeToString(deterministic=True) for name, graph in emit.emit(variant, weights.read(again), {}).items()}
     assert all(verdict.passed for verdict in compare(again, files, pictures))
 
 
@@ -226,7 +230,7 @@ def test_pools_and_residual_blocks_side_by_side_export(tmp_path):
     model.compile(optimizer="adam", loss="mse")
     model.fit(to_float(pictures), to_float(pictures), epochs=2, batch_size=8, verbose=0)
     for precision in ("float32", "float16", "int8"):
-        graphs = onnx.emit(variant, weights.read(model), {}, precision, to_float(pictures).transpose(0, 3, 1, 2))
+        graphs = emit.emit(variant, weights.read(model), {}, precision, to_float(pictures).transpose(0, 3, 1, 2))
         files = {name: graph.SerializeToString(deterministic=True) for name, graph in graphs.items()}
         assert all(verdict.passed for verdict in compare(model, files, pictures, precision)), precision
     assert sum(node.op_type == "Add" for node in graphs["encoder"].graph.node) == 2

@@ -10,8 +10,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 from torch_modules import with_weights_of
 
-from keras_mnist_ae import build, fitting, threads, train
-from keras_mnist_ae.variants import VARIANTS, find
+from keras_mnist_ae import build, train
+from keras_mnist_ae.architecture.variants import VARIANTS, find
+from keras_mnist_ae.models import torch_threads
+from keras_mnist_ae.training import fit
 
 SETTINGS = {"dataset": "digits", "limit": 64, "epochs": 1}
 
@@ -28,7 +30,7 @@ def test_multiplications_are_those_that_pytorch_counts(name):
 def test_threads_grow_with_the_work_up_to_the_processors(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: 4)
-    found = [threads.of_step(find("conv-avgpool"), batch) for batch in (1, 32, 10**3, 10**6)]
+    found = [torch_threads.of_step(find("conv-avgpool"), batch) for batch in (1, 32, 10**3, 10**6)]
     assert found[0] == found[1] == 1
     assert 1 < found[2] <= found[3] == 4
 
@@ -36,8 +38,8 @@ def test_threads_grow_with_the_work_up_to_the_processors(monkeypatch):
 def test_training_keeps_to_them_and_gives_them_back(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     before, seen = torch.get_num_threads(), []
-    original = fitting._fit
-    monkeypatch.setattr(fitting, "_fit", lambda *arguments: (seen.append(torch.get_num_threads()), original(*arguments)))
+    original = fit._fit
+    monkeypatch.setattr(fit, "_fit", lambda *arguments: (seen.append(torch.get_num_threads()), original(*arguments)))
     torch.set_num_threads(2)
     try:
         run = train("mlp", runs_dir=tmp_path, name="a", **SETTINGS)

@@ -14,10 +14,12 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_modules import with_weights_of
 
-from keras_mnist_ae import build, datasets, options, torch_adam, torch_step
-from keras_mnist_ae.images import to_float
-from keras_mnist_ae.model import Autoencoder
-from keras_mnist_ae.variants import VARIANTS
+from keras_mnist_ae import build, datasets
+from keras_mnist_ae.architecture import transforms
+from keras_mnist_ae.architecture.variants import VARIANTS
+from keras_mnist_ae.datasets.images import to_float
+from keras_mnist_ae.models import torch_adam, torch_forward, torch_step
+from keras_mnist_ae.models.autoencoder import Autoencoder
 
 IMAGES = to_float(datasets.load("digits").train.images[:320])
 PLAIN = sorted(name for name in VARIANTS if not VARIANTS[name].variational)  # for the others: test_variational.py
@@ -112,7 +114,7 @@ def test_dropout_and_batch_norm_are_those_of_stock_keras(name):
     """The same masks, since they are drawn by Keras' own layers; and new ones at each step."""
     models = []
     for _ in range(2):
-        models.append(build(options.dropout(options.batch_norm(VARIANTS[name]), 0.3), seed=1))
+        models.append(build(transforms.dropout(transforms.batch_norm(VARIANTS[name]), 0.3), seed=1))
         models[-1].compile(optimizer=keras.optimizers.SGD(0.0), loss="mse")
     ours, stock = models
     found = [fit(ours)["loss"][0] for _ in range(2)]
@@ -279,7 +281,7 @@ def test_normalisation_adds_up_to_rounding(shape):
     given = [part.clone().requires_grad_() for part in (x, scale, offset)]
     exact = [part.double().requires_grad_() for part in (x, scale, offset)]
     over = [0, *range(2, len(shape))]
-    found = torch_step.Normalised.apply(*given)
+    found = torch_forward.Normalised.apply(*given)
     expected = torch.nn.functional.batch_norm(exact[0], None, None, *exact[1:], training=True, eps=torch_step.BATCH_NORM_EPSILON)
     expected = (expected, exact[0].mean(over), exact[0].var(over, correction=0))
     gradients = torch.autograd.grad(found[0], given, gradient), torch.autograd.grad(expected[0], exact, gradient.double())
@@ -301,7 +303,7 @@ def test_weights_after_100_steps_are_those_of_stock_keras(name, with_options):
     """
     images, variant = to_float(datasets.load("digits").train.images[:800]), agreement.smooth(VARIANTS[name])
     if with_options:
-        variant = options.dropout(options.batch_norm(variant), 0.2)
+        variant = transforms.dropout(transforms.batch_norm(variant), 0.2)
     ours = agreement.trained(variant, images, batch_size=8)
     with agreement.stock(), pytest.warns(UserWarning, match="slower: for comparison"):
         theirs = agreement.trained(variant, images, batch_size=8)

@@ -12,12 +12,13 @@ import pytest
 import torch
 from torch_modules import with_weights_of
 
-from keras_mnist_ae import Run, build, datasets, fitting, train
-from keras_mnist_ae.architecture import BATCH_NORM_MOMENTUM
+from keras_mnist_ae import Run, build, datasets, train
+from keras_mnist_ae.architecture.layers import BATCH_NORM_MOMENTUM
+from keras_mnist_ae.architecture.variants import VARIANTS
+from keras_mnist_ae.datasets.images import to_float
 from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError, WriteError
-from keras_mnist_ae.images import to_float
-from keras_mnist_ae.runs import every, find
-from keras_mnist_ae.variants import VARIANTS
+from keras_mnist_ae.runs.runs_dir import every, find
+from keras_mnist_ae.training import fit
 
 BATCH = 32
 
@@ -133,7 +134,7 @@ def test_batch_above_the_data_is_refused(tmp_path):
 def test_images_of_another_size_are_refused(tmp_path, monkeypatch):
     data = datasets.load("digits")
     small = datasets.Split(data.train.images[:, :20, :20], data.train.labels)
-    monkeypatch.setattr(datasets, "load", lambda *_, **options: datasets.Dataset("small", small, small, (), ""))
+    monkeypatch.setattr("keras_mnist_ae.runs.reopen.load", lambda *_, **options: datasets.Dataset("small", small, small, (), ""))
     with pytest.raises(DataError, match="are 1x20x20 .* but conv-avgpool takes 1x28x28"):
         digits_run(tmp_path)
 
@@ -162,7 +163,7 @@ def test_loading_and_saving_leave_tensorflow_alone(finished):
     if keras.backend.backend() == "tensorflow":
         return
     code = (
-        f"import sys; from pathlib import Path; from keras_mnist_ae.runs import Run;"
+        f"import sys; from pathlib import Path; from keras_mnist_ae import Run;"
         f"run = Run(Path({str(finished.path)!r})); run.write_model(run.model);"
         "assert 'tensorflow' not in sys.modules"
     )
@@ -170,7 +171,7 @@ def test_loading_and_saving_leave_tensorflow_alone(finished):
 
 
 def test_schedule_rises_and_falls_along_lines_and_is_the_same_in_plain_numbers():
-    from keras_mnist_ae.fitting import WarmUpAndDecay
+    from keras_mnist_ae.training.optimizer import WarmUpAndDecay
 
     schedule = WarmUpAndDecay(0.5, 100, 0.1)
     rates = [schedule.at(step) for step in range(101)]
@@ -209,7 +210,7 @@ def test_precision_that_is_unknown_is_refused(tmp_path):
 
 
 def test_batches_in_one_call_are_few_and_fit_between_checkpoints():
-    from keras_mnist_ae.fitting import at_once  # which imports keras
+    from keras_mnist_ae.training.fit import at_once  # which imports keras
 
     model = build("mlp")
     most = 1 if keras.backend.backend() == "torch" else 16  # Keras allows no more on torch
@@ -227,7 +228,7 @@ def test_a_single_step_of_a_recipe_that_warms_up(tmp_path):
 def test_moving_statistics_start_from_the_first_batch(name, digits):
     """What is normalised by them is then what is normalised by the batch."""
     model = build(name, seed=1)
-    fitting.start_statistics(model, digits[:BATCH])
+    fit.start_statistics(model, digits[:BATCH])
     codes, batch_codes = (keras.tree.flatten(model.encoder(digits[:BATCH], training=training)) for training in (False, True))
     for found, expected in zip(codes, batch_codes, strict=True):
         np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (found, expected)), rtol=1e-3, atol=1e-5)

@@ -14,8 +14,8 @@ from torch_modules import MODULES, with_weights_of
 
 from keras_mnist_ae import build
 from keras_mnist_ae.architecture import Conv, ConvTranspose, Flatten, Recipe, Stack, Unflatten, Variant, text
-from keras_mnist_ae.model import load
-from keras_mnist_ae.variants import VARIANTS
+from keras_mnist_ae.architecture.variants import VARIANTS
+from keras_mnist_ae.models.saving import load
 
 ALL = sorted(VARIANTS)
 

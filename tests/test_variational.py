@@ -9,13 +9,13 @@ import torch
 from scipy import stats
 
 from keras_mnist_ae import build, datasets
-from keras_mnist_ae.batches import Batches
+from keras_mnist_ae.analysis.elbo import evidence
+from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.bench.plain import Plain
-from keras_mnist_ae.chance import Chance
-from keras_mnist_ae.evidence import evidence
+from keras_mnist_ae.datasets.noise import Chance
 from keras_mnist_ae.export import weights
-from keras_mnist_ae.variants import VARIANTS
-from keras_mnist_ae.variational import divergence, negative_log_likelihood, sample
+from keras_mnist_ae.models.losses import divergence, negative_log_likelihood, sample
+from keras_mnist_ae.training.batches import Batches
 
 GENERATOR = np.random.default_rng(5)
 MEAN, LOG_VARIANCE = GENERATOR.normal(0, 1, (3, 4)), GENERATOR.normal(0, 1, (3, 4))

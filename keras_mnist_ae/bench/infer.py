@@ -14,15 +14,16 @@ import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 
-from .. import datasets
-from ..architecture import Variant
+from ..architecture.variant import Variant
+from ..datasets import catalog
+from ..datasets.images import to_float
 from ..export import weights
 from ..export.folder import CALIBRATION
-from ..export.graph import OPSET
 from ..export.manifest import PRECISIONS
-from ..export.onnx import emit
-from ..images import to_float
-from ..model import Autoencoder, build
+from ..export.onnx.emit import emit
+from ..export.onnx.nodes import OPSET
+from ..models.autoencoder import Autoencoder
+from ..models.build import build
 from .plain import Plain
 from .timing import Ratio, alternate, ratio
 
@@ -49,7 +50,7 @@ class Result:
 
 def measure(variant: Variant) -> list[Result]:
     """Time the autoencoder of a variant with fresh weights, all graphs by turns; `max_abs_diff` is from the Keras model's images."""
-    digits = datasets.load("digits")
+    digits = catalog.load("digits")
     model = build(variant, seed=0)
     files = _files(model, to_float(digits.train.images[:CALIBRATION]).transpose(0, 3, 1, 2))
     sessions = {name: _session(content) for name, content in files.items()}

@@ -5,7 +5,7 @@ from typing import Any, assert_never
 import torch
 from torch import nn
 
-from ..architecture import (
+from ..architecture.layers import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_MOMENTUM,
     Activation,
@@ -22,10 +22,9 @@ from ..architecture import (
     MaxPool,
     MaxUnpool,
     Rescale,
-    Stack,
     Unflatten,
-    Variant,
 )
+from ..architecture.variant import Stack, Variant
 from ..export.weights import Weights
 
 

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..datasets import data_folder
+from ..datasets.catalog import data_folder
+from ..datasets.idx import IDX_SETS, find
 from ..errors import DataError
-from ..idx import IDX_SETS, find
 from .timing import Ratio, alternate, ratio
 
 ROUNDS = 15

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..architecture import Variant
-from ..backend import BACKENDS
+from ..architecture.recipes import find as recipe_of
+from ..architecture.variant import Variant
 from ..errors import KaeError
-from ..recipes import find as recipe_of
+from ..system.backend import BACKENDS
 from .timing import Ratio, ratio
 from .worker import LOOP, OURS, STOCK, TUNED
 

@@ -13,11 +13,13 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import backend, datasets, threads
-from ..architecture import Recipe, Variant
-from ..images import to_float
-from ..recipes import find as recipe_of
-from ..variants import find
+from ..architecture.recipes import find as recipe_of
+from ..architecture.variant import Recipe, Variant
+from ..architecture.variants import find
+from ..datasets import catalog
+from ..datasets.images import to_float
+from ..models import torch_threads
+from ..system import backend
 
 OURS, STOCK, LOOP, TUNED = "kae", "stock Keras", "PyTorch loop", "PyTorch loop, tuned"
 
@@ -31,7 +33,7 @@ def main(told: TextIO) -> None:
     job = json.loads(sys.stdin.readline())
     backend.choose(job["backend"])
     variant, recipe = find(job["variant"]), recipe_of(find(job["variant"]), job["recipe"])
-    data = datasets.load(job["dataset"])
+    data = catalog.load(job["dataset"])
     images = data.train.images if job["dataset"] == "mnist" else np.tile(data.train.images, (3, 1, 1, 1))
     epoch, errors = TRAINERS[job["trainer"]](variant, images, recipe)
     for line in sys.stdin:
@@ -48,9 +50,10 @@ def main(told: TextIO) -> None:
 def _keras(variant: Variant, images: Images, recipe: Recipe, stock: bool = False) -> tuple[Epoch, Errors]:
     import keras
 
-    from ..batches import Batches
-    from ..fitting import adam, at_once
-    from ..model import build
+    from ..models.build import build
+    from ..training.batches import Batches
+    from ..training.fit import at_once
+    from ..training.optimizer import adam
 
     model: Any = build(variant)
     if stock and keras.backend.backend() == "torch":  # where Keras would not reset all gradients of a model made anew of another's layers
@@ -73,7 +76,7 @@ def _keras(variant: Variant, images: Images, recipe: Recipe, stock: bool = False
         if not stock:
             given["x"].start(done)
         done += 1
-        with threads.limited(None if stock else threads.of_step(variant, recipe.batch_size)):
+        with torch_threads.limited(None if stock else torch_threads.of_step(variant, recipe.batch_size)):
             return float(model.fit(**given, epochs=1, verbose=0).history["loss"][0])
 
     def errors(test: Images) -> float:
@@ -93,7 +96,7 @@ def _loop(variant: Variant, images: Images, recipe: Recipe, tuned: bool = False)
     from torch.nn.functional import mse_loss
 
     from ..export import weights
-    from ..model import build
+    from ..models.build import build
     from .plain import Plain
 
     model = Plain(variant).train()

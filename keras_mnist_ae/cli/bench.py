@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ..architecture import Variant
-from ..variants import VARIANTS, find
+from ..architecture.variant import Variant
+from ..architecture.variants import VARIANTS, find
 from .options import as_json, data_dir, echo_json, echo_table
 
 
@@ -27,7 +27,7 @@ def infer(variants: tuple[str, ...], as_json: bool) -> None:
     """
     from importlib.metadata import version
 
-    from .. import backend
+    from ..system import backend
 
     chosen = _chosen(variants)
     backend.choose("torch")  # the one from which Keras exports

@@ -19,7 +19,7 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
     """The datasets and where each is found."""
     import dataclasses
 
-    from ..datasets import available
+    from ..datasets.catalog import available
 
     found = available(data_dir)
     if as_json:
@@ -34,8 +34,8 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
 @as_json
 def get(name: str, data_dir: Path | None, as_json: bool) -> None:
     """Fetch the dataset NAME and prepare it, unless it is here already."""
-    from ..architecture import text
-    from ..datasets import load
+    from ..architecture.shapes import text
+    from ..datasets.catalog import load
 
     found = load(name, data_dir)
     facts = {

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..backend import BACKENDS
+from ..system.backend import BACKENDS
 from .options import as_json, runs_dir
 from .report import told
 from .train import report
@@ -18,11 +18,12 @@ EPOCHS = 40  # of 45 steps each
 @as_json
 def demo(backend: str | None, runs_dir: Path, as_json: bool) -> None:
     """Train conv-avgpool on the embedded digits, export it as ONNX and write a report: no download, about a minute."""
-    from ..training import reopen, train
+    from ..runs.reopen import reopen
+    from ..training.train import train
 
     settings = {"backend": backend} if backend else {}
     run = train("conv-avgpool", dataset="digits", epochs=EPOCHS, runs_dir=str(runs_dir), **settings)
-    from ..codec import of_model
+    from ..analysis.codec import of_model
     from ..export.folder import export  # imports keras, so the backend is chosen first
 
     model, data = reopen(run)

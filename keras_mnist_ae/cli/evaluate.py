@@ -50,9 +50,9 @@ def evaluate(
 
 def evaluated(run: Any, codec: Any, data: Any, split: str = "test", source: str = "Keras", samples: int = 0) -> dict[str, Any]:
     """The evaluation, kept in the run's metrics."""
-    from ..chance import corruption
-    from ..evaluation import evaluate, noisy_error
-    from ..evidence import evidence
+    from ..analysis.elbo import evidence
+    from ..analysis.metrics import evaluate, noisy_error
+    from ..datasets.noise import corruption
 
     images = getattr(data, split).images
     with progress(len(images), "evaluating") as tell:
@@ -69,10 +69,10 @@ def evaluated(run: Any, codec: Any, data: Any, split: str = "test", source: str 
 
 def with_keras(run: Any, data_dir: Path | None) -> Any:
     """The run's Keras model as a codec, and its dataset."""
-    from ..training import reopen
+    from ..runs.reopen import reopen
 
     model, data = reopen(run, data_dir)
-    from ..codec import of_model
+    from ..analysis.codec import of_model
 
     return of_model(model), data
 
@@ -82,10 +82,10 @@ def with_graphs(run: Any, folder: Path, data_dir: Path | None) -> Any:
 
     Raises `UsageError` where there are none, `CorruptFileError` for those of another variant.
     """
-    from ..codec import of_graphs
+    from ..analysis.codec import of_graphs
     from ..errors import CorruptFileError, UsageError
     from ..export.runtime import OnnxAutoencoder
-    from ..training import reopen_data
+    from ..runs.reopen import reopen_data
 
     run.metrics  # noqa: B018  (a run that was not finished is told of first)
     if not folder.is_dir():
@@ -99,13 +99,13 @@ def with_graphs(run: Any, folder: Path, data_dir: Path | None) -> Any:
 
 def report(facts: dict[str, Any]) -> None:
     """The numbers as text."""
-    from .. import report
+    from ..reporting import text
 
-    echo_table(("", "value", "95 % interval", ""), report.numbers(facts))
-    click.echo(f"\n{report.beside(facts)}\n{report.size(facts)}")
-    for line in report.more(facts):
+    echo_table(("", "value", "95 % interval", ""), text.numbers(facts))
+    click.echo(f"\n{text.beside(facts)}\n{text.size(facts)}")
+    for line in text.more(facts):
         click.echo(line)
     if facts["per_class"]:
         click.echo()
-        echo_table(("class", "images", "MSE", "MAE", "PSNR, dB", "SSIM"), report.classes(facts))
-    click.echo(f"\n{report.worst(facts)}")
+        echo_table(("class", "images", "MSE", "MAE", "PSNR, dB", "SSIM"), text.classes(facts))
+    click.echo(f"\n{text.worst(facts)}")

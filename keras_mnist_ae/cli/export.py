@@ -28,8 +28,8 @@ def onnx_(run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any
 
     float16 halves the files, int8 makes them up to four times smaller; each goes to a folder of its own beside float32's.
     """
-    from ..runs import find
-    from ..training import reopen
+    from ..runs.reopen import reopen
+    from ..runs.runs_dir import find
 
     found = find(run, runs_dir)
     _, data = reopen(found, data_dir)
@@ -48,7 +48,7 @@ def onnx_(run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any
 def validate(run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any, images: int | None, as_json: bool) -> None:
     """Hold the exported graphs of RUN (the latest unless named), or those in its folder DIR, against its Keras model again."""
     from ..export.manifest import find
-    from ..training import reopen
+    from ..runs.reopen import reopen
 
     found, of_folder = find(run, runs_dir)
     if of_folder and precision and of_folder != precision:

@@ -19,7 +19,7 @@ def infer(job: str, folder: Path, source: Path, output: Path, as_json: bool) -> 
     INPUT is a .npy or .npz file, a .png or .jpg picture or a folder of them, which become what training makes of pictures. It is read in
     chunks: it may be larger than the memory.
     """
-    from ..export.inference import infer
+    from ..export.infer import infer
 
     count = infer(job, folder, source, output)
     if as_json:

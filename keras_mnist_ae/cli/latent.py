@@ -22,7 +22,7 @@ def latent(run: str | None, method: str, runs_dir: Path, data_dir: Path | None, 
 
     Everything is fitted on the codes of the training images and scored on those of the test images.
     """
-    from ..runs import find
+    from ..runs.runs_dir import find
 
     found = find(run, runs_dir)
     codec, data = with_keras(found, data_dir)
@@ -42,9 +42,10 @@ def latent(run: str | None, method: str, runs_dir: Path, data_dir: Path | None, 
 
 def analysed(run: Any, codec: Any, data: Any, method: str = "pca") -> tuple[dict[str, Any], list[str]]:
     """The analysis, kept in the run's metrics, and the paths of its figures."""
-    from .. import gallery, pca
-    from ..images import to_float
-    from ..latent import analyse, encoded
+    from ..analysis import pca
+    from ..analysis.latent import analyse, encoded
+    from ..datasets.images import to_float
+    from ..reporting import figures
 
     with progress(PARTS + (20 if method == "tsne" else 0), "latent") as tell:
         tell("codes")
@@ -53,8 +54,8 @@ def analysed(run: Any, codec: Any, data: Any, method: str = "pca") -> tuple[dict
         linear = pca.fit(data.train.images, train.shape[1])
         first, second = (linear.encode(to_float(split.images)) for split in (data.train, data.test))
         facts = analyse(data, train, test, first, second, tell)
-        drawn = {f"map{'' if method == 'pca' else f'-{method}'}": gallery.mapped(train, test, data, method, tell)}
-        drawn["neighbours"] = gallery.neighbours(data, train, test)
+        drawn = {f"map{'' if method == 'pca' else f'-{method}'}": figures.mapped(train, test, data, method, tell)}
+        drawn["neighbours"] = figures.neighbours(data, train, test)
     for name, figure in drawn.items():
         run.write_figure(name, figure)
     run.add_metrics({"latent": facts})
@@ -63,15 +64,15 @@ def analysed(run: Any, codec: Any, data: Any, method: str = "pca") -> tuple[dict
 
 def report(facts: dict[str, Any]) -> None:
     """The analysis as text."""
-    from .. import report
+    from ..reporting import text
 
-    click.echo(report.dimensions(facts))
+    click.echo(text.dimensions(facts))
     for part, reason in facts["skipped"].items():
         click.echo(f"{part} left out: {reason}")
-    if rows := report.probes(facts):
+    if rows := text.probes(facts):
         click.echo()
         echo_table(("test accuracy", "codes", "pixels", "PCA codes"), rows)
-    if rows := report.clusters(facts):
+    if rows := text.clusters(facts):
         click.echo()
         echo_table((f"k-means, {facts['kmeans']['clusters']} clusters", "mean", "std of 10 seeds"), rows)
     click.echo("\nTest images, and the training images whose codes are nearest:")
@@ -100,18 +101,18 @@ def generate(run: str | None, count: int, density: Any, seed: int, runs_dir: Pat
     """New images from RUN (the latest unless named), each beside the training image nearest to it, so that copying shows."""
     import numpy as np
 
-    from ..runs import find
+    from ..runs.runs_dir import find
 
     found = find(run, runs_dir)
     if density == "prior" and not found.variant.variational:
         raise click.UsageError(f"{found.config.variant} has no prior: only variational variants do")
     codec, data = with_keras(found, data_dir)
-    from .. import gallery
-    from ..generation import BORROWED, generate, nearest_images
-    from ..images import to_float
-    from ..latent import encoded
+    from ..analysis.generation import BORROWED, generate, nearest_images
+    from ..analysis.latent import encoded
+    from ..datasets.images import to_float
+    from ..reporting import figures
 
-    density = density or gallery.density_of(found)
+    density = density or figures.density_of(found)
     with progress(3, "generating") as tell:
         tell("codes")
         codes = encoded(data.train.images, codec)
@@ -120,7 +121,7 @@ def generate(run: str | None, count: int, density: Any, seed: int, runs_dir: Pat
         tell("distances of test images")
         usual = float(np.median(nearest_images(data.train.images, to_float(data.test.images[:1000]))[0]))
     switches = bool(found.model.variant.switches)
-    found.write_figure("generated", gallery.samples(made, data.train, density, switches))
+    found.write_figure("generated", figures.samples(made, data.train, density, switches))
     found.write_generated(images=made.images, codes=made.codes, nearest=made.nearest, distances=made.distances)
     facts = {
         "n": count,
@@ -134,7 +135,7 @@ def generate(run: str | None, count: int, density: Any, seed: int, runs_dir: Pat
     if as_json:
         echo_json({"run": str(found.path), **facts, "figure": str(found.figure("generated")), "arrays": str(found.generated)})
         return
-    click.echo(f"{found.path}: {count} images {gallery.drawn_from(density, made.components)}")
+    click.echo(f"{found.path}: {count} images {figures.drawn_from(density, made.components)}")
     if switches:
         click.echo(f"Its decoder needs pooling switches, which cannot be drawn: they are {BORROWED}.")
     click.echo(f"RMSE to the nearest training image: {facts['nearest_rmse']:.4f} in the median; of test images, {usual:.4f}")
@@ -153,30 +154,30 @@ def interpolate(words: tuple[str, ...], runs_dir: Path, data_dir: Path | None, a
     In the code, straight and along a great circle, and as a cross-fade of the pixels.
     """
     from ..errors import UsageError
-    from ..runs import find
+    from ..runs.runs_dir import find
 
     if len(words) not in (2, 3) or not all(word.isdecimal() for word in words[-2:]):
         raise click.UsageError("give the numbers of two test images, counted from 0: kae interpolate [RUN] A B")
     found = find(words[0] if len(words) == 3 else None, runs_dir)
     codec, data = with_keras(found, data_dir)
-    from .. import gallery
-    from ..images import to_float
+    from ..datasets.images import to_float
+    from ..reporting import figures
 
     first, second = map(int, words[-2:])
     if max(first, second) >= len(data.test.images):
         raise UsageError(f"there is no test image {max(first, second)}: {data.name} has {len(data.test.images):,}, counted from 0")
     switches = bool(found.model.variant.switches)
     name = f"interpolation-{first}-{second}"
-    found.write_figure(name, gallery.paths(codec, data, [(first, second)], switches))
+    found.write_figure(name, figures.paths(codec, data, [(first, second)], switches))
     path = found.figure(name)
     codes = codec.encode(to_float(data.test.images[[first, second]]))[0]
     if len(set(map(bytes, codes))) == 1:
         click.echo("kae: both images have the same code: there is no way between them", err=True)
     labels = [None if data.test.labels is None else data.classes[data.test.labels[index]] for index in (first, second)]
     if as_json:
-        echo_json({"run": str(found.path), "a": first, "b": second, "classes": labels, "steps": gallery.STEPS, "figure": str(path)})
+        echo_json({"run": str(found.path), "a": first, "b": second, "classes": labels, "steps": figures.STEPS, "figure": str(path)})
         return
-    click.echo(f"{found.path}: from {_named(first, labels[0])} to {_named(second, labels[1])} in {gallery.STEPS} steps")
+    click.echo(f"{found.path}: from {_named(first, labels[0])} to {_named(second, labels[1])} in {figures.STEPS} steps")
     if switches:
         click.echo("Its decoder needs pooling switches, which have no path between them: they are those of the nearer end.")
     click.echo(f"figure         {path}")

@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from .. import __version__, interruption
+from .. import __version__
 from ..errors import KaeError, MissingDependencyError, WriteError
+from ..system import signals
 from .bench import bench
 from .data import data
 from .demo import demo
@@ -30,11 +31,11 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             result = super().invoke(ctx)
-            interruption.check()
+            signals.check()
             return result
         except (click.exceptions.Exit, click.ClickException, BrokenPipeError):
             raise
-        except (Exception, KeyboardInterrupt, interruption.Interrupted) as error:
+        except (Exception, KeyboardInterrupt, signals.Interrupted) as error:
             if ctx.meta["debug"]:
                 traceback.print_exc()
             message, code = _ending(error)
@@ -44,7 +45,7 @@ class Commands(click.Group):
 
 def _ending(error: BaseException) -> tuple[str, int]:
     """Message and exit code. A signal comes first: libraries wrap whatever is raised within them."""
-    if interrupted := interruption.pending():
+    if interrupted := signals.pending():
         return str(interrupted), interrupted.exit_code
     match error:
         case KaeError():

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from ..architecture import Stack, Variant
-from ..variants import VARIANTS, find
+from ..architecture.variant import Stack, Variant
+from ..architecture.variants import VARIANTS, find
 from .options import as_json, echo_json, echo_table
 
 
@@ -29,11 +29,11 @@ def models(name: str | None, check: Path | None, toml: bool, as_json: bool) -> N
             rows = [(v.name, str(v.latent), f"{v.parameters:,}", v.summary) for v in chosen]
             echo_table(("variant", "latent", "parameters", ""), rows)
         return
-    from .. import tables
+    from ..architecture.toml import read, to_toml
 
-    variant = tables.read(check) if check else find(str(name))
+    variant = read(check) if check else find(str(name))
     if toml:
-        click.echo(tables.to_toml(variant), nl=False)
+        click.echo(to_toml(variant), nl=False)
     elif as_json:
         echo_json({**summary(variant), "encoder": table(variant.encoder), "decoder": table(variant.decoder), "note": variant.note})
     else:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from .. import interruption
+from ..system import signals
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 data_dir = click.option(
@@ -49,7 +49,7 @@ def progress(length: int, label: str) -> Iterator[Any]:
     ) as bar:
 
         def tell(what: str | int) -> None:
-            interruption.check()  # the exception may have been lost in foreign code
+            signals.check()  # the exception may have been lost in foreign code
             if isinstance(what, int):
                 bar.update(what)
             else:

@@ -19,12 +19,12 @@ from .options import as_json, data_dir, echo_json, progress, run, runs_dir
 @as_json
 def figures(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
     """Draw the pictures of RUN (the latest unless named) into its figures folder."""
-    from ..runs import find
+    from ..runs.runs_dir import find
 
     found = find(run, runs_dir)
     _, data = with_keras(found, data_dir)
     drawn = draw(found, data)
-    from ..gallery import CAPTIONS
+    from ..reporting.figures import CAPTIONS
 
     if missing := [name for name in CAPTIONS if name not in drawn]:
         click.echo(f"kae: left out {', '.join(missing)}: the codes of the training images do not differ", err=True)
@@ -45,7 +45,7 @@ def report(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bool
 
     What `kae evaluate`, `kae latent` and `kae figures` have not made yet is made first.
     """
-    from ..runs import find
+    from ..runs.runs_dir import find
 
     found = find(run, runs_dir)
     codec, data = with_keras(found, data_dir)
@@ -58,7 +58,7 @@ def report(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bool
 
 def told(run: Any, codec: Any, data: Any) -> None:
     """Write the report, and before it whatever it lacks."""
-    from .. import gallery, report
+    from ..reporting import figures, html
 
     if "pca_components" not in run.metrics:
         evaluated(run, codec, data)
@@ -69,19 +69,19 @@ def told(run: Any, codec: Any, data: Any) -> None:
         except ValidationError as error:  # the rest of the story can be told
             silent = str(error)
             click.echo(f"kae: {silent}", err=True)
-    there = {name for name in gallery.CAPTIONS if run.figure(name).is_file()}
-    if there < set(gallery.CAPTIONS):
+    there = {name for name in figures.CAPTIONS if run.figure(name).is_file()}
+    if there < set(figures.CAPTIONS):
         draw(run, data, kept=there)
-    report.write(run, silent)
+    html.write(run, silent)
 
 
 def draw(run: Any, data: Any, kept: AbstractSet[str] = frozenset()) -> dict[str, str]:
     """Every picture that can be made, anew but for those `kept`; the paths by name."""
-    from .. import gallery
+    from ..reporting import figures
 
     drawn = {}
-    with progress(len(gallery.CAPTIONS) + 1, "figures") as tell:
-        for name, figure in gallery.pictures(run, data, tell):
+    with progress(len(figures.CAPTIONS) + 1, "figures") as tell:
+        for name, figure in figures.pictures(run, data, tell):
             drawn[name] = str(run.figure(name))
             if name not in kept:
                 run.write_figure(name, figure)

@@ -9,7 +9,7 @@ import click
 from .options import as_json, echo_json, echo_table, runs_dir
 
 if TYPE_CHECKING:
-    from ..runs import Run
+    from ..runs.folder import Run
 
 COMPARED = (  # of two or more runs: label, where it stands in their facts, format
     ("parameters", ("parameters",), "{:,}"),
@@ -36,7 +36,7 @@ COMPARED = (  # of two or more runs: label, where it stands in their facts, form
 def runs(names: tuple[str, ...], compare: bool, runs_dir: Path, as_json: bool) -> None:
     """All runs side by side, the best test MSE first; with --compare those named, in detail."""
     from ..errors import CorruptFileError, UsageError
-    from ..runs import every, find
+    from ..runs.runs_dir import every, find
 
     if runs_dir.exists() and not runs_dir.is_dir():
         raise UsageError(f"{runs_dir} is no folder")
@@ -63,16 +63,16 @@ def runs(names: tuple[str, ...], compare: bool, runs_dir: Path, as_json: bool) -
 
 def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
     """Finished runs in a column each: the settings in which they differ, their numbers, and one figure."""
-    from .. import figures
+    from ..analysis import plots
 
     told = [{**facts(run), "settings": dict(settings(run))} for run in found]
     metrics = [run.metrics for run in found]  # refuses a run that was not finished
     curves: dict[str, Sequence[float]] = {
         run.name: [] if run.variant.variational else run.history["val_loss"] for run in found
     }  # nats are on another scale
-    figure = figures.comparison(curves, [(of["test_mse"], _span(of)) for of in metrics])
+    figure = plots.comparison(curves, [(of["test_mse"], _span(of)) for of in metrics])
     path = runs_dir / "compare.png"
-    figures.save(figure, path)
+    plots.save(figure, path)
     if as_json:
         echo_json({"runs": told, "figure": str(path)})
         return

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..backend import BACKENDS, DEVICES
+from ..system.backend import BACKENDS, DEVICES
 from .options import as_json, data_dir, echo_json, run, runs_dir
 
 
@@ -45,8 +45,8 @@ from .options import as_json, data_dir, echo_json, run, runs_dir
 @as_json
 def train(config: Path | None, as_json: bool, **flags: Any) -> None:
     """Train VARIANT (conv-avgpool unless named) and write a run folder."""
-    from ..config import configure
-    from ..training import train_config
+    from ..runs.config import configure
+    from ..training.train import train_config
 
     paths = {key: str(flags.pop(key)) for key in ("data_dir", "runs_dir") if flags[key] is not None}
     report(train_config(configure(config, **flags, **paths)), as_json)
@@ -64,8 +64,8 @@ def resume(run: str | None, backend: str | None, allow_inexact: bool, runs_dir: 
 
     The result is bit for bit that of a run that was never stopped, on the same backend, versions and processor.
     """
-    from ..runs import find
-    from ..training import resume
+    from ..runs.runs_dir import find
+    from ..training.train import resume
 
     found = find(run, runs_dir)
     if found.finished:

@@ -7,14 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import interruption
-from ..datasets import Dataset
+from ..datasets.catalog import Dataset
+from ..datasets.images import to_float
 from ..errors import CorruptFileError, UsageError, ValidationError, WriteError
-from ..files import advice, replacing
-from ..images import to_float
-from ..runs import Run
-from . import manifest, onnx, weights
+from ..runs.folder import Run
+from ..system import signals
+from ..system.atomic import advice, replacing
+from . import manifest, weights
 from .manifest import Precision
+from .onnx import emit
 from .parity import Verdict, compare
 from .runtime import OnnxAutoencoder
 
@@ -45,7 +46,7 @@ def export(run: Run, data: Dataset, precision: Precision = "float32", limit: int
         facts["resize"] = f"{run.config.fit}; scaled until it covers that, then cropped at the centre"
     arrays = weights.read(run.model)
     calibration = to_float(data.train.images[:CALIBRATION]).transpose(0, 3, 1, 2)
-    models = onnx.emit(run.model.variant, arrays, facts, precision, calibration)
+    models = emit.emit(run.model.variant, arrays, facts, precision, calibration)
     files = {name: model.SerializeToString(deterministic=True) for name, model in models.items()}
     graphs = reports(files, passed(compare(run.model, files, images, precision)))
     told = {
@@ -116,7 +117,7 @@ def _write_whole(folder: Path, contents: dict[str, bytes]) -> None:
         for other in folder.iterdir() if folder.exists() else ():
             if other.name not in contents:
                 (shutil.copytree if other.is_dir() else shutil.copy2)(other, new / other.name)
-        with interruption.deferred():
+        with signals.deferred():
             _swap(folder, new, old)
     except OSError as error:
         raise WriteError(f"cannot write {folder}: {error.strerror or error}\n{advice(error)}") from error

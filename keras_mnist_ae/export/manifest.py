@@ -4,9 +4,10 @@ import hashlib
 from pathlib import Path
 from typing import Literal, get_args
 
-from .. import runs
 from ..errors import CorruptFileError, UsageError
-from ..files import read_json
+from ..runs.folder import Run
+from ..runs.runs_dir import find as find_run
+from ..system.reading import read_json
 
 Precision = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -34,12 +35,12 @@ def check(path: Path, content: bytes) -> dict[str, str]:
     return of_all
 
 
-def find(name: str | None, runs_dir: Path) -> tuple[runs.Run, Precision | None]:
+def find(name: str | None, runs_dir: Path) -> tuple[Run, Precision | None]:
     """The run of that name or path, the latest for None; for the folder of an export that run and the precision. Raises `UsageError`."""
     folder = Path(name or "").resolve()
     if not name or not (folder / NAME).is_file():
-        return runs.find(name, runs_dir), None
-    run = runs.Run(folder.parent)
+        return find_run(name, runs_dir), None
+    run = Run(folder.parent)
     for precision in PRECISIONS:
         if run.export_folder(precision) == folder and (folder.parent / "config.toml").is_file():
             return run, precision

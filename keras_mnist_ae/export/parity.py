@@ -11,10 +11,10 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
-from ..architecture import MaxPool
+from ..architecture.layers import MaxPool
+from ..datasets.images import chunk_size, to_float
 from ..errors import ValidationError
-from ..images import chunk_size, to_float
-from ..model import Autoencoder
+from ..models.autoencoder import Autoencoder
 from .manifest import Precision
 
 TOLERANCE = 1e-5  # on pixels; on codes as many times the largest code, where that is above 1

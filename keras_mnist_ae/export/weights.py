@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from ..architecture import (
+from ..architecture.layers import (
     Add,
     Branch,
     Conv,
@@ -19,12 +19,12 @@ from ..architecture import (
     MaxPool,
     MaxUnpool,
     Rescale,
-    Stack,
     Unflatten,
 )
+from ..architecture.variant import Stack
 
 if TYPE_CHECKING:
-    from ..model import Autoencoder
+    from ..models.autoencoder import Autoencoder
 
 Array = NDArray[np.float32]
 Weights = dict[str, dict[str, dict[str, Array]]]

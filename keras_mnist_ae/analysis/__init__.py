@@ -1,0 +1,1 @@
+"""Numbers: reconstruction errors, codes, generated images."""

@@ -1,0 +1,43 @@
+"""Autoencoders as tables: rows that know their output shape, parameter count and printed form. Standard library only."""
+
+from .layers import (
+    Add,
+    Branch,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    Gaussian,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    MaxUnpool,
+    Rescale,
+    Unflatten,
+)
+from .shapes import Shape, text
+from .variant import Recipe, Stack, Step, Variant
+
+__all__ = [
+    "Add",
+    "Branch",
+    "Conv",
+    "ConvTranspose",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Gaussian",
+    "GlobalAveragePool",
+    "Layer",
+    "MaxPool",
+    "MaxUnpool",
+    "Recipe",
+    "Rescale",
+    "Shape",
+    "Stack",
+    "Step",
+    "Unflatten",
+    "Variant",
+    "text",
+]

@@ -1,0 +1,215 @@
+"""The autoencoders of this package, as tables."""
+
+from difflib import get_close_matches
+
+from ..errors import UsageError
+from .families import conv
+from .layers import Add, Branch, Conv, ConvTranspose, Dense, Flatten, Gaussian, GlobalAveragePool, MaxPool, MaxUnpool, Rescale, Unflatten
+from .variant import Recipe, Stack, Variant
+
+# fmt: off
+
+CONV_K16 = Variant(
+    name="conv-k16",
+    summary="three convolutions, the last one 16 x 16 wide",
+    encoder=Stack((1, 28, 28), (
+        (Conv(1, 16, k=3, s=1, p=1, act="relu"),           (16, 28, 28)),
+        (Conv(16, 32, k=4, s=2, p=1, act="relu"),          (32, 14, 14)),
+        (Conv(32, 64, k=16, s=2, p=1, act="relu"),         (64, 1, 1)),
+        (Flatten(),                                        (64,)),
+    )),
+    decoder=Stack((64,), (
+        (Unflatten(64, 1, 1),                              (64, 1, 1)),
+        (ConvTranspose(64, 32, k=9, s=1, p=1, act="relu"), (32, 7, 7)),
+        (ConvTranspose(32, 16, k=4, s=2, p=1, act="relu"), (16, 14, 14)),
+        (ConvTranspose(16, 1, k=4, s=2, p=1, act="relu"),  (1, 28, 28)),
+    )),
+    parameters=707_121,
+    recipe=Recipe(epochs=10, batch_size=32, learning_rate=1e-3),
+    note="""\
+Erratum. The published decoder has stride 1 and padding 1 in all three rows and prints these sizes:
+
+    row                         printed   with the printed padding 1   here
+    ConvTranspose 64->32 k9     9x9       7x7                          7x7    (stride 1)
+    ConvTranspose 32->16 k4     12x12     8x8                          14x14  (stride 2)
+    ConvTranspose 16->1 k4      15x15     9x9                          28x28  (stride 2)
+
+A transposed convolution gives (size - 1) * stride + kernel - 2 * padding. The printed sizes are those of padding 0
+(1 -> 9 -> 12 -> 15), and neither chain ends in the 28x28 image that the loss compares with, so the printed decoder cannot be
+trained. Stride 2 in the last two rows makes it whole (7 -> 14 -> 28) and leaves the 707,121 parameters as they are.
+The recipe is ours: the source names none.""",
+)
+
+CONV_K15 = Variant(
+    name="conv-k15",
+    summary="starts with a 15 x 15 kernel",
+    encoder=Stack((1, 28, 28), (
+        (Conv(1, 8, k=15, s=1, p=1, act="relu"),           (8, 16, 16)),
+        (Conv(8, 16, k=3, s=2, p=1, act="relu"),           (16, 8, 8)),
+        (Conv(16, 32, k=3, s=2, p=1, act="relu"),          (32, 4, 4)),
+        (Conv(32, 64, k=5, s=2, p=1),                      (64, 1, 1)),
+        (Flatten(),                                        (64,)),
+    )),
+    decoder=Stack((64,), (
+        (Unflatten(64, 1, 1),                              (64, 1, 1)),
+        (ConvTranspose(64, 32, k=4, s=1, p=0, act="relu"), (32, 4, 4)),
+        (ConvTranspose(32, 16, k=2, s=2, p=0, act="relu"), (16, 8, 8)),
+        (ConvTranspose(16, 8, k=2, s=2, p=0, act="relu"),  (8, 16, 16)),
+        (ConvTranspose(8, 1, k=4, s=2, p=3),               (1, 28, 28)),
+    )),
+    parameters=94_393,
+    recipe=Recipe(epochs=15, batch_size=32, learning_rate=1e-2),
+)
+
+CONV_UNPOOL = Variant(
+    name="conv-unpool",
+    summary="max pooling that remembers where, unpooling that puts back there",
+    encoder=Stack((1, 28, 28), (
+        (Conv(1, 16, k=3, s=1, p=1, norm=True, act="relu"),           (16, 28, 28)),
+        (MaxPool(switch="a"),                                         (16, 14, 14)),
+        (Conv(16, 32, k=3, s=1, p=1, norm=True, act="relu"),          (32, 14, 14)),
+        (MaxPool(switch="b"),                                         (32, 7, 7)),
+        (Conv(32, 64, k=7, s=1, p=0),                                 (64, 1, 1)),
+        (Flatten(),                                                   (64,)),
+    )),
+    decoder=Stack((64,), (
+        (Unflatten(64, 1, 1),                                         (64, 1, 1)),
+        (ConvTranspose(64, 32, k=7, s=1, p=0, norm=True, act="relu"), (32, 7, 7)),
+        (MaxUnpool(switch="b"),                                       (32, 14, 14)),
+        (ConvTranspose(32, 16, k=3, s=1, p=1, norm=True, act="relu"), (16, 14, 14)),
+        (MaxUnpool(switch="a"),                                       (16, 28, 28)),
+        (ConvTranspose(16, 1, k=3, s=1, p=1),                         (1, 28, 28)),
+    )),
+    parameters=210_465,
+    recipe=Recipe(epochs=10, batch_size=32, learning_rate=1e-3),
+    note="""\
+The switches, where in its 2x2 window each maximum stood, travel beside the code: 2 bits each, 9,408 bits, as much again as 294
+floats of 32 bits. The error below that of the other variants is bought with them; the code alone does not make an image.
+The source names the parts and no sizes: the sizes and the recipe are ours. A convolution under batch normalisation has no bias
+(the normalisation subtracts it), and the moving statistics, 192 numbers, are not counted as parameters.""",
+)
+
+CONV_AVGPOOL = Variant(
+    name="conv-avgpool",
+    summary="strided convolutions and average pooling; the default",
+    encoder=Stack((1, 28, 28), (
+        (Conv(1, 16, k=3, s=2, p=1, act="relu"),           (16, 14, 14)),
+        (Conv(16, 32, k=3, s=2, p=1, act="relu"),          (32, 7, 7)),
+        (Conv(32, 64, k=3, s=2, p=1, act="relu"),          (64, 4, 4)),
+        (GlobalAveragePool(),                              (64, 1, 1)),
+        (Flatten(),                                        (64,)),
+    )),
+    decoder=Stack((64,), (
+        (Unflatten(64, 1, 1),                              (64, 1, 1)),
+        (ConvTranspose(64, 32, k=4, s=1, p=0, act="relu"), (32, 4, 4)),
+        (ConvTranspose(32, 16, k=3, s=2, p=1, act="relu"), (16, 7, 7)),
+        (ConvTranspose(16, 8, k=4, s=2, p=1, act="relu"),  (8, 14, 14)),
+        (ConvTranspose(8, 1, k=4, s=2, p=1),               (1, 28, 28)),
+    )),
+    parameters=62_905,
+    recipe=Recipe(epochs=10, batch_size=32, learning_rate=1e-3),
+)
+
+MLP = Variant(
+    name="mlp",
+    summary="dense layers only",
+    encoder=Stack((1, 28, 28), (
+        (Rescale(2.0, -1.0),             (1, 28, 28)),
+        (Flatten(),                      (784,)),
+        (Dense(784, 128, act="relu"),    (128,)),
+        (Dense(128, 64, act="relu"),     (64,)),
+        (Dense(64, 32),                  (32,)),
+    )),
+    decoder=Stack((32,), (
+        (Dense(32, 64, act="relu"),      (64,)),
+        (Dense(64, 128, act="relu"),     (128,)),
+        (Dense(128, 784, act="tanh"),    (784,)),
+        (Unflatten(1, 28, 28),           (1, 28, 28)),
+        (Rescale(0.5, 0.5),              (1, 28, 28)),
+    )),
+    parameters=222_384,
+    recipe=Recipe(epochs=10, batch_size=32, learning_rate=1e-3),
+    note="""\
+The net thinks in [-1, 1] (x * 2 - 1 at the entrance, the tanh's range at the exit); every loss, metric and picture is in [0, 1].
+A mean squared error on [-1, 1] is four times the one on [0, 1]. The recipe is ours: the source names none.""",
+)
+
+CONV_BEST = Variant(
+    name="conv-best",
+    summary="residual blocks under batch normalisation: the least error at its size",
+    encoder=Stack((1, 28, 28), (
+        (Conv(1, 32, k=4, s=2, p=1, norm=True, act="silu"),           (32, 14, 14)),
+        (Conv(32, 64, k=4, s=2, p=1, norm=True, act="silu"),          (64, 7, 7)),
+        (Branch("a"),                                                 (64, 7, 7)),
+        (Conv(64, 64, k=3, p=1, norm=True, act="silu"),               (64, 7, 7)),
+        (Conv(64, 64, k=3, p=1, norm=True),                           (64, 7, 7)),
+        (Add("a", act="silu"),                                        (64, 7, 7)),
+        (Flatten(),                                                   (3136,)),
+        (Dense(3136, 64),                                             (64,)),
+    )),
+    decoder=Stack((64,), (
+        (Dense(64, 3136, act="silu"),                                 (3136,)),
+        (Unflatten(64, 7, 7),                                         (64, 7, 7)),
+        (Branch("a"),                                                 (64, 7, 7)),
+        (Conv(64, 64, k=3, p=1, norm=True, act="silu"),               (64, 7, 7)),
+        (Conv(64, 64, k=3, p=1, norm=True),                           (64, 7, 7)),
+        (Add("a", act="silu"),                                        (64, 7, 7)),
+        (ConvTranspose(64, 32, k=4, s=2, p=1, norm=True, act="silu"), (32, 14, 14)),
+        (ConvTranspose(32, 1, k=4, s=2, p=1, act="sigmoid"),          (1, 28, 28)),
+    )),
+    parameters=619_393,
+    recipe=Recipe(epochs=20, batch_size=128, learning_rate=4e-3, beta_2=0.99, warm_up=0.1),
+)
+
+VAE_CONV = Variant(
+    name="vae-conv",
+    summary="a convolutional variational autoencoder",
+    encoder=Stack((1, 28, 28), (
+        (Conv(1, 32, k=4, s=2, p=1, norm=True, act="silu"),           (32, 14, 14)),
+        (Conv(32, 64, k=4, s=2, p=1, norm=True, act="silu"),          (64, 7, 7)),
+        (Flatten(),                                                   (3136,)),
+        (Dense(3136, 256, act="silu"),                                (256,)),
+        (Gaussian(256, 16),                                           (16,)),
+    )),
+    decoder=Stack((16,), (
+        (Dense(16, 256, act="silu"),                                  (256,)),
+        (Dense(256, 3136, act="silu"),                                (3136,)),
+        (Unflatten(64, 7, 7),                                         (64, 7, 7)),
+        (ConvTranspose(64, 32, k=4, s=2, p=1, norm=True, act="silu"), (32, 14, 14)),
+        (ConvTranspose(32, 1, k=4, s=2, p=1, act="sigmoid"),          (1, 28, 28)),
+    )),
+    parameters=1_688_417,
+    recipe=Recipe(epochs=20, batch_size=128, learning_rate=2e-3, beta_2=0.99, warm_up=0.1),
+)
+
+VAE_MLP = Variant(
+    name="vae-mlp",
+    summary="a variational autoencoder of dense layers",
+    encoder=Stack((1, 28, 28), (
+        (Flatten(),                       (784,)),
+        (Dense(784, 512, act="relu"),     (512,)),
+        (Dense(512, 256, act="relu"),     (256,)),
+        (Gaussian(256, 16),               (16,)),
+    )),
+    decoder=Stack((16,), (
+        (Dense(16, 256, act="relu"),      (256,)),
+        (Dense(256, 512, act="relu"),     (512,)),
+        (Dense(512, 784, act="sigmoid"),  (784,)),
+        (Unflatten(1, 28, 28),            (1, 28, 28)),
+    )),
+    parameters=1_079_600,
+    recipe=Recipe(epochs=20, batch_size=128, learning_rate=1e-3, beta_2=0.99, warm_up=0.1),
+)
+
+# fmt: on
+
+VARIANTS = {variant.name: variant for variant in (CONV_AVGPOOL, CONV_K15, CONV_K16, CONV_UNPOOL, MLP, CONV_BEST, conv(), VAE_CONV, VAE_MLP)}
+
+
+def find(name: str) -> Variant:
+    """The variant of that name. Raises `UsageError`, with the nearest name, when there is none."""
+    if isinstance(name, str) and name in VARIANTS:
+        return VARIANTS[name]
+    near = get_close_matches(str(name), VARIANTS, n=1, cutoff=0.3)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise UsageError(f"unknown variant {str(name)[:80]!r}{hint}\nThe variants: {', '.join(VARIANTS)}.")

@@ -1,0 +1,1 @@
+"""ONNX graphs from tables and weights."""

@@ -1,0 +1,188 @@
+"""Training and evaluation steps on torch: the rows as plain PyTorch calls on Keras' own variables, behind `fit` and `evaluate`.
+
+Keras' layers on torch turn every kernel and every activation from channels last to PyTorch's order and back, pad and crop in steps of
+their own, and go through Keras' dispatch for each. Here padding and cropping are arguments of the convolution, activations stay in
+channels-last memory, kernels are stored once in the order that PyTorch computes in, and Adam is one call. What comes out is what stock
+Keras gives, but for rounding.
+"""
+
+import warnings
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, NamedTuple
+
+import keras
+import torch
+from keras.src.trainers.data_adapters import data_adapter_utils
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812  (as PyTorch's users know it)
+
+from . import torch_adam
+from .keras_forward import altered
+from .losses import divergence, negative_log_likelihood, sample
+from .torch_cuda_graph import Recorded
+from .torch_forward import Forward
+
+
+class TorchModel(keras.Model):
+    """What an `Autoencoder` is on torch: a model whose steps run over the rows, or, with a warning why, stock where those cannot serve."""
+
+    _fast: "Fast | None" = None
+
+    def make_train_function(self, force: bool = False) -> Any:
+        if force or self.train_function is None:
+            self._prepare()
+        return super().make_train_function(force)
+
+    def make_test_function(self, force: bool = False) -> Any:
+        if force or self.test_function is None:
+            self._prepare()
+        return super().make_test_function(force)
+
+    def train_step(self, data: Any) -> Any:
+        x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
+        if self._fast is not None and self._fast.is_outdated():
+            self._prepare()
+        if self._fast is None or sample_weight is not None:
+            return super().train_step(data)
+        x, y = self._fast.tensors(x, y)
+        return self._fast.logs(x, y, self._fast.step(x, y))
+
+    def test_step(self, data: Any) -> Any:
+        x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
+        if self._fast is not None and self._fast.is_outdated():
+            self._prepare()
+        if self._fast is None or sample_weight is not None:
+            return super().test_step(data)
+        x, y = self._fast.tensors(x, y)
+        return self._fast.logs(x, y, self._fast.forward_pass(x, y, training=False))
+
+    def _prepare(self) -> None:
+        reason = _unserved(self)
+        if reason:
+            warnings.warn(f"{self.name} runs Keras' own steps, which are slower: {reason}", stacklevel=3)
+        self._fast = None if reason else Fast(self)
+
+
+def _unserved(model: Any) -> str | None:
+    """Why the rows cannot serve the model as it is compiled."""
+    if model.dtype_policy.compute_dtype != model.dtype_policy.variable_dtype:
+        return f"the dtype policy is {model.dtype_policy.name}"
+    if model.jit_compile:
+        return "jit_compile=True"
+    for method in ("call", "compute_loss"):
+        if not getattr(type(model), method).__module__.startswith(f"{__package__}."):
+            return f"its {method} is another"
+    if not model.trainable_weights:
+        return "none of its weights is trainable"
+    return altered(model)
+
+
+class Outcome(NamedTuple):
+    """Of a batch: what came out, the loss, and for a variational model the two terms of it for each image."""
+
+    y_pred: Any
+    loss: Tensor
+    terms: tuple[Tensor, ...] = ()
+
+
+class Fast:
+    """What the steps know of a model, from the time when it was compiled. Apart from it, since Keras counts what a model's lists hold."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.forward = Forward(model)
+        self.variables = model.trainable_weights
+        self.parameters = [variable.value for variable in self.variables]
+        weighted = getattr(model._compile_loss, "_user_loss_weights", None) is not None
+        self.plain_loss = model.loss in ("mse", "mean_squared_error") and not weighted and not model.losses
+        self.only_loss = len(model.metrics) == 1 and type(model).compute_metrics is keras.Model.compute_metrics
+        self.shape = model.input.shape[1:]
+        self.watched = model.weights
+        self.settings = self._settings()
+        self.optimizer = optimizer = model.optimizer
+        self.update: Callable[[list[Tensor | None]], Any] = lambda gradients: optimizer.apply(gradients, self.variables)
+        self.step: Callable[[Any, Any], Outcome] = self._step
+        self.device, self.dtype = self.parameters[0].device, getattr(torch, model.compute_dtype)
+        if torch_adam.is_stock(optimizer) and self.device.type in ("cpu", "cuda"):
+            optimizer._parallel_update_step = (torch_adam.fused if self.device.type == "cpu" else torch_adam.recordable)(optimizer)
+            if torch_adam.is_bare(optimizer) and all(variable.constraint is None for variable in self.variables):
+                self.update = self._adam
+                if self.device.type == "cuda" and self._is_recordable():
+                    self.step = Recorded(self._step)
+
+    def is_outdated(self) -> bool:
+        """Whether something was changed that Keras asks for at each step."""
+        return self.optimizer is not self.model.optimizer or self.settings != self._settings()
+
+    def _settings(self) -> list[Any]:
+        return [(variable.trainable, variable.regularizer, variable.constraint) for variable in self.watched]
+
+    def tensors(self, x: Any, y: Any) -> Any:
+        """What goes in and the targets, as tensors."""
+        ready = all(isinstance(part, Tensor) and part.dtype == self.dtype and part.device == self.device for part in (x, y))
+        if ready and x.shape[1:] == self.shape:
+            return x, y
+        if isinstance(y, list | tuple) and len(y) == 1:
+            y = y[0]
+        y = keras.ops.convert_to_tensor(y, dtype=self.model.compute_dtype)
+        if self.model.is_sampled(x):
+            return tuple(keras.ops.convert_to_tensor(part, dtype=self.model.compute_dtype) for part in x), y
+        return self.model.images(x), y
+
+    def forward_pass(self, x: Any, y: Tensor, training: bool) -> Outcome:
+        model = self.model
+        if isinstance(x, tuple):  # as in `Autoencoder`
+            images, noise, weight = x
+            places = dict[str, Tensor]()
+            mean = self.forward.encode(images, places, training)
+            reconstruction = self.forward.decode(sample(mean, places["log_variance"], noise), {}, training)
+            apart = divergence(mean, places["log_variance"])
+            unlikely = negative_log_likelihood(model.likelihood, y, reconstruction)
+            return Outcome((reconstruction, apart, weight), (unlikely + weight * apart).mean(), (unlikely, apart))
+        y_pred = self.forward(x, training)
+        plain = self.plain_loss and y_pred.shape == y.shape
+        return Outcome(y_pred, F.mse_loss(y_pred, y) if plain else model._compute_loss(x, y, y_pred, None, training))
+
+    def _step(self, x: Any, y: Tensor) -> Outcome:
+        """Forward, backward, update."""
+        low = self.model.precision == "bfloat16"
+        with torch.enable_grad():
+            with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False) if low else nullcontext():
+                outcome = self.forward_pass(x, y, training=True)
+            gradients = torch.autograd.grad(self.optimizer.scale_loss(outcome.loss), self.parameters, allow_unused=True)
+        with torch.no_grad():
+            self.update(list(gradients))
+        return outcome
+
+    def _is_recordable(self) -> bool:
+        """Whether a step does nothing but what a GPU can replay: Keras' losses and schedules send numbers there."""
+        known_rate = not callable(self.optimizer._learning_rate) or hasattr(self.optimizer._learning_rate, "at")
+        return (self.plain_loss or self.model.variant.variational) and known_rate
+
+    def _adam(self, gradients: list[Tensor | None]) -> None:
+        """What the optimizer's `apply` comes down to where it has nothing to do but Adam."""
+        optimizer = self.optimizer
+        if not optimizer.built:
+            optimizer.build(self.variables)
+        if any(gradient is None for gradient in gradients) or not torch_adam.is_bare(optimizer):
+            optimizer.apply(gradients, self.variables)
+            return
+        at = getattr(optimizer._learning_rate, "at", None)  # a schedule of ours
+        rate = at(int(optimizer._iterations.value)) if at and self.device.type == "cpu" else optimizer._get_current_learning_rate()
+        optimizer._parallel_update_step(gradients, self.variables, rate)
+        optimizer._iterations.value.add_(1)
+
+    def logs(self, x: Any, y: Tensor, outcome: Outcome) -> Any:
+        """As Keras gives them: the running mean of the loss, weighted by the images, and the metrics."""
+        model, tracker, images = self.model, self.model._loss_tracker, len(y)
+        with torch.no_grad():
+            tracker.total.value.add_(outcome.loss, alpha=images)
+            tracker.count.value.add_(images)
+            if self.only_loss:
+                return {"loss": tracker.total.value / tracker.count.value}
+            for metric, term in zip(
+                (model.reconstruction_tracker, model.divergence_tracker) if outcome.terms else (), outcome.terms, strict=True
+            ):
+                metric.update_state(term)
+        return model.compute_metrics(x, y, outcome.y_pred)

@@ -1,0 +1,75 @@
+"""The story of a run as one HTML file: pictures embedded, nothing fetched, light and dark, for screens of any width and for print."""
+
+import base64
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ..errors import CorruptFileError, UsageError
+from ..export import manifest
+from ..runs.folder import Run
+from ..system.reading import read_json
+from .figures import CAPTIONS
+from .text import beside, cards, classes, clusters, dimensions, more, numbers, probes, size, worst
+
+
+def write(run: Run, silent: str = "") -> None:
+    """Write the run's report.html from its metrics, history and figures; `silent` says why nothing is told of the codes, where that is so.
+
+    Raises `UsageError` for a run that was not evaluated, and `WriteError`.
+    """
+    from jinja2 import Environment
+
+    metrics, variant = run.metrics, run.variant
+    if "pca_components" not in metrics:
+        raise UsageError(f"run {run.path} has no numbers to report yet: kae evaluate makes them.")
+    latent = metrics.get("latent")
+    channels, height, width = variant.image
+    page = Environment(autoescape=True, trim_blocks=True).from_string(files(__package__).joinpath("report.html.jinja").read_text("utf-8"))
+    text = page.render(
+        run=run.name,
+        path=run.path.as_posix(),
+        dataset=run.config.dataset,
+        variant=variant,
+        history=run.history,
+        environment=run.environment,
+        settings=[
+            (name, value) for name, value in vars(run.config).items() if value is not None and name not in ("runs_dir", "name", "table")
+        ],
+        metrics=metrics,
+        cards=cards(metrics),
+        numbers=numbers(metrics),
+        beside=beside(metrics),
+        size=" ".join([size(metrics), *more(metrics)]),
+        classes=classes(metrics),
+        worst=worst(metrics),
+        dimensions=dimensions(latent) if latent else silent,
+        probes=probes(latent or {}),
+        clusters_head=(f"k-means, {(latent or {}).get('kmeans', {}).get('clusters')} clusters", "mean", "std of 10 seeds"),
+        clusters=clusters(latent or {}),
+        skipped=latent["skipped"] if latent else {},
+        captions=CAPTIONS,
+        pictures={
+            name: base64.b64encode(run.checked(f"figures/{name}.png").read_bytes()).decode()
+            for name in CAPTIONS
+            if run.figure(name).is_file()
+        },
+        **exported(run.path / "onnx" / manifest.NAME),
+        image_shape=f"(n, {height}, {width}, {channels})",
+    )
+    run.write_report(text)
+
+
+def exported(path: Path) -> dict[str, Any]:
+    """The graphs of a manifest, and on how many images they were held against the model. Raises `CorruptFileError`."""
+    if not path.is_file():
+        return {"graphs": [], "validated": 0}
+    try:
+        told = read_json(path)
+        graphs = [
+            (graph["file"], graph["nodes"], f"{graph['bytes']:,}", f"{graph['max_abs_diff']:.0e}", f"{graph['onnx_mse']:.5f}")
+            for graph in told["graphs"]
+        ]
+        return {"graphs": graphs, "validated": int(told["validated_images"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorruptFileError(f"{path} is not a manifest of ours: {error!r}\nMake the export anew: kae export onnx") from error

@@ -1,0 +1,243 @@
+"""The run folder: what a training run leaves behind, and the only module that knows its paths."""
+
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..architecture import toml
+from ..architecture.variant import Variant
+from ..errors import CorruptFileError, UsageError, WriteError
+from ..system.atomic import advice, replacing, sweep
+from ..system.reading import LARGEST_TEXT, read_json, read_text
+from .checksums import CHECKSUMS, digest, sha256, to_json, write_json
+from .config import TrainConfig, configure
+from .environment import versions
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from ..models.autoencoder import Autoencoder
+
+
+LARGEST = 2**31  # bytes of a file
+
+
+class Run:
+    """A run folder: `config`, `environment`, `history`, `metrics` and `model` are read when first asked for.
+
+    Each raises `CorruptFileError` when its file cannot be read or is not what was written there, and `UsageError` when the run has not got
+    that far. The `write_` methods raise `WriteError`, and `UsageError` while another process writes there.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.generated = self.path / "generated.npz"
+        self.report = self.path / "report.html"
+        self._lock: FileLock | None = None
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    @cached_property
+    def config(self) -> TrainConfig:
+        path = self.checked("config.toml")
+        try:
+            return configure(path)
+        except UsageError as error:
+            raise CorruptFileError(f"the config of run {self.path} cannot be used: {error}") from error
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        return self._json("environment.json")
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """`train_mse` and `test_mse`, on [0, 1], and what `kae evaluate` added."""
+        found = self._json("metrics.json")
+        if not all(isinstance(found.get(name), float) for name in ("train_mse", "test_mse")):
+            raise CorruptFileError(f"{self.path / 'metrics.json'} holds no train_mse and test_mse")
+        return found
+
+    @cached_property
+    def history(self) -> dict[str, list[float]]:
+        """Columns by name, one value per epoch: `loss` and `val_loss` (mean squared error on [0, 1]; nats for a variational
+        variant, whose parts stand beside), `seconds`.
+        """
+        path = self.checked("history.csv")
+        try:
+            reader = csv.DictReader(read_text(path).splitlines())
+            rows, columns = list(reader), [column for column in reader.fieldnames or () if column != "epoch"]
+            if not {"loss", "val_loss", "seconds"} <= set(columns):
+                raise ValueError("it has other columns")
+            return {column: [float(row[column]) for row in rows] for column in columns}
+        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+            raise CorruptFileError(f"{path} is not a history of ours: {error!r}") from error
+
+    @cached_property
+    def model(self) -> "Autoencoder":
+        from ..models.saving import load
+
+        return load(self.checked("model.keras"), self.variant)
+
+    @cached_property
+    def variant(self) -> Variant:
+        """The table that is trained."""
+        path = self.checked("variant.toml")
+        try:
+            return toml.read(path)
+        except UsageError as error:
+            raise CorruptFileError(f"the table of run {self.path} cannot be used: {error}") from error
+
+    def figure(self, name: str) -> Path:
+        """Where its picture of that name is."""
+        return self.path / "figures" / f"{name}.png"
+
+    def export_folder(self, precision: str) -> Path:
+        """Where its ONNX graphs of that precision are: `onnx` for float32, else `onnx-float16`, ..."""
+        return self.path / ("onnx" if precision == "float32" else f"onnx-{precision}")
+
+    @property
+    def finished(self) -> bool:
+        """Whether training came to its end: the metrics are the last file it writes."""
+        return (self.path / "metrics.json").is_file()
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """No other process writes here within the block, or until this one dies. Raises `UsageError` when another one does."""
+        from filelock import FileLock, Timeout
+
+        self._lock = self._lock or FileLock(self.path / ".lock", timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise UsageError(f"another process is at work on run {self.path}.\nWait until it ends, or stop it.") from None
+        except OSError as error:
+            raise WriteError(f"cannot write to run {self.path}: {error.strerror}\n{advice(error)}") from error
+        try:
+            if self._lock.lock_counter == 1:
+                sweep(self.path)
+            yield
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def replacing(self, name: str) -> Iterator[Path]:
+        """As `files.replacing`, for a file of the run: its sha256 is in the checksums before it is there."""
+        folder = (self.path / name).parent
+        if folder.exists() and not folder.resolve().is_relative_to(self.path.resolve()):
+            raise WriteError(f"{folder} leads out of the run folder.\nPut a folder in the place of the link.")
+        with self.locked(), replacing(self.path / name) as temporary:
+            yield temporary
+            known = {other: hashes for other, hashes in self._checksums().items() if (self.path / other).is_file()}
+            # The old content stays allowed: a kill before the next line's rename leaves it.
+            known[name] = list(dict.fromkeys([sha256(temporary), *known.get(name, [])[:1]]))
+            write_json(self.path / CHECKSUMS, {"files": known, "sha256": digest(known)})
+
+    def write_config(self, config: TrainConfig) -> None:
+        self._write_text("config.toml", config.to_toml())
+
+    def write_variant(self, variant: Variant) -> None:
+        self._write_text("variant.toml", toml.to_toml(variant))
+
+    def write_environment(self, **facts: Any) -> None:
+        self.environment = {**versions(), **facts}
+        self._write_text("environment.json", to_json(self.environment))
+
+    def write_history(self, history: dict[str, list[float]]) -> None:
+        table = io.StringIO()
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(["epoch", *history])
+        writer.writerows([epoch, *values] for epoch, values in enumerate(zip(*history.values(), strict=True), 1))
+        self._write_text("history.csv", table.getvalue())
+        self.history = history
+
+    def write_model(self, model: "Autoencoder") -> None:
+        with self.replacing("model.keras") as temporary:
+            model.save(temporary)
+        self.__dict__.pop("model", None)  # from now on it is what the file holds
+
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        self._write_text("metrics.json", to_json(metrics))
+        self.metrics = metrics
+
+    def add_metrics(self, more: dict[str, Any]) -> None:
+        """To those that are there by now: another command may have added some."""
+        with self.locked():
+            self.__dict__.pop("metrics", None)
+            self.write_metrics({**self.metrics, **more})
+
+    def write_generated(self, **arrays: "NDArray[Any]") -> None:
+        import numpy as np
+
+        with self.replacing(self.generated.name) as temporary:
+            np.savez_compressed(temporary, allow_pickle=False, **arrays)
+
+    def write_figure(self, name: str, figure: "Figure") -> None:
+        with self.replacing(f"figures/{name}.png") as temporary:
+            figure.savefig(temporary, metadata={"Software": None})
+
+    def write_report(self, text: str) -> None:
+        self._write_text(self.report.name, text)
+
+    def _write_text(self, name: str, text: str) -> None:
+        with self.replacing(name) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+    def checked(self, name: str) -> Path:
+        """The path of a file of the run, once it is what was written there.
+
+        Raises `UsageError` when it is not there, `CorruptFileError` when it is not what the checksums say.
+        """
+        path = self.path / name
+        if not path.is_file():
+            if self.finished:
+                raise UsageError(f"{path} is gone, although the run was finished.\nRestore it from a copy, or train again.")
+            raise UsageError(f"run {self.path} has no {name}: it was not finished.\nGo on with it: kae resume {self.path}")
+        if not (self.path / CHECKSUMS).is_file():
+            raise CorruptFileError(
+                f"{self.path / CHECKSUMS} is gone: nothing says whether the other files are what was written.\n"
+                "Restore it from a copy, or train again."
+            )
+        most = LARGEST_TEXT if path.suffix in (".toml", ".json", ".csv") else LARGEST
+        if path.stat().st_size > most or sha256(path) not in self._checksums().get(name, []):
+            raise CorruptFileError(
+                f"{path} is not what was written there: its sha256 is not that of {CHECKSUMS}.\n"
+                f"Restore it from a copy, or train again with the settings in {self.path / 'config.toml'}."
+            )
+        return path
+
+    def _checksums(self) -> dict[str, list[str]]:
+        """The sha256 that each file may have, by name. Raises `CorruptFileError`."""
+        path = self.path / CHECKSUMS
+        if not path.is_file():
+            return {}
+        try:
+            found = read_json(path)
+            files: dict[str, list[str]] = found["files"]
+            if found["sha256"] != digest(files):
+                raise ValueError("its own sha256 is another")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CorruptFileError(
+                f"{path} is not a list of checksums of ours: {error}\nRestore it from a copy, or train again."
+            ) from error
+        return files
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.checked(name)
+        try:
+            found = read_json(path)
+            if not isinstance(found, dict):
+                raise ValueError("no object")
+        except (OSError, ValueError) as error:
+            raise CorruptFileError(f"{path} is not a file of ours: {error}") from error
+        return found

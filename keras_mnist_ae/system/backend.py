@@ -1,0 +1,91 @@
+"""Which Keras backend and device this process uses: chosen once, before the first `import keras`, and torch unless told otherwise."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
+
+from ..errors import MissingDependencyError, UsageError
+
+INSTALL = {
+    "torch": "pip install torch",
+    "tensorflow": "pip install 'keras_mnist_ae[tensorflow]'",
+    "jax": "pip install 'keras_mnist_ae[jax]'",
+}
+BACKENDS = tuple(INSTALL)
+DEVICES = ("auto", "cpu", "gpu")
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes are not messages of ours
+
+
+def current() -> str:
+    """Name of the backend that Keras runs on, or will run on."""
+    if "keras" in sys.modules:
+        return str(sys.modules["keras"].backend.backend())
+    return os.environ["KERAS_BACKEND"]  # checked where it is used: TrainConfig
+
+
+def choose(backend: str, device: str = "auto") -> None:
+    """Make Keras use `backend` on `device`: "auto" is the GPU where the backend sees one.
+
+    Raises `MissingDependencyError` when the backend is not installed, and `UsageError` when Keras runs on another one already (it cannot
+    change within a process) or when a GPU is asked for and the backend sees none.
+    """
+    if backend != current() and "keras" in sys.modules:
+        raise UsageError(
+            f"backend {backend!r} was asked for, but Keras runs on {current()!r} in this process already.\n"
+            f"Set KERAS_BACKEND={backend} before keras is imported, or start a new process."
+        )
+    if find_spec(backend) is None:
+        raise MissingDependencyError(f"the backend {backend!r} is not installed.\nInstall it: {INSTALL[backend]}")
+    os.environ["KERAS_BACKEND"] = backend
+    if device == "cpu":
+        if "keras" not in sys.modules:
+            os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu", KERAS_TORCH_DEVICE="cpu")
+        elif device_name() != "cpu":
+            raise UsageError(f"device 'cpu' was asked for, but Keras computes on {device_name()} in this process already; start a new one.")
+    if backend == "tensorflow" and "tensorflow" not in sys.modules:
+        with _stderr_muted():
+            import_module("tensorflow")
+    if device == "gpu" and device_name() == "cpu":
+        raise UsageError(
+            f"a GPU was asked for, but {backend} sees none on this machine.\nUse --device cpu, or install a GPU build of {backend}."
+        )
+
+
+@contextmanager
+def _stderr_muted() -> Iterator[None]:
+    """TensorFlow's libraries write start-up notes straight to the file descriptor, before any setting of theirs is heard."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def device_name() -> str:
+    """What the backend computes on: "cpu", or the name of the accelerator."""
+    match current():
+        case "torch":
+            import torch
+            from keras.src.backend.torch.core import get_device
+
+            device = get_device()
+            return torch.cuda.get_device_name() if device.startswith("cuda") else device
+        case "tensorflow":
+            import tensorflow as tf
+
+            found = tf.config.list_physical_devices("GPU")
+            return tf.config.experimental.get_device_details(found[0]).get("device_name", "gpu") if found else "cpu"
+        case "jax":
+            import jax
+
+            return jax.devices()[0].device_kind if jax.default_backend() != "cpu" else "cpu"
+        case other:
+            raise UsageError(f"unknown Keras backend {other!r} (KERAS_BACKEND); use one of {', '.join(BACKENDS)}")

@@ -1,0 +1,37 @@
+"""Bounded reading of text, TOML and JSON files that may have been damaged."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from .atomic import DOTS
+
+LARGEST_TEXT = 2**24  # bytes
+LARGEST_TOML = 2**16
+
+
+def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
+    """A UTF-8 text no larger than any of ours. Raises OSError and `ValueError`."""
+    if path.stat().st_size > most:
+        raise ValueError(f"it has more than {most:,} bytes")
+    return path.read_text(encoding="utf-8")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file. Raises OSError and `ValueError`."""
+    text = read_text(path, LARGEST_TOML)
+    if any(line.count(".") > DOTS for line in text.splitlines()):
+        raise ValueError(f"a line of it has more than {DOTS} dots")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file. Raises OSError and `ValueError`."""
+    try:
+        return json.loads(read_text(path))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None

@@ -1,0 +1,131 @@
+"""`model.fit` on one table and one image set: batches in an order of ours, Adam on the mean squared error, a line per epoch."""
+
+import math
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+
+from ..architecture.layers import BATCH_NORM_MOMENTUM
+from ..datasets.catalog import Dataset
+from ..datasets.images import chunk_size, to_float
+from ..datasets.noise import Chance, corruption
+from ..errors import CorruptFileError
+from ..models import torch_threads
+from ..models.autoencoder import Autoencoder
+from ..runs import checkpoints
+from ..runs.checkpoints import Checkpoint
+from ..runs.config import TrainConfig
+from ..runs.folder import Run
+from ..system import signals
+from .batches import Batches
+from .callbacks import Checkpoints, EpochBar, EpochReport, restore, say
+from .optimizer import adam, total_steps
+
+AT_ONCE = 16  # batches in one call on TensorFlow and JAX, at most: see `at_once`
+
+
+def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> None:
+    """Train the model as the config says, from the run's newest checkpoint where there is one.
+
+    The run's history is written after each epoch, a value per epoch: `loss`, `val_loss` (on the test images, or on those kept for
+    validation; with noise where there is some), `seconds`; for a variational model, whose losses are in nats per image, the parts of them
+    too: `reconstruction`, `kl`, `val_reconstruction`, `val_kl`. Raises `DivergedError` when a loss is not finite, `CorruptFileError` when
+    no checkpoint can be read, and `WriteError`.
+    """
+    found = checkpoints.newest(run)
+    terms = ["reconstruction", "kl", "val_reconstruction", "val_kl"] if model.variant.variational else []
+    start = Checkpoint(0, 0, 0.0, {column: [] for column in ("loss", "val_loss", *terms, "seconds")}, [])
+    if found:
+        batches = math.ceil(len(learnt(data, config)) / config.batch_size)
+        beyond = found.epoch + (found.batch > 0) > config.epochs or found.batch >= batches
+        if beyond or list(found.history) != list(start.history):
+            raise CorruptFileError(f"the checkpoint is of epoch {found.epoch + 1}, batch {found.batch + 1} of another run than {run.path}.")
+        start = found
+    if model.variant.variational:
+        model.likelihood = config.likelihood
+    model.precision = config.precision
+    model.compile(
+        optimizer=adam(config, len(learnt(data, config))),
+        loss="mse",
+        steps_per_execution=at_once(model, config.batch_size, config.checkpoint_every),
+    )
+    model.optimizer.build(model.trainable_variables)
+    report = EpochReport(run, config, start.history, start.seconds, start.batch)
+    callbacks = [report, Checkpoints(run, report, config.checkpoint_every, found)]
+    if not found:
+        start_statistics(model, to_float(learnt(data, config)[: config.batch_size]))
+    if found:
+        say(f"from epoch {start.epoch + 1}, batch {start.batch + 1}")
+    if found and start.epoch == config.epochs:
+        restore(model, start)
+    # The rest of the epoch that was interrupted first: Keras takes the number of its batches once per call.
+    first = start.epoch + 1 if start.batch else start.epoch
+    for begin, end, skipped in ((start.epoch, first, start.batch), (first, config.epochs, 0)):
+        if begin < end:
+            _fit(model, data, config, callbacks, begin, end, skipped)
+
+
+def start_statistics(model: Autoencoder, images: np.ndarray) -> None:
+    """Let the moving statistics of batch normalisation start from these images, float32 of shape (n, H, W, C).
+
+    From Keras' 0 and 1 it takes them some 100 steps, more than the whole training of a small set may have.
+    """
+    layers = [layer for part in (model.encoder, model.decoder) for layer in part.layers]
+    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.momentum = 0.0
+    found = model.encoder(images, training=True)
+    codes = found[: 1 + len(model.variant.switches)] if isinstance(found, list) else [found]
+    model.decoder(codes if len(codes) > 1 else codes[0], training=True)
+    for norm in norms:
+        norm.momentum = BATCH_NORM_MOMENTUM
+
+
+def at_once(model: Autoencoder, batch_size: int, checkpoint_every: str | None = None) -> int:
+    """How many batches Keras is to train on between two calls of the callbacks: `steps_per_execution`.
+
+    One on torch, where Keras allows no more. Small steps gain the most by it; with large ones an interruption would have to wait for too
+    many. The number of batches after which a checkpoint is due is a multiple of it.
+    """
+    if keras.backend.backend() == "torch":
+        return 1
+    most = max(1, min(AT_ONCE, int(torch_threads.WORTH / torch_threads.work(model.variant, batch_size))))
+    if not checkpoint_every or checkpoint_every.endswith("s"):
+        return most
+    return max(count for count in range(1, most + 1) if int(checkpoint_every) % count == 0)
+
+
+def learnt(data: Dataset, config: TrainConfig) -> np.ndarray:
+    """The training images without those kept for validation."""
+    return data.train.images[: len(data.train.images) - config.validation]
+
+
+def chances(model: Autoencoder, config: TrainConfig, images: int) -> tuple[Chance | None, Chance | None]:
+    """What is drawn at random for so many training images, and for those that are looked at after each epoch: for these always the same."""
+    latent = model.variant.latent if model.variant.variational else 0
+    noise = corruption(config.noise) if config.noise else None
+    if not (noise or latent):
+        return None, None
+    warm_up = round(config.kl_warm_up * total_steps(config, images))
+    return Chance(config.seed, noise, latent, config.beta, warm_up), Chance(config.seed + 1, noise, latent)
+
+
+def _fit(model: Autoencoder, data: Dataset, config: TrainConfig, callbacks: list[Any], begin: int, end: int, skipped: int) -> None:
+    images = learnt(data, config)
+    chance, steady = chances(model, config, len(images))
+    batches = Batches(images, config.batch_size, config.seed, skipped, chance)
+    seen = data.train.images[len(images) :] if config.validation else data.test.images
+    order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
+    with signals.deferred(), EpochBar() as bar:
+        model.fit(
+            batches,
+            validation_data=Batches(seen, chunk_size(seen), chance=steady),
+            initial_epoch=begin,
+            epochs=end,
+            callbacks=[order, *([bar] if sys.stderr.isatty() else []), *callbacks],
+            verbose=0,
+        )
