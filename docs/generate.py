@@ -38,7 +38,10 @@ def role(path: Path) -> str:
 
 def results() -> dict[str, dict]:
     """The runs that `make results` made, by name."""
-    return {run["run"]: run for run in json.loads((ROOT / "docs" / "results.json").read_text(encoding="utf-8"))["runs"]}
+    return {
+        run["run"]: run
+        for run in json.loads((ROOT / "docs" / "results.json").read_text(encoding="utf-8"))["runs"]
+    }
 
 
 def results_table() -> str:
@@ -68,7 +71,10 @@ def beyond_table() -> str:
         "conv-best-noise": "kae train conv-best --noise gaussian:0.3",
         "vae-conv": "kae train vae-conv",
     }
-    lines = ["| command | latent | minutes | test MSE | PCA | also |", "| --- | --: | --: | --: | --: | --- |"]
+    lines = [
+        "| command | latent | minutes | test MSE | PCA | also |",
+        "| --- | --: | --: | --: | --: | --- |",
+    ]
     for name, command in told.items():
         run = results()[name]
         of = run["metrics"]
@@ -79,8 +85,12 @@ def beyond_table() -> str:
             found = of["evidence"]
             also = f"-ELBO {found['negative_elbo']:.2f} nats an image (KL {found['kl']:.2f}), -log likelihood at most "
             also += f"{found['negative_log_likelihood']:.2f} ({found['samples']} samples)"
-        minutes = "-" if "noise" in of else f"{run['seconds'] / 60:.1f}"  # that process stood still for a while
-        lines.append(f"| `{command}` | {run['latent']} | {minutes} | {of['test_mse']:.5f} | {of['pca_mse']:.5f} | {also} |")
+        minutes = (
+            "-" if "noise" in of else f"{run['seconds'] / 60:.1f}"
+        )  # that process stood still for a while
+        lines.append(
+            f"| `{command}` | {run['latent']} | {minutes} | {of['test_mse']:.5f} | {of['pca_mse']:.5f} | {also} |"
+        )
     return "\n".join(lines)
 
 
@@ -89,7 +99,9 @@ def backends_table() -> str:
     lines = ["| backend | train MSE, epoch 10 | test MSE | command |", "| --- | --: | --: | --- |"]
     for backend in ("torch", "tensorflow", "jax"):
         run = results()["conv-avgpool" if backend == "torch" else f"conv-avgpool-{backend}"]
-        lines.append(f"| {backend} | {run['loss']:.5f} | {run['metrics']['test_mse']:.5f} | `kae train conv-avgpool --backend {backend}` |")
+        lines.append(
+            f"| {backend} | {run['loss']:.5f} | {run['metrics']['test_mse']:.5f} | `kae train conv-avgpool --backend {backend}` |"
+        )
     return "\n".join(lines)
 
 
@@ -123,7 +135,9 @@ def classes_table(dataset: str) -> str:
     classes = list(evaluated(dataset)[0][1]["per_class"])
     lines = [f"| variant | {' | '.join(classes)} |", "| --- |" + " --: |" * len(classes)]
     for name, of in evaluated(dataset):
-        lines.append(f"| {name} | " + " | ".join(f"{of['per_class'][label]['mse']:.5f}" for label in classes) + " |")
+        lines.append(
+            f"| {name} | " + " | ".join(f"{of['per_class'][label]['mse']:.5f}" for label in classes) + " |"
+        )
     return "\n".join(lines)
 
 
@@ -138,7 +152,10 @@ def worst_table(dataset: str) -> str:
 
 def sizes_table() -> str:
     """Code against image, in bits."""
-    lines = ["| variant | numbers | switches, bits | code, bits | image, bits | image / code |", "| --- | --: | --: | --: | --: | --: |"]
+    lines = [
+        "| variant | numbers | switches, bits | code, bits | image, bits | image / code |",
+        "| --- | --: | --: | --: | --: | --: |",
+    ]
     for name, of in evaluated("mnist"):
         size = of["compression"]
         lines.append(
@@ -155,7 +172,11 @@ def probes_table(dataset: str) -> str:
         "| --- | --: | --: | --: | --: | --: | --: |",
     ]
     for name, of in evaluated(dataset):
-        accuracies = [of["latent"][probe][space] for probe in ("knn", "logistic") for space in ("codes", "pixels", "pca")]
+        accuracies = [
+            of["latent"][probe][space]
+            for probe in ("knn", "logistic")
+            for space in ("codes", "pixels", "pca")
+        ]
         lines.append(f"| {name} | " + " | ".join(f"{100 * accuracy:.2f} %" for accuracy in accuracies) + " |")
     return "\n".join(lines)
 
@@ -168,7 +189,10 @@ def codes_table(dataset: str) -> str:
     ]
     for name, of in evaluated(dataset):
         latent, made = of["latent"], of["generated"]
-        scores = [f"{latent['kmeans'][score]['mean']:.3f} +- {latent['kmeans'][score]['std']:.3f}" for score in ("accuracy", "nmi", "ari")]
+        scores = [
+            f"{latent['kmeans'][score]['mean']:.3f} +- {latent['kmeans'][score]['std']:.3f}"
+            for score in ("accuracy", "nmi", "ari")
+        ]
         lines.append(
             f"| {name} | {' | '.join(scores)} | {latent['participation_ratio']:.1f} of {latent['latent']} | {latent['dead_units']} "
             f"| {made['nearest_rmse']:.4f} | {made['test_nearest_rmse']:.4f} |"
@@ -196,10 +220,17 @@ def precisions_table() -> str:
     """Size and error of the graphs in each precision."""
     from keras_mnist_ae.architecture.variants import VARIANTS
 
-    lines = ["| variant | float32 | float16 | rise | int8 | rise | |", "| --- | --: | --: | --: | --: | --: | --- |"]
+    lines = [
+        "| variant | float32 | float16 | rise | int8 | rise | |",
+        "| --- | --: | --: | --: | --: | --: | --- |",
+    ]
     for name in (name for name in VARIANTS if (name, "float32") in exports()):
         full, half, integer = (exports()[name, precision] for precision in ("float32", "float16", "int8"))
-        slower = [p for p in ("float16", "int8") if any(inference()[name, p, batch]["to_float32"]["low"] > 1 for batch in (1, 256))]
+        slower = [
+            p
+            for p in ("float16", "int8")
+            if any(inference()[name, p, batch]["to_float32"]["low"] > 1 for batch in (1, 256))
+        ]
         lines.append(
             f"| {name} | {full['bytes']:,} | {half['bytes']:,} | {100 * half['mse_rise']:+.3f} % | {integer['bytes']:,} "
             f"| {100 * integer['mse_rise']:+.2f} % | {'size only: ' + ', '.join(slower) if slower else ''} |"
@@ -217,7 +248,9 @@ def infer_table() -> str:
     ]
     for name in (name for name in VARIANTS if (name, "float32", 1) in inference()):
         for batch in (1, 256):
-            ours, half, integer = (inference()[name, graph, batch] for graph in ("float32", "float16", "int8"))
+            ours, half, integer = (
+                inference()[name, graph, batch] for graph in ("float32", "float16", "int8")
+            )
             to_pytorch = f"{ours['to_pytorch']['median']:.2f}" if ours["to_pytorch"] else "-"
             lines.append(
                 f"| {name} | {ours['nodes']} | {inference()[name, KERAS, batch]['nodes']} | {batch} | {ours['microseconds']:,.0f} "
@@ -250,22 +283,32 @@ def train_table() -> str:
 
 def until_table() -> str:
     """What `kae bench train --until` measured."""
-    lines = ["| trainer | seconds | epochs | test MSE | of the loop's time |", "| --- | --: | --: | --: | --: |"]
+    lines = [
+        "| trainer | seconds | epochs | test MSE | of the loop's time |",
+        "| --- | --: | --: | --: | --: |",
+    ]
     for of in measured("until")["results"]:
-        lines.append(f"| {of['trainer']} | {of['seconds']:.1f} | {of['epochs']} | {of['mse']:.5f} | {of['share']:.0%} |")
+        lines.append(
+            f"| {of['trainer']} | {of['seconds']:.1f} | {of['epochs']} | {of['mse']:.5f} | {of['share']:.0%} |"
+        )
     return "\n".join(lines)
 
 
 def agreement_table() -> str:
     """What tests/agreement.py measured: the least and the largest distance over the starts."""
     kinds = ("to_stock", "stock_to_itself", "to_stock_without_relu")
-    lines = ["| variant | to stock Keras | stock Keras to itself | to stock Keras, SiLU for ReLU |", "| --- | --: | --: | --: |"]
+    lines = [
+        "| variant | to stock Keras | stock Keras to itself | to stock Keras, SiLU for ReLU |",
+        "| --- | --: | --: | --: |",
+    ]
     found = dict[str, list[dict]]()
     for of in measured("agreement")["results"]:
         found.setdefault(of["variant"], []).append(of)
     for variant, starts in found.items():
         ranges = (sorted(start[kind] for start in starts) for kind in kinds)
-        lines.append(f"| {variant} | " + " | ".join(f"{values[0]:.0e} to {values[-1]:.0e}" for values in ranges) + " |")
+        lines.append(
+            f"| {variant} | " + " | ".join(f"{values[0]:.0e} to {values[-1]:.0e}" for values in ranges) + " |"
+        )
     return "\n".join(lines)
 
 
@@ -289,7 +332,9 @@ def recipes_table() -> str:
         variant = VARIANTS[name]
         for recipe in ("reference", "fast", "best"):
             if run := results().get(name if recipe == "reference" else f"{name}-{recipe}"):
-                lines.append(f"| {name} | {recipe} | {find(variant, recipe)} | {run['metrics']['test_mse']:.5f} |")
+                lines.append(
+                    f"| {name} | {recipe} | {find(variant, recipe)} | {run['metrics']['test_mse']:.5f} |"
+                )
     return "\n".join(lines)
 
 
@@ -331,7 +376,10 @@ def layers_table() -> str:
 
     lines = ["| layer | settings | what it does |", "| --- | --- | --- |"]
     for kind in LAYERS:
-        settings = [f"{each.name}" + ("" if each.default is MISSING else f" = {json.dumps(each.default)}") for each in fields(kind)]
+        settings = [
+            f"{each.name}" + ("" if each.default is MISSING else f" = {json.dumps(each.default)}")
+            for each in fields(kind)
+        ]
         words = " ".join((kind.__doc__ or "").split())
         lines.append(f"| {kind.__name__} | {', '.join(settings)} | {words.replace('|', chr(92) + '|')} |")
     return "\n".join(lines)

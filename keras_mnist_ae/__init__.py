@@ -1,7 +1,8 @@
-"""Image autoencoders as tables: train with Keras 3 on torch, TensorFlow or JAX, look at what they learned, export to ONNX.
+"""Image autoencoders as tables: train with Keras 3 on torch, TensorFlow or JAX, look at what they
+learned, export to ONNX.
 
-Importing this package imports no backend: the public names load what they need when they are first used. `KERAS_BACKEND` chooses the
-backend of a Python process (torch unless it says otherwise).
+Importing this package imports no backend: the public names load what they need when they are first
+used. `KERAS_BACKEND` chooses the backend of a Python process (torch unless it says otherwise).
 """
 
 from importlib import import_module
@@ -30,7 +31,18 @@ _HOME = {
     "train": "training.train",
 }
 
-__all__ = ["VARIANTS", "Autoencoder", "Recipe", "Run", "Stack", "TrainConfig", "Variant", "__version__", "build", "train"]
+__all__ = [
+    "VARIANTS",
+    "Autoencoder",
+    "Recipe",
+    "Run",
+    "Stack",
+    "TrainConfig",
+    "Variant",
+    "__version__",
+    "build",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

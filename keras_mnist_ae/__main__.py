@@ -1,4 +1,6 @@
-"""The entry point of `kae`, and of `python -m keras_mnist_ae`: a signal is heard before the rest is imported."""
+"""The entry point of `kae`, and of `python -m keras_mnist_ae`: a signal is heard before the rest is
+imported.
+"""
 
 import atexit
 import os
@@ -9,7 +11,9 @@ from .system import signals
 
 
 def main() -> None:
-    """Run the command and end the process, without the second or so that Python takes to clear away what the backends have loaded."""
+    """Run the command and end the process, without the second or so that Python takes to clear away
+    what the backends have loaded.
+    """
     signals.install()
     code = 1
 
@@ -30,7 +34,9 @@ def main() -> None:
     except signals.Interrupted as interrupted:  # where no command was at work yet
         print(f"kae: {interrupted}", file=sys.stderr)
     finally:
-        if found := signals.pending():  # what a backend's threads still do must not hold up the end, nor crash it
+        if (
+            found := signals.pending()
+        ):  # what a backend's threads still do must not hold up the end, nor crash it
             code = found.exit_code
             leave()
         signals.leave()

@@ -2,7 +2,9 @@
 
 
 class KaeError(Exception):
-    """Any failure with a message for the user: what happened, to which file or value, what to do next (six lines at most)."""
+    """Any failure with a message for the user: what happened, to which file or value, what to do
+    next (six lines at most).
+    """
 
     exit_code = 1
 

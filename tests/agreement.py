@@ -1,4 +1,6 @@
-"""How near training on torch comes to stock Keras, and stock Keras to itself. By hand: python tests/agreement.py > docs/agreement.json."""
+"""How near training on torch comes to stock Keras, and stock Keras to itself. By hand: python
+tests/agreement.py > docs/agreement.json.
+"""
 
 import argparse
 import json
@@ -34,7 +36,10 @@ def smooth(variant: Variant) -> Variant:
     """With a SiLU for each ReLU: no gradient jumps."""
 
     def replaced(stack: Stack) -> Stack:
-        layers = (replace(layer, act="silu") if getattr(layer, "act", None) == "relu" else layer for layer in stack.layers)
+        layers = (
+            replace(layer, act="silu") if getattr(layer, "act", None) == "relu" else layer
+            for layer in stack.layers
+        )
         return Stack.of(stack.input, *layers)
 
     return replace(variant, encoder=replaced(variant.encoder), decoder=replaced(variant.decoder))
@@ -47,22 +52,35 @@ def apart(ours: keras.Model, theirs: keras.Model, but: object = None) -> float:
     return max(float(np.linalg.norm(our - their) / max(np.linalg.norm(their), 1e-3)) for our, their in arrays)
 
 
-def trained(variant: Variant, images: np.ndarray, seed: int = 1, batch_size: int = BATCH_SIZE, backwards: bool = False) -> keras.Model:
+def trained(
+    variant: Variant, images: np.ndarray, seed: int = 1, batch_size: int = BATCH_SIZE, backwards: bool = False
+) -> keras.Model:
     """After one epoch of Adam at 0.001, in the order of the images, or with each batch backwards."""
     given = [images]
     if variant.variational:
         noise = np.random.default_rng(seed).standard_normal((len(images), variant.latent), dtype="float32")
         given += [noise, np.ones(len(images), dtype="float32")]
     if backwards:
-        given = [np.concatenate([array[at : at + batch_size][::-1] for at in range(0, len(array), batch_size)]) for array in given]
+        given = [
+            np.concatenate([array[at : at + batch_size][::-1] for at in range(0, len(array), batch_size)])
+            for array in given
+        ]
     model = build(variant, seed=seed)
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="mse")
-    model.fit(tuple(given) if variant.variational else given[0], given[0], batch_size=batch_size, shuffle=False, verbose=0)
+    model.fit(
+        tuple(given) if variant.variational else given[0],
+        given[0],
+        batch_size=batch_size,
+        shuffle=False,
+        verbose=0,
+    )
     return model
 
 
 def measured(name: str, images: np.ndarray, seed: int) -> dict[str, object]:
-    """Three distances for one start: ours to stock Keras, stock Keras to itself with each batch backwards, ours to stock without ReLU."""
+    """Three distances for one start: ours to stock Keras, stock Keras to itself with each batch
+    backwards, ours to stock without ReLU.
+    """
     variant = VARIANTS[name]
     with stock():
         theirs, backwards = trained(variant, images, seed), trained(variant, images, seed, backwards=True)

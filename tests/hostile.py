@@ -37,7 +37,11 @@ def truncated(part: int) -> Make:
 
 def flipped(content: bytes, mark: Path) -> bytes:
     middle = len(content) // 2
-    return content[:middle] + bytes(byte ^ 255 for byte in content[middle : middle + 64]) + content[middle + 64 :]
+    return (
+        content[:middle]
+        + bytes(byte ^ 255 for byte in content[middle : middle + 64])
+        + content[middle + 64 :]
+    )
 
 
 def noise(content: bytes, mark: Path) -> bytes:
@@ -49,7 +53,9 @@ def pickled(content: bytes, mark: Path) -> bytes:
 
 
 def zipped(**others: bytes) -> Make:
-    """The archive with members added or replaced; "__" in a name stands for a slash, a leading "_" for one too."""
+    """The archive with members added or replaced; "__" in a name stands for a slash, a leading "_"
+    for one too.
+    """
 
     def make(content: bytes, mark: Path) -> bytes:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -105,7 +111,9 @@ def config(change: Callable[[dict], None]) -> Make:
 
 def _layer(class_name: str, module: str = "keras.layers", **settings: object) -> Make:
     return config(
-        lambda found: found["config"]["layers"].append({"module": module, "class_name": class_name, "config": settings, "name": "x"})
+        lambda found: found["config"]["layers"].append(
+            {"module": module, "class_name": class_name, "config": settings, "name": "x"}
+        )
     )
 
 
@@ -158,7 +166,9 @@ def png(width: int, height: int, depth: int = 8) -> Make:
             return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
         header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0))
-        return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+        return (
+            b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+        )
 
     return make
 
@@ -198,10 +208,14 @@ MODEL: dict[str, Make] = {
     "foreign class": _layer("system", module="os"),
     "registered class": _layer("Custom>Evil", module=None),
     "TFSMLayer": _layer("TFSMLayer", filepath="escaped"),
-    "external link": weights(lambda file, mark: file.__setitem__("elsewhere", h5py.ExternalLink("/etc/passwd", "/"))),
+    "external link": weights(
+        lambda file, mark: file.__setitem__("elsewhere", h5py.ExternalLink("/etc/passwd", "/"))
+    ),
     "soft link": weights(lambda file, mark: file.__setitem__("elsewhere", h5py.SoftLink("/layers"))),
     "loop of groups": weights(lambda file, mark: file["layers"].__setitem__("again", file["layers"])),
-    "external data": _replace(KERNEL, shape=(784, 128), dtype="f4", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)]),
+    "external data": _replace(
+        KERNEL, shape=(784, 128), dtype="f4", external=[("/etc/passwd", 0, h5py.h5f.UNLIMITED)]
+    ),
     "giant weights": _replace(KERNEL, shape=(2**40,), dtype="f4", chunks=(1024,)),
     "compressed weights": _replace(KERNEL, data=np.zeros((784, 128), "f4"), compression="gzip"),
     "weights of another shape": _replace(KERNEL, data=np.zeros((128, 784), "f4")),

@@ -1,4 +1,6 @@
-"""Runs killed at random moments end as if nothing had happened. By hand: python tests/kills.py --kills 200."""
+"""Runs killed at random moments end as if nothing had happened. By hand: python tests/kills.py
+--kills 200.
+"""
 
 import argparse
 import csv
@@ -17,10 +19,20 @@ TRAIN = ["--dataset", "digits", "--limit", "320", "--epochs", "12", "--checkpoin
 
 
 def kae(*arguments: object, kill_after: float | None = None, started: Path | None = None) -> int:
-    """Run the command; kill it so many seconds after `started` has appeared or changed. Give its exit code, negative for a signal."""
+    """Run the command; kill it so many seconds after `started` has appeared or changed. Give its
+    exit code, negative for a signal.
+    """
     before = _stamp(started)
-    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}  # the run's own backend counts
-    process = subprocess.Popen([*KAE, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+    environment = {
+        name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"
+    }  # the run's own backend counts
+    process = subprocess.Popen(
+        [*KAE, *map(str, arguments)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
     if kill_after is not None:
         while process.poll() is None and _stamp(started) == before:
             time.sleep(0.005)
@@ -39,11 +51,18 @@ def result(run: Path) -> dict[str, object]:
     with zipfile.ZipFile(run / "model.keras") as archive:
         weights = archive.read("model.weights.h5")
     graphs = {path.name: path.read_bytes() for path in sorted((run / "onnx").glob("*.onnx"))}
-    return {"history": history, "metrics": json.loads((run / "metrics.json").read_text()), "weights": weights, "graphs": graphs}
+    return {
+        "history": history,
+        "metrics": json.loads((run / "metrics.json").read_text()),
+        "weights": weights,
+        "graphs": graphs,
+    }
 
 
 def survives(folder: Path, backend: str, variant: str, kills: int, seed: int) -> int:
-    """Train with so many kills, then export with one more; give how many hit. Raises where the outcome is another than without."""
+    """Train with so many kills, then export with one more; give how many hit. Raises where the
+    outcome is another than without.
+    """
     chance, run, hits = random.Random(seed), folder / f"cut-{seed}", 0
     command: list[object] = ["train", variant, "--backend", backend, *TRAIN, "--runs-dir", folder]
     whole = folder / f"whole-{variant}-{backend}"
@@ -55,7 +74,10 @@ def survives(folder: Path, backend: str, variant: str, kills: int, seed: int) ->
         again = ["resume", run] if (run / "config.toml").exists() else [*command, "--name", run.name]
         hits += kae(*again, kill_after=chance.uniform(0, 1.2), started=started) != 0
     kae(*(["resume", run] if (run / "config.toml").exists() else [*command, "--name", run.name]))
-    hits += kae("export", "onnx", run, "--images", "8", kill_after=chance.uniform(0, 2), started=run / "onnx") != 0
+    hits += (
+        kae("export", "onnx", run, "--images", "8", kill_after=chance.uniform(0, 2), started=run / "onnx")
+        != 0
+    )
     kae("export", "onnx", run, "--images", "8")
     kae("validate", run, "--images", "8")
     expected, found = result(whole), result(run)
@@ -87,7 +109,10 @@ def main() -> None:
         variant = ("mlp", "conv-avgpool", "conv-unpool")[seed // len(given.backends) % 3]
         hits += survives(given.folder, backend, variant, given.each, seed)
         seed += 1
-        print(f"{hits} kills over {seed - given.seed} runs, all equal; the last: {variant} on {backend}", flush=True)
+        print(
+            f"{hits} kills over {seed - given.seed} runs, all equal; the last: {variant} on {backend}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

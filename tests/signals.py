@@ -1,4 +1,6 @@
-"""SIGINT and SIGTERM at random moments of every command that takes a while. By hand: python tests/signals.py --signals 20 --folder DIR."""
+"""SIGINT and SIGTERM at random moments of every command that takes a while. By hand: python
+tests/signals.py --signals 20 --folder DIR.
+"""
 
 import argparse
 import os
@@ -27,11 +29,17 @@ COMMANDS = {
 
 def start(words: tuple[str, ...], folder: Path, number: int) -> subprocess.Popen[str]:
     given = [word.replace("@", str(folder)).replace("#", f"run-{number}") for word in words]
-    return subprocess.Popen([*KAE, *given], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        [*KAE, *given], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
 
 
-def stopped(words: tuple[str, ...], folder: Path, after: float, which: signal.Signals, number: int) -> float | None:
-    """Seconds from the signal to the end; None where the command had ended before it. Raises where the end is not as promised."""
+def stopped(
+    words: tuple[str, ...], folder: Path, after: float, which: signal.Signals, number: int
+) -> float | None:
+    """Seconds from the signal to the end; None where the command had ended before it. Raises where
+    the end is not as promised.
+    """
     process = start(words, folder, number)
     time.sleep(after)
     if process.poll() is not None:
@@ -45,7 +53,9 @@ def stopped(words: tuple[str, ...], folder: Path, after: float, which: signal.Si
     if after < 0.2 and process.returncode == -which:
         return took  # Python itself was starting
     assert process.returncode in (0, 128 + which), where
-    assert process.returncode == 0 or said.splitlines()[-1].startswith(("kae: interrupted", "kae: terminated")), where
+    assert process.returncode == 0 or said.splitlines()[-1].startswith(
+        ("kae: interrupted", "kae: terminated")
+    ), where
     assert "Traceback" not in said, where
     assert took <= WITHIN, where
     deadline = time.monotonic() + 2  # for what a library had just started, such as a question to the system
@@ -72,8 +82,12 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     given = parser.parse_args()
     chance, folder = random.Random(given.seed), given.folder
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore, and whatever they start
-    subprocess.run([*KAE, "train", "mlp", "--dataset", "digits", "--runs-dir", folder, "--name", "mine"], check=True)
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # which a shell's background jobs ignore, and whatever they start
+    subprocess.run(
+        [*KAE, "train", "mlp", "--dataset", "digits", "--runs-dir", folder, "--name", "mine"], check=True
+    )
     subprocess.run([*KAE, "export", "onnx", folder / "mine"], check=True, stdout=subprocess.DEVNULL)
     code = "import numpy, keras_mnist_ae.datasets as d; numpy.save({!r}, numpy.tile(d.load('digits').test.images, (200, 1, 1, 1)))"
     subprocess.run([sys.executable, "-c", code.format(str(folder / "images.npy"))], check=True)
@@ -84,12 +98,21 @@ def main() -> None:
         whole, ends = time.monotonic() - began, []
         while len(ends) < given.signals:
             number += 1
-            took = stopped(words, folder, chance.uniform(0.1, whole), chance.choice((signal.SIGINT, signal.SIGTERM)), number)
+            took = stopped(
+                words,
+                folder,
+                chance.uniform(0.1, whole),
+                chance.choice((signal.SIGINT, signal.SIGTERM)),
+                number,
+            )
             ends += [] if took is None else [took]
         process = start(words, folder, number := number + 1)
         _, said = process.communicate()
         assert process.returncode == 0, f"{name} afterwards: {said}"
-        print(f"{name}: {len(ends)} signals within {whole:.1f} s, ended after at most {max(ends):.1f} s", flush=True)
+        print(
+            f"{name}: {len(ends)} signals within {whole:.1f} s, ended after at most {max(ends):.1f} s",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -41,10 +41,26 @@ def stack(image, *rows) -> Stack:
             "mine encoder, row 2, Conv 8->4 k3 s1 p0: takes 8 channels, but is given 4x28x28",
             id="channels that do not meet",
         ),
-        pytest.param([(Dense(784, 4), (4,))], "row 1, Dense 784->4: takes a vector of 784, but is given 1x28x28", id="dense on an image"),
-        pytest.param([(Flatten(), (784,)), (Conv(1, 4, k=3), (4, 26, 26))], "takes an image, but is given 784", id="conv on a vector"),
-        pytest.param([(Conv(1, 4, k=29), (4, 0, 0))], "nothing is left of 1x28x28: it gives 4x0x0", id="kernel above the image"),
-        pytest.param([(Conv(1, 4, k=2), (4, 27, 27)), (MaxPool("a"), (4, 13, 13))], "even height and width", id="switch of an odd image"),
+        pytest.param(
+            [(Dense(784, 4), (4,))],
+            "row 1, Dense 784->4: takes a vector of 784, but is given 1x28x28",
+            id="dense on an image",
+        ),
+        pytest.param(
+            [(Flatten(), (784,)), (Conv(1, 4, k=3), (4, 26, 26))],
+            "takes an image, but is given 784",
+            id="conv on a vector",
+        ),
+        pytest.param(
+            [(Conv(1, 4, k=29), (4, 0, 0))],
+            "nothing is left of 1x28x28: it gives 4x0x0",
+            id="kernel above the image",
+        ),
+        pytest.param(
+            [(Conv(1, 4, k=2), (4, 27, 27)), (MaxPool("a"), (4, 13, 13))],
+            "even height and width",
+            id="switch of an odd image",
+        ),
     ],
 )
 def test_false_table_is_refused_with_place_and_shapes(rows, message):
@@ -54,7 +70,9 @@ def test_false_table_is_refused_with_place_and_shapes(rows, message):
 
 
 def test_false_number_of_parameters_is_refused_with_both_numbers():
-    with pytest.raises(UsageError, match="conv-avgpool: the table claims 62,904 parameters, but its rows have 62,905"):
+    with pytest.raises(
+        UsageError, match="conv-avgpool: the table claims 62,904 parameters, but its rows have 62,905"
+    ):
         dataclasses.replace(CONV_AVGPOOL, parameters=62_904)
 
 
@@ -65,7 +83,10 @@ def test_halves_that_do_not_meet_are_refused():
 
 
 def test_switch_without_partner_is_refused():
-    rows = [(MaxUnpool("c") if layer == MaxUnpool("a") else layer, shape) for layer, shape in CONV_UNPOOL.decoder.rows]
+    rows = [
+        (MaxUnpool("c") if layer == MaxUnpool("a") else layer, shape)
+        for layer, shape in CONV_UNPOOL.decoder.rows
+    ]
     with pytest.raises(UsageError, match="conv-unpool: the encoder makes switches"):
         dataclasses.replace(CONV_UNPOOL, decoder=Stack((64,), tuple(rows)))
 
@@ -73,7 +94,14 @@ def test_switch_without_partner_is_refused():
 def test_code_that_is_no_vector_is_refused():
     encoder = stack((1, 28, 28), (Conv(1, 1, k=28), (1, 1, 1)))
     with pytest.raises(UsageError, match="the code has shape 1x1x1"):
-        Variant("mine", "", encoder, stack((1, 1, 1), (ConvTranspose(1, 1, k=28), (1, 28, 28))), 2 * 785, Recipe(1, 1, 1.0))
+        Variant(
+            "mine",
+            "",
+            encoder,
+            stack((1, 1, 1), (ConvTranspose(1, 1, k=28), (1, 28, 28))),
+            2 * 785,
+            Recipe(1, 1, 1.0),
+        )
 
 
 def test_steps_have_names_of_their_own_and_shapes_that_meet():
@@ -112,6 +140,8 @@ def test_switches_that_cannot_be_are_refused():
     with pytest.raises(UsageError, match="an encoder has no MaxUnpool"):
         Variant("mine", "", *swapped, 0, Recipe(1, 1, 1.0))
     sampled = Stack(size, ((MaxPool("a"), (1, 14, 14)), (Flatten(), (196,)), (Gaussian(196, 4), (4,))))
-    decoder = Stack((4,), ((Dense(4, 196), (196,)), (Unflatten(1, 14, 14), (1, 14, 14)), (MaxUnpool("a"), size)))
+    decoder = Stack(
+        (4,), ((Dense(4, 196), (196,)), (Unflatten(1, 14, 14), (1, 14, 14)), (MaxUnpool("a"), size))
+    )
     with pytest.raises(UsageError, match="a variational encoder makes no switches"):
         Variant("mine", "", sampled, decoder, sampled.parameters + decoder.parameters, Recipe(1, 1, 1.0))

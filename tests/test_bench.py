@@ -21,7 +21,9 @@ from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.errors import DataError, KaeError
 from keras_mnist_ae.export import weights
 
-needs_torch = pytest.mark.skipif(keras.backend.backend() != "torch", reason="Keras exports to ONNX with torch alone")
+needs_torch = pytest.mark.skipif(
+    keras.backend.backend() != "torch", reason="Keras exports to ONNX with torch alone"
+)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -32,7 +34,9 @@ def test_plain_module_is_the_keras_model(name, digits):
         ours = last(plain(torch.from_numpy(first(digits[:16]))).numpy())
     expected = np.asarray(model.predict_on_batch(digits[:16]))
     same = np.isclose(ours, expected, rtol=0, atol=1e-5).all(axis=(1, 2, 3))
-    assert same.mean() > (0.8 if VARIANTS[name].switches else 0.999), "switches differ where two pixels are equal up to rounding"
+    assert same.mean() > (0.8 if VARIANTS[name].switches else 0.999), (
+        "switches differ where two pixels are equal up to rounding"
+    )
 
 
 @pytest.mark.filterwarnings("ignore")  # of PyTorch's exporter
@@ -48,10 +52,18 @@ def test_plain_module_exports_what_a_hand_written_one_does(name, tmp_path):
 
     counts = []
     for module in (Plain(VARIANTS[name]), Whole()):
-        torch.onnx.export(module.eval(), (torch.zeros(2, 1, 28, 28),), tmp_path / "model.onnx", dynamo=False, opset_version=17)
+        torch.onnx.export(
+            module.eval(),
+            (torch.zeros(2, 1, 28, 28),),
+            tmp_path / "model.onnx",
+            dynamo=False,
+            opset_version=17,
+        )
         counts.append(Counter(node.op_type for node in onnx.load(tmp_path / "model.onnx").graph.node))
     heavy = {"Conv", "ConvTranspose", "Gemm", "Relu", "GlobalAveragePool"}
-    assert {op: n for op, n in counts[0].items() if op in heavy} == {op: n for op, n in counts[1].items() if op in heavy}
+    assert {op: n for op, n in counts[0].items() if op in heavy} == {
+        op: n for op, n in counts[1].items() if op in heavy
+    }
     assert counts[0].total() <= counts[1].total()
 
 
@@ -75,7 +87,9 @@ def test_infer_compares_equal_functions(monkeypatch):
     done = CliRunner().invoke(kae, ["bench", "infer", "mlp", "--json"], catch_exceptions=False)
     results = json.loads(done.stdout)["results"]
     forms = ["float32", "float16", "int8", "Keras' export", "PyTorch's export"]
-    assert [(result["batch"], result["graph"]) for result in results] == [(batch, form) for batch in (1, 256) for form in forms]
+    assert [(result["batch"], result["graph"]) for result in results] == [
+        (batch, form) for batch in (1, 256) for form in forms
+    ]
     for result in results:
         assert result["max_abs_diff"] < {"float16": 1e-3, "int8": 0.05}.get(result["graph"], 1e-5)
         assert result["microseconds"] > 0
@@ -93,7 +107,9 @@ def test_infer_of_an_unknown_variant():
 
 @needs_torch
 def test_trainers_learn_alike():
-    """From the same weights; the order of the images is not the same, and that of the loops is PyTorch's to draw."""
+    """From the same weights; the order of the images is not the same, and that of the loops is
+    PyTorch's to draw.
+    """
     images = datasets.load("digits").train.images
     recipe = Recipe(3, 32, 1e-3)
     made = {name: prepare(VARIANTS["mlp"], images, recipe) for name, prepare in worker.TRAINERS.items()}
@@ -112,7 +128,9 @@ def test_train_tells_of_every_trainer(monkeypatch, installed_backends):
     installed_backends = installed_backends[::2]
     monkeypatch.setattr("keras_mnist_ae.bench.train.ROUNDS", 1)
     monkeypatch.setattr("keras_mnist_ae.bench.train.installed", lambda: installed_backends)
-    results = json.loads(CliRunner().invoke(kae, ["bench", "train", "mlp", "--json"], catch_exceptions=False).stdout)["results"]
+    results = json.loads(
+        CliRunner().invoke(kae, ["bench", "train", "mlp", "--json"], catch_exceptions=False).stdout
+    )["results"]
     ours = [(trainer, backend) for backend in installed_backends for trainer in ("kae", "stock Keras")]
     assert [(result["trainer"], result["backend"]) for result in results] == [
         *ours,
@@ -121,11 +139,16 @@ def test_train_tells_of_every_trainer(monkeypatch, installed_backends):
     ]
     assert results[-2]["to_loop"]["median"] == 1
     assert all(result["images_per_second"] > 0 and result["peak_bytes"] > 2**26 for result in results)
-    assert [result["to_stock"] is None for result in results] == [result["trainer"] != "kae" for result in results]
+    assert [result["to_stock"] is None for result in results] == [
+        result["trainer"] != "kae" for result in results
+    ]
 
 
 def test_a_worker_that_dies_is_told(monkeypatch):
-    with train.Worker("kae", "no-such-backend", "mlp", "reference", "digits") as dead, pytest.raises(KaeError, match="has died"):
+    with (
+        train.Worker("kae", "no-such-backend", "mlp", "reference", "digits") as dead,
+        pytest.raises(KaeError, match="has died"),
+    ):
         dead.ask("epoch")
 
 
@@ -134,7 +157,11 @@ def test_startup_needs_no_data(tmp_path, monkeypatch):
     monkeypatch.setenv("KAE_DATA_DIR", str(tmp_path))
     done = CliRunner().invoke(kae, ["bench", "startup", "--json"], catch_exceptions=False)
     results = json.loads(done.stdout)["results"]
-    assert [result["what"] for result in results] == ["python -c 'import click'", "kae --help", "import keras_mnist_ae"]
+    assert [result["what"] for result in results] == [
+        "python -c 'import click'",
+        "kae --help",
+        "import keras_mnist_ae",
+    ]
 
 
 def test_startup_misses_data_in_a_folder_that_was_named(tmp_path):

@@ -16,6 +16,8 @@ def test_same_bytes_from_every_backend_process_and_hash_seed(installed_backends)
     for seed, backend in enumerate(installed_backends):
         environment = {**os.environ, "KERAS_BACKEND": backend, "PYTHONHASHSEED": str(seed)}
         command = [sys.executable, "-c", SCRIPT]
-        done = subprocess.run(command, env=environment, cwd=Path(__file__).parent, capture_output=True, text=True)
+        done = subprocess.run(
+            command, env=environment, cwd=Path(__file__).parent, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
         assert json.loads(done.stdout.splitlines()[-1]) == ours, backend

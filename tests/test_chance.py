@@ -1,4 +1,6 @@
-"""Noise: of the kind and amount asked for, the same for the same seed, new at each step; and training with it."""
+"""Noise: of the kind and amount asked for, the same for the same seed, new at each step; and
+training with it.
+"""
 
 import numpy as np
 import pytest
@@ -37,7 +39,10 @@ def test_salt_and_pepper_are_as_likely():
     assert found.dtype == np.float32
 
 
-@pytest.mark.parametrize("text", ["gaussian", "gaussian:0", "gaussian:-1", "gaussian:nan", "mask:1.5", "blur:0.1", "", 3, "salt-pepper:2"])
+@pytest.mark.parametrize(
+    "text",
+    ["gaussian", "gaussian:0", "gaussian:-1", "gaussian:nan", "mask:1.5", "blur:0.1", "", 3, "salt-pepper:2"],
+)
 def test_noise_that_cannot_be_made(text):
     with pytest.raises(UsageError, match="noise is"):
         corruption(text)

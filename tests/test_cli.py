@@ -25,7 +25,18 @@ def run(*arguments):
 
 
 def train(tmp_path, *arguments):
-    return run("train", "--dataset", "digits", "--limit", 64, "--epochs", 1, "--runs-dir", tmp_path / "runs", *arguments)
+    return run(
+        "train",
+        "--dataset",
+        "digits",
+        "--limit",
+        64,
+        "--epochs",
+        1,
+        "--runs-dir",
+        tmp_path / "runs",
+        *arguments,
+    )
 
 
 def test_models_lists_every_variant():
@@ -58,7 +69,12 @@ def test_models_tells_the_erratum_of_conv_k16():
 def test_models_as_json_is_one_object():
     found = json.loads(run("models", "mlp", "--json").stdout)
     assert found["latent"] == 32
-    assert found["decoder"][2] == {"name": "dense3", "row": "Dense 128->784, tanh", "output": [784], "parameters": 101_136}
+    assert found["decoder"][2] == {
+        "name": "dense3",
+        "row": "Dense 128->784, tanh",
+        "output": [784],
+        "parameters": 101_136,
+    }
     assert len(json.loads(run("models", "--json").stdout)["variants"]) == 9
 
 
@@ -74,7 +90,11 @@ def test_train_evaluate_and_runs_tell_the_same_numbers(tmp_path):
     assert list(told["metrics"]) == ["train_mse", "test_mse"]
 
     (listed,) = json.loads(run("runs", "--runs-dir", tmp_path / "runs", "--json").stdout)["runs"]
-    assert (listed["run"], listed["test_mse"], listed["seconds"]) == ("mine", told["metrics"]["test_mse"], told["seconds"])
+    assert (listed["run"], listed["test_mse"], listed["seconds"]) == (
+        "mine",
+        told["metrics"]["test_mse"],
+        told["seconds"],
+    )
 
     evaluated = json.loads(run("evaluate", "--runs-dir", tmp_path / "runs", "--json").stdout)
     assert evaluated["mse"] == pytest.approx(told["metrics"]["test_mse"], rel=1e-6)
@@ -144,7 +164,11 @@ def test_demo_trains_on_the_embedded_digits(tmp_path, monkeypatch):
         (("train", "--dataset", "digits", "--epochs", "0"), 2, "epochs is 0"),
         (("train", "--dataset", "digits", "--epochs", "many"), 2, "'many' is not a valid integer"),
         (("train", "--dataset", "digits", "--batch-size", "0"), 2, "batch_size is 0"),
-        (("train", "--dataset", "digits", "--batch-size", "1438"), 2, "batch_size is 1438, more than the 1437 training images"),
+        (
+            ("train", "--dataset", "digits", "--batch-size", "1438"),
+            2,
+            "batch_size is 1438, more than the 1437 training images",
+        ),
         (("train", "--learning-rate", "-1"), 2, "learning_rate is -1.0"),
         (("train", "--learning-rate", "nan"), 2, "learning_rate is nan"),
         (("train", "--backend", "mxnet"), 2, "backend is 'mxnet'; use one of torch, tensorflow, jax"),
@@ -197,7 +221,10 @@ def test_images_of_another_size_end_in_4(tmp_path, monkeypatch):
 
     small = datasets.load("digits").train
     small = datasets.Split(small.images[:, :20, :20], small.labels)
-    monkeypatch.setattr("keras_mnist_ae.runs.reopen.load", lambda *_, **options: datasets.Dataset("small", small, small, (), ""))
+    monkeypatch.setattr(
+        "keras_mnist_ae.runs.reopen.load",
+        lambda *_, **options: datasets.Dataset("small", small, small, (), ""),
+    )
     result = train(tmp_path)
     assert result.exit_code == 4
     assert "1x20x20" in result.stderr
@@ -214,13 +241,18 @@ def test_bug_is_told_as_one_without_traceback(monkeypatch):
     monkeypatch.setattr("keras_mnist_ae.cli.models.find", lambda name: 1 / 0)
     result = run("models", "mlp")
     assert result.exit_code == 1
-    assert result.stderr == "kae: unexpected ZeroDivisionError: division by zero\nThis is a bug; --debug shows where it happened.\n"
+    assert (
+        result.stderr
+        == "kae: unexpected ZeroDivisionError: division by zero\nThis is a bug; --debug shows where it happened.\n"
+    )
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_ends_training_with_its_code_and_no_traceback(tmp_path, number, code):
     command = [*KAE, "train", "--dataset", "digits", "--epochs", "1000", "--runs-dir", str(tmp_path)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "KERAS_BACKEND": BACKEND}) as process:
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "KERAS_BACKEND": BACKEND}
+    ) as process:
         lines = []
         for line in process.stderr:
             lines.append(line)
@@ -251,13 +283,20 @@ main()
 
 
 @pytest.mark.parametrize(
-    "then", ["raise RuntimeError('a library failed') from error", "return __import__('keras_mnist_ae').VARIANTS['mlp']"]
+    "then",
+    [
+        "raise RuntimeError('a library failed') from error",
+        "return __import__('keras_mnist_ae').VARIANTS['mlp']",
+    ],
 )
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
 @pytest.mark.parametrize("debug", [[], ["--debug"]])
 def test_signal_is_not_lost_where_its_exception_is_wrapped_or_swallowed(then, name, code, debug):
     done = subprocess.run(
-        [sys.executable, "-c", LOSING.format(module="models", name=name, then=then), *debug], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", LOSING.format(module="models", name=name, then=then), *debug],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == code
     assert done.stderr.splitlines()[-1] in ("kae: interrupted", "kae: terminated")
@@ -293,8 +332,12 @@ def test_signal_that_the_parent_ignores_stays_ignored():
 
 
 def test_signal_while_something_is_imported_ends_the_process_there(tmp_path):
-    """Native code that imports may not bear an exception; but what is being written is put right first."""
-    (tmp_path / "slow.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nsignal.pause()\n")
+    """Native code that imports may not bear an exception; but what is being written is put right
+    first.
+    """
+    (tmp_path / "slow.py").write_text(
+        "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nsignal.pause()\n"
+    )
     code = """
 from pathlib import Path
 from keras_mnist_ae import files, interruption
@@ -307,9 +350,18 @@ except BaseException as error:
 """
     for write, seen in (
         ("import slow", ""),
-        ("with files.replacing(Path('out.txt')) as path:\n        path.write_text('half')\n        import slow", "seen Interrupted\n"),
+        (
+            "with files.replacing(Path('out.txt')) as path:\n        path.write_text('half')\n        import slow",
+            "seen Interrupted\n",
+        ),
     ):
-        done = subprocess.run([sys.executable, "-c", code.format(write=write)], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(write=write)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert done.stdout == seen
         assert [path.name for path in tmp_path.iterdir() if path.name != "__pycache__"] == ["slow.py"]
         if not seen:
@@ -331,7 +383,18 @@ except interruption.Interrupted:
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == -signal.SIGTERM
 
 
-FORBIDDEN = ["keras", "torch", "tensorflow", "jax", "matplotlib", "sklearn", "skimage", "tensorflow_datasets", "onnx", "onnxruntime"]
+FORBIDDEN = [
+    "keras",
+    "torch",
+    "tensorflow",
+    "jax",
+    "matplotlib",
+    "sklearn",
+    "skimage",
+    "tensorflow_datasets",
+    "onnx",
+    "onnxruntime",
+]
 LOADED = f"""
 import sys
 print([name for name in {FORBIDDEN} if name in sys.modules])
@@ -356,7 +419,9 @@ def test_nothing_heavy_is_imported(tmp_path, code):
 
 
 def test_progress_bar_on_a_terminal(tmp_path):
-    """Under a pseudo-terminal a bar is drawn; the other tests, whose stderr is no terminal, see one plain line per epoch."""
+    """Under a pseudo-terminal a bar is drawn; the other tests, whose stderr is no terminal, see one
+    plain line per epoch.
+    """
     pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
     leader, follower = pty.openpty()
     command = [*KAE, "train", "--dataset", "digits", "--epochs", "1000", "--runs-dir", str(tmp_path)]

@@ -31,7 +31,9 @@ def test_written_config_reads_back_as_itself(tmp_path):
 
 def test_paths_and_numbers_of_numpy_are_taken(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = configure(epochs=np.int64(2), learning_rate=np.float32(0.5), runs_dir=Path("there"), data_dir=Path("data"))
+    config = configure(
+        epochs=np.int64(2), learning_rate=np.float32(0.5), runs_dir=Path("there"), data_dir=Path("data")
+    )
     assert (config.epochs, config.learning_rate, config.runs_dir) == (2, 0.5, "there")
     assert config.data_dir == str(tmp_path / "data"), "the run may be read from another folder"
 

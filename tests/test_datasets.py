@@ -55,7 +55,9 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Tiny:
-    """A set of seven and three images of 5 x 4, known to the package under the name mnist; its raw bytes are the oracle."""
+    """A set of seven and three images of 5 x 4, known to the package under the name mnist; its raw
+    bytes are the oracle.
+    """
 
     raw: dict[str, bytes]
     known: IdxSet
@@ -83,7 +85,10 @@ class Tiny:
             assert split.labels.tolist() == list(self.raw[labels][8:])
         assert found.image_shape == (1, 5, 4)
         assert found.classes == tuple("0123456789")
-        numbers = {name: b"".join(struct.pack("<q", label) for label in self.raw[name][8:]) for name in (NAMES[1], NAMES[3])}
+        numbers = {
+            name: b"".join(struct.pack("<q", label) for label in self.raw[name][8:])
+            for name in (NAMES[1], NAMES[3])
+        }
         parts = (self.raw[NAMES[0]][16:], numbers[NAMES[1]], self.raw[NAMES[2]][16:], numbers[NAMES[3]])
         assert found.sha256 == hashlib.sha256(b"".join(parts)).hexdigest()
 
@@ -106,10 +111,18 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tiny:
         values = random.integers(0, 256 if len(shape) == 3 else 10, shape, np.uint8).tobytes()
         raw[name] = bytes([0, 0, 8, len(shape)]) + b"".join(struct.pack(">I", n) for n in shape) + values
     files = [
-        IdxFile(name, shape, len(packed(raw[name])), hashlib.sha256(packed(raw[name])).hexdigest(), hashlib.md5(raw[name]).hexdigest())
+        IdxFile(
+            name,
+            shape,
+            len(packed(raw[name])),
+            hashlib.sha256(packed(raw[name])).hexdigest(),
+            hashlib.md5(raw[name]).hexdigest(),
+        )
         for name, shape in zip(NAMES, SHAPES, strict=True)
     ]
-    known = IdxSet("tiny digits", "http://127.0.0.1:9/", tuple("0123456789"), (files[0], files[1], files[2], files[3]))
+    known = IdxSet(
+        "tiny digits", "http://127.0.0.1:9/", tuple("0123456789"), (files[0], files[1], files[2], files[3])
+    )
     monkeypatch.setitem(IDX_SETS, "mnist", known)
     folder = tmp_path / "data"
     folder.mkdir()
@@ -145,7 +158,11 @@ def images_header(n: int, height: int, width: int, magic: int = 0x803) -> bytes:
         (NAMES[0], lambda raw: raw + b"\0", ["too long", "156"]),
         (NAMES[0], lambda raw: b"\0\0\x0d\x03" + raw[4:], ["0x00000d03", "0x00000803"]),
         (NAMES[0], lambda raw: images_header(6, 5, 4) + raw[16:], ["6 x 5 x 4", "7 x 5 x 4"]),
-        (NAMES[0], lambda raw: images_header(2**32 - 1, 2**31, 4) + raw[16:], ["4294967295 x 2147483648 x 4", "7 x 5 x 4"]),
+        (
+            NAMES[0],
+            lambda raw: images_header(2**32 - 1, 2**31, 4) + raw[16:],
+            ["4294967295 x 2147483648 x 4", "7 x 5 x 4"],
+        ),
         (NAMES[2], lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]), ["not the canonical file", "md5"]),
         (NAMES[1], lambda raw: raw[:4] + struct.pack(">I", 3) + raw[8:11], ["found 3", "expected 7"]),
         (NAMES[3], lambda raw: raw[:-1] + b"\x0a", ["label 10", "0 to 9"]),
@@ -164,7 +181,11 @@ def test_a_wrong_idx_file_is_named_with_what_was_found_and_expected(
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [(lambda gz: gz[:-20], "truncated"), (lambda gz: b"PK" + gz, "cannot be read"), (lambda gz: gz + b"x", "cannot be read")],
+    [
+        (lambda gz: gz[:-20], "truncated"),
+        (lambda gz: b"PK" + gz, "cannot be read"),
+        (lambda gz: gz + b"x", "cannot be read"),
+    ],
 )
 def test_a_damaged_archive_is_named(tiny: Tiny, change: Any, says: str) -> None:
     tiny.write_all(".gz")
@@ -210,7 +231,9 @@ def test_where_contents_are_unpublished_the_archive_is_checked(unpublished: Tiny
     unpublished.check(unpublished.load())
 
 
-def test_mnist_in_the_folder_of_an_unpublished_set_is_recognised(unpublished: Tiny, tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mnist_in_the_folder_of_an_unpublished_set_is_recognised(
+    unpublished: Tiny, tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(IDX_SETS, "kmnist", tiny.known)
     unpublished.write_all()
     with pytest.raises(DataError, match="contents of a file of kmnist"):
@@ -225,7 +248,9 @@ def test_real_mnist_is_what_the_files_hold() -> None:
     assert isinstance(again.train.images, np.memmap)
     assert found.sha256 == again.sha256
     for known, array in zip(
-        IDX_SETS["mnist"].files, (again.train.images, again.train.labels, again.test.images, again.test.labels), strict=True
+        IDX_SETS["mnist"].files,
+        (again.train.images, again.train.labels, again.test.images, again.test.labels),
+        strict=True,
     ):
         assert array is not None
         header = struct.pack(f">{1 + len(known.shape)}I", 0x800 + len(known.shape), *known.shape)
@@ -341,7 +366,9 @@ def test_an_unwritable_cache_is_done_without(tiny: Tiny, tmp_path: Path) -> None
 # Folders and names
 
 
-def test_the_data_folder_is_the_argument_then_the_variable_then_the_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_data_folder_is_the_argument_then_the_variable_then_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert datasets.data_folder(None) == tmp_path / "cache/keras_mnist_ae/data"
     monkeypatch.setenv("KAE_DATA_DIR", "~/images")
     assert datasets.data_folder(None) == Path.home() / "images"
@@ -378,7 +405,12 @@ def test_an_unknown_name_is_a_usage_error_with_the_nearest_one(name: str, says: 
 def test_importing_the_module_loads_nothing_heavy() -> None:
     code = "import sys, keras_mnist_ae.datasets; print([m for m in sys.argv[1:] if m in sys.modules])"
     heavy = ["tensorflow_datasets", "tensorflow", "sklearn", "skimage", "keras", "torch", "jax", "requests"]
-    assert subprocess.run([sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code, *heavy], capture_output=True, text=True, check=True
+        ).stdout
+        == "[]\n"
+    )
 
 
 # Digits
@@ -395,7 +427,9 @@ def test_digits_are_those_of_scikit_learn_enlarged() -> None:
     assert (found.train.images.shape, found.test.images.shape) == ((1437, 28, 28, 1), (360, 28, 28, 1))
     assert [*found.train.labels, *found.test.labels] == original.target.tolist()
     assert (str(images.dtype), images.min(), images.max()) == ("uint8", 0, 255)
-    centres = np.rint((np.arange(8) + 0.5) * 3.5 - 0.5).astype(int)  # where the middle of each old pixel has gone
+    centres = np.rint((np.arange(8) + 0.5) * 3.5 - 0.5).astype(
+        int
+    )  # where the middle of each old pixel has gone
     kept = images[:, centres][:, :, centres, 0] / 255 * 16
     assert np.corrcoef(kept.ravel(), original.images.ravel())[0, 1] > 0.98
     assert found.sha256 == datasets.load("digits").sha256
@@ -407,7 +441,9 @@ def test_digits_are_those_of_scikit_learn_enlarged() -> None:
 
 @dataclass
 class Server:
-    """A loopback server: `bodies` by path, each without its last `cut` bytes; it answers `status`, or nothing until `mute` is set."""
+    """A loopback server: `bodies` by path, each without its last `cut` bytes; it answers `status`,
+    or nothing until `mute` is set.
+    """
 
     url: str
     bodies: dict[str, bytes]
@@ -435,7 +471,10 @@ def server(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
             pass
 
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    state = Server(f"http://127.0.0.1:{http.server_port}/", {f"/{name}.gz": packed(raw) for name, raw in tiny.raw.items()})
+    state = Server(
+        f"http://127.0.0.1:{http.server_port}/",
+        {f"/{name}.gz": packed(raw) for name, raw in tiny.raw.items()},
+    )
     thread = threading.Thread(target=http.serve_forever, args=(0.01,))
     thread.start()
     monkeypatch.setitem(IDX_SETS, "mnist", replace(tiny.known, url=state.url))
@@ -448,9 +487,13 @@ def server(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 
 def leftovers(folder: Path) -> list[str]:
-    """What stands in the TFDS folder beside the prepared set; archives and half-prepared sets do not stay."""
+    """What stands in the TFDS folder beside the prepared set; archives and half-prepared sets do
+    not stay.
+    """
     return [
-        path.name for path in (folder / "tfds").rglob("*") if path.is_dir() and path.name not in ("kae_idx", ".config", "mnist", "1.0.0")
+        path.name
+        for path in (folder / "tfds").rglob("*")
+        if path.is_dir() and path.name not in ("kae_idx", ".config", "mnist", "1.0.0")
     ]
 
 
@@ -520,7 +563,10 @@ def test_a_failed_download_says_why_gives_the_ways_out_and_can_be_repeated(
     assert [reason for reason in reasons if reason in told] == [says]
     assert server.url in message(error)
     assert len(server.asked) <= 2 * len(bodies)
-    assert all(way in message(error) for way in (f"{tiny.folder}/mnist/", "kae data get mnist --data-dir", "--dataset digits"))
+    assert all(
+        way in message(error)
+        for way in (f"{tiny.folder}/mnist/", "kae data get mnist --data-dir", "--dataset digits")
+    )
     assert not leftovers(tiny.folder)
     with pytest.raises(DataError):
         tiny.load(download=False)
@@ -535,7 +581,10 @@ def test_no_network_gives_the_three_ways_out(tiny: Tiny) -> None:
         tiny.load()
     assert "http://127.0.0.1:9/" in message(error)
     assert "cannot be reached" in message(error)
-    assert all(way in message(error) for way in (f"{tiny.folder}/mnist/", "kae data get mnist --data-dir", "--dataset digits"))
+    assert all(
+        way in message(error)
+        for way in (f"{tiny.folder}/mnist/", "kae data get mnist --data-dir", "--dataset digits")
+    )
 
 
 def test_without_download_nothing_is_asked(tiny: Tiny, server: Server) -> None:
@@ -564,15 +613,23 @@ assert "tensorflow" not in sys.modules
 
 
 class KaeTestColours(tfds.core.GeneratorBasedBuilder):
-    """Five and two images of 2 x 3 with three channels, PNG as they all are, under splits named train and validation."""
+    """Five and two images of 2 x 3 with three channels, PNG as they all are, under splits named
+    train and validation.
+    """
 
     VERSION = tfds.core.Version("1.0.0")
     IMAGES = np.random.default_rng(2).integers(0, 256, (7, 2, 3, 3), np.uint8)
 
     def _info(self) -> Any:
         label = tfds.features.ClassLabel(names=["red", "blue"])
-        features = {"image": tfds.features.Image(shape=(2, 3, 3)), "label": label, "text": tfds.features.Text()}
-        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features), disable_shuffling=True)
+        features = {
+            "image": tfds.features.Image(shape=(2, 3, 3)),
+            "label": label,
+            "text": tfds.features.Text(),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict(features), disable_shuffling=True
+        )
 
     def _split_generators(self, _: Any) -> Any:
         return {"train": self._generate_examples(0, 5), "validation": self._generate_examples(5, 7)}
@@ -588,10 +645,14 @@ class KaeTestBare(KaeTestColours):
     """Without class labels."""
 
     def _info(self) -> Any:
-        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict({"image": tfds.features.Image(shape=(2, 3, 3))}))
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict({"image": tfds.features.Image(shape=(2, 3, 3))})
+        )
 
     def _generate_examples(self, first: int, end: int) -> Any:
-        return ((index, {"image": record["image"]}) for index, record in super()._generate_examples(first, end))
+        return (
+            (index, {"image": record["image"]}) for index, record in super()._generate_examples(first, end)
+        )
 
 
 class KaeTestAlone(KaeTestBare):
@@ -605,14 +666,19 @@ class KaeTestSizes(KaeTestColours):
     """Images of any size."""
 
     def _info(self) -> Any:
-        return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict({"image": tfds.features.Image()}))
+        return tfds.core.DatasetInfo(
+            builder=self, features=tfds.features.FeaturesDict({"image": tfds.features.Image()})
+        )
 
 
 class KaeTestArrays(KaeTestColours):
     """Its images are arrays, which TFDS lets TensorFlow encode."""
 
     def _generate_examples(self, first: int, end: int) -> Any:
-        return ((index, {**record, "image": self.IMAGES[index]}) for index, record in super()._generate_examples(first, end))
+        return (
+            (index, {**record, "image": self.IMAGES[index]})
+            for index, record in super()._generate_examples(first, end)
+        )
 
 
 class KaeTestFaulty(KaeTestColours):
@@ -630,7 +696,11 @@ def test_another_dataset_of_theirs_is_prepared_and_read(tmp_path: Path) -> None:
         assert found.train.images.tobytes() == KaeTestColours.IMAGES[:5].tobytes()
         assert found.test.images.tobytes() == KaeTestColours.IMAGES[5:].tobytes()
         assert found.train.labels is not None
-        assert (found.train.labels.tolist(), found.classes, found.image_shape) == ([0, 1, 0, 1, 0], ("red", "blue"), (3, 2, 3))
+        assert (found.train.labels.tolist(), found.classes, found.image_shape) == (
+            [0, 1, 0, 1, 0],
+            ("red", "blue"),
+            (3, 2, 3),
+        )
     assert isinstance(found.train.images, np.memmap)
     assert datasets.available(tmp_path)[-2].where == f"prepared in {tmp_path / 'tfds'}: kae_test_colours"
 
@@ -638,7 +708,12 @@ def test_another_dataset_of_theirs_is_prepared_and_read(tmp_path: Path) -> None:
 def test_without_class_labels_there_are_none(tmp_path: Path) -> None:
     for _ in range(2):
         found = datasets.load("tfds:kae_test_bare", tmp_path)
-        assert (len(found.train.images), found.train.labels, found.test.labels, found.classes) == (5, None, None, ())
+        assert (len(found.train.images), found.train.labels, found.test.labels, found.classes) == (
+            5,
+            None,
+            None,
+            (),
+        )
 
 
 @pytest.mark.parametrize(
@@ -650,7 +725,9 @@ def test_without_class_labels_there_are_none(tmp_path: Path) -> None:
         ("tfds:kae_test_colour", UsageError, ["tfds:kae_test_colours"]),
     ],
 )
-def test_a_dataset_of_theirs_that_does_not_fit_is_refused(tmp_path: Path, name: str, error: type[Exception], says: list[str]) -> None:
+def test_a_dataset_of_theirs_that_does_not_fit_is_refused(
+    tmp_path: Path, name: str, error: type[Exception], says: list[str]
+) -> None:
     with pytest.raises(error) as caught:
         datasets.load(name, tmp_path)
     assert all(part in message(caught) for part in says)

@@ -18,7 +18,11 @@ from keras_mnist_ae.datasets import Dataset, Split
 from keras_mnist_ae.datasets.images import chunks, to_float
 from keras_mnist_ae.errors import ValidationError
 
-GOLDEN_PCA = {8: (0.037865, 0.037441), 32: (0.017243, 0.016828), 64: (0.009284, 0.009047)}  # components: train, test MSE on MNIST
+GOLDEN_PCA = {
+    8: (0.037865, 0.037441),
+    32: (0.017243, 0.016828),
+    64: (0.009284, 0.009047),
+}  # components: train, test MSE on MNIST
 
 
 def noisy(images, scale):
@@ -34,26 +38,43 @@ def noisy(images, scale):
     return reconstruct, noise
 
 
-@pytest.mark.parametrize("shape", [(2300, 8, 9, 1), (40, 16, 12, 3)], ids=["grey", "colour"])  # more than two chunks, the last one short
+@pytest.mark.parametrize(
+    "shape", [(2300, 8, 9, 1), (40, 16, 12, 3)], ids=["grey", "colour"]
+)  # more than two chunks, the last one short
 def test_measures_are_those_of_scikit_image_and_scikit_learn(shape):
     images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     reconstruct, noise = noisy(images, 0.1)
     found = metrics.measure(images, reconstruct)
-    assert {name: values.shape for name, values in found.items()} == dict.fromkeys(metrics.MEASURES, shape[:1])
+    assert {name: values.shape for name, values in found.items()} == dict.fromkeys(
+        metrics.MEASURES, shape[:1]
+    )
     for index in (0, 7, len(images) - 1):
         image = images[index] / 255
         other = image + noise[index]
-        assert found["mse"][index] == pytest.approx(mean_squared_error(image.ravel(), other.ravel()), abs=1e-6)
-        assert found["mae"][index] == pytest.approx(mean_absolute_error(image.ravel(), other.ravel()), abs=1e-6)
-        assert found["psnr"][index] == pytest.approx(peak_signal_noise_ratio(image, other, data_range=1), abs=1e-5)
-        assert found["ssim"][index] == pytest.approx(structural_similarity(image, other, data_range=1, channel_axis=2), abs=1e-6)
+        assert found["mse"][index] == pytest.approx(
+            mean_squared_error(image.ravel(), other.ravel()), abs=1e-6
+        )
+        assert found["mae"][index] == pytest.approx(
+            mean_absolute_error(image.ravel(), other.ravel()), abs=1e-6
+        )
+        assert found["psnr"][index] == pytest.approx(
+            peak_signal_noise_ratio(image, other, data_range=1), abs=1e-5
+        )
+        assert found["ssim"][index] == pytest.approx(
+            structural_similarity(image, other, data_range=1, channel_axis=2), abs=1e-6
+        )
     again, _ = noisy(images, 0.1)
     np.testing.assert_array_equal(metrics.squared_errors(images, again), found["mse"])
 
 
 def test_summary_tells_both_kinds_of_psnr():
     found = metrics.summary(
-        {"mse": np.array([0.1, 0.001]), "mae": np.array([0.2, 0.4]), "psnr": np.array([10.0, 30.0]), "ssim": np.ones(2)}
+        {
+            "mse": np.array([0.1, 0.001]),
+            "mae": np.array([0.2, 0.4]),
+            "psnr": np.array([10.0, 30.0]),
+            "ssim": np.ones(2),
+        }
     )
     assert found["n"] == 2
     assert found["mse"] == pytest.approx(0.0505)
@@ -73,7 +94,9 @@ def test_intervals_are_those_of_scipy():
     generator = np.random.default_rng(3)
     per_image = {name: generator.gamma(2, 0.01, 500) for name in metrics.MEASURES}
     found = metrics.intervals(per_image)
-    theirs = bootstrap((per_image["mse"],), np.mean, n_resamples=4000, method="percentile", rng=generator).confidence_interval
+    theirs = bootstrap(
+        (per_image["mse"],), np.mean, n_resamples=4000, method="percentile", rng=generator
+    ).confidence_interval
     spread = theirs.high - theirs.low
     assert found["mse"] == pytest.approx([theirs.low, theirs.high], abs=0.06 * spread)
     assert found["rmse"] == pytest.approx(np.sqrt(found["mse"]))
@@ -133,7 +156,9 @@ def test_pca_is_that_of_scikit_learn():
     theirs = PCA(16, svd_solver="full").fit(train)
     expected = np.square(theirs.inverse_transform(theirs.transform(test)) - test).mean()
     ours = pca.fit(data.train.images, 16)
-    assert metrics.squared_errors(data.test.images, ours.reconstruct).mean() == pytest.approx(expected, abs=1e-9)
+    assert metrics.squared_errors(data.test.images, ours.reconstruct).mean() == pytest.approx(
+        expected, abs=1e-9
+    )
     codes = ours.encode(data.test.images / 255)
     np.testing.assert_allclose(np.abs(codes), np.abs(theirs.transform(test)), atol=1e-5)
 
@@ -143,13 +168,17 @@ def test_pca_of_few_images_has_no_more_components_than_they_vary_in(images, rank
     data = datasets.load("digits")
     ours = pca.fit(data.train.images[:images], 32)
     assert ours.components.shape == (784, rank)
-    train, test = (part.reshape(len(part), -1) / 255 for part in (data.train.images[:images], data.test.images))
+    train, test = (
+        part.reshape(len(part), -1) / 255 for part in (data.train.images[:images], data.test.images)
+    )
     if rank:
         theirs = PCA(rank).fit(train)
         expected = np.square(theirs.inverse_transform(theirs.transform(test)) - test).mean()
     else:
         expected = np.square(train - test).mean()
-    assert metrics.squared_errors(data.test.images, ours.reconstruct).mean() == pytest.approx(expected, abs=1e-6)
+    assert metrics.squared_errors(data.test.images, ours.reconstruct).mean() == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 @pytest.mark.skipif("KAE_DATA_DIR" not in os.environ, reason="MNIST is not at hand (KAE_DATA_DIR)")
@@ -181,11 +210,19 @@ def test_ssim_of_small_images_has_the_largest_window_that_fits(side, window):
     found = metrics.measure(images, lambda chunk: chunk * 0.9)["ssim"]
     for image, ssim in zip(to_float(images), found, strict=True):
         expected = structural_similarity(
-            image, image * np.float32(0.9), data_range=1, channel_axis=2, win_size=window, use_sample_covariance=window > 1
+            image,
+            image * np.float32(0.9),
+            data_range=1,
+            channel_axis=2,
+            win_size=window,
+            use_sample_covariance=window > 1,
         )
         assert ssim == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_chunk_holds_as_many_pixels_of_images_of_any_size():
-    sizes = [len(next(chunks(np.zeros((1100, *shape), np.uint8)))) for shape in ((28, 28, 1), (7, 7, 1), (56, 56, 1), (28, 28, 3))]
+    sizes = [
+        len(next(chunks(np.zeros((1100, *shape), np.uint8))))
+        for shape in ((28, 28, 1), (7, 7, 1), (56, 56, 1), (28, 28, 3))
+    ]
     assert sizes == [1000, 1000, 250, 333]

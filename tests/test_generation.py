@@ -1,4 +1,6 @@
-"""New images and paths between codes: against formulas, and with the pooling switches of images that are there."""
+"""New images and paths between codes: against formulas, and with the pooling switches of images
+that are there.
+"""
 
 import numpy as np
 import pytest
@@ -19,9 +21,13 @@ def codec(request):
 
 def test_gaussian_has_the_mean_and_covariance_of_the_codes():
     generator = np.random.default_rng(0)
-    codes = (generator.normal(size=(3000, 3)) @ np.array([[2, 0, 0], [1, 1, 0], [0, 0, 0.5]]) + [5, 0, -1]).astype(np.float32)
+    codes = (
+        generator.normal(size=(3000, 3)) @ np.array([[2, 0, 0], [1, 1, 0], [0, 0, 0.5]]) + [5, 0, -1]
+    ).astype(np.float32)
     images = DATA.train.images[:10]
-    identity = generation.Codec(lambda images: [codes[: len(images)]], lambda parts: np.zeros((len(parts[0]), 28, 28, 1), np.float32))
+    identity = generation.Codec(
+        lambda images: [codes[: len(images)]], lambda parts: np.zeros((len(parts[0]), 28, 28, 1), np.float32)
+    )
     made = generation.generate(identity, images, codes, 20_000, "gaussian")
     np.testing.assert_allclose(made.codes.mean(axis=0), codes.mean(axis=0), atol=0.06)
     np.testing.assert_allclose(np.cov(made.codes.T), np.cov(codes.T), atol=0.12)
@@ -30,8 +36,12 @@ def test_gaussian_has_the_mean_and_covariance_of_the_codes():
 
 def test_mixture_finds_groups_that_a_gaussian_does_not():
     generator = np.random.default_rng(0)
-    codes = np.concatenate([generator.normal(-10, 0.1, (400, 2)), generator.normal(10, 0.1, (400, 2))]).astype(np.float32)
-    identity = generation.Codec(lambda images: [codes[: len(images)]], lambda parts: np.zeros((len(parts[0]), 28, 28, 1), np.float32))
+    codes = np.concatenate(
+        [generator.normal(-10, 0.1, (400, 2)), generator.normal(10, 0.1, (400, 2))]
+    ).astype(np.float32)
+    identity = generation.Codec(
+        lambda images: [codes[: len(images)]], lambda parts: np.zeros((len(parts[0]), 28, 28, 1), np.float32)
+    )
     made = generation.generate(identity, DATA.train.images[:10], codes, 200)
     assert made.components == 20
     assert (np.abs(np.abs(made.codes) - 10) < 1).all()
@@ -67,7 +77,9 @@ def test_paths():
     np.testing.assert_allclose(angles, [0, 22.5, 45, 67.5, 90], atol=1e-4)
     np.testing.assert_allclose(generation.linear(start, end, 3), [[3, 0, 0], [1.5, 2.5, 0], [0, 5, 0]])
     for other in (2 * start, -start, 0 * start):
-        np.testing.assert_allclose(generation.spherical(start, other, 4), generation.linear(start, other, 4), atol=1e-6)
+        np.testing.assert_allclose(
+            generation.spherical(start, other, 4), generation.linear(start, other, 4), atol=1e-6
+        )
 
 
 def test_interpolation_goes_from_one_reconstruction_to_the_other(codec):

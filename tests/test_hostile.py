@@ -1,4 +1,6 @@
-"""Hostile files in every place from which a command reads: a message and an exit code, no code run, nothing written elsewhere."""
+"""Hostile files in every place from which a command reads: a message and an exit code, no code run,
+nothing written elsewhere.
+"""
 
 import resource
 import shutil
@@ -55,7 +57,9 @@ def folder(tmp_path_factory):
     shutil.copy(folder / "image.png", folder / "pictures")
     (folder / "idx" / "mnist").mkdir(parents=True)
     for part in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
-        (folder / "idx" / "mnist" / f"{part}-ubyte").write_bytes(struct.pack(">IIII", 2051, 60_000, 28, 28) + bytes(10_000))
+        (folder / "idx" / "mnist" / f"{part}-ubyte").write_bytes(
+            struct.pack(">IIII", 2051, 60_000, 28, 28) + bytes(10_000)
+        )
     shutil.copy(folder / "run" / "variant.toml", folder / "table.toml")
     return folder
 
@@ -147,12 +151,24 @@ def test_files_without_checksums_of_ours(folder, tmp_path, command, name, make):
 def test_corpus_is_large_and_true_files_pass(folder, tmp_path):
     assert sum(len(corpus) for _, _, corpus in (*RUN, *OTHER)) >= 60
     for number, (command, name, _) in enumerate((*RUN[:1], *RUN[2:4], *OTHER[:-2])):
-        done, _ = attacked(folder, tmp_path / str(number), command, name, lambda content, mark: content, signed=name.startswith("run/m"))
+        done, _ = attacked(
+            folder,
+            tmp_path / str(number),
+            command,
+            name,
+            lambda content, mark: content,
+            signed=name.startswith("run/m"),
+        )
         assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("model.pkl", "a pickle, which can hold code"), ("model.pt", "a PyTorch file"), ("model.h5", "a bare HDF5 file")]
+    ("name", "reason"),
+    [
+        ("model.pkl", "a pickle, which can hold code"),
+        ("model.pt", "a PyTorch file"),
+        ("model.h5", "a bare HDF5 file"),
+    ],
 )
 def test_other_kinds_of_model_files_are_refused_with_the_reason(folder, tmp_path, name, reason):
     from keras_mnist_ae.models.saving import load

@@ -46,15 +46,26 @@ def run(*arguments):
 @pytest.mark.parametrize("form", ["npy", "npz", "compressed"])
 def test_arrays_are_encoded_decoded_and_reconstructed(mlp, tmp_path, form):
     source = tmp_path / ("images.npy" if form == "npy" else "images.npz")
-    save = {"npy": np.save, "npz": lambda path, array: np.savez(path, anything=array), "compressed": np.savez_compressed}[form]
+    save = {
+        "npy": np.save,
+        "npz": lambda path, array: np.savez(path, anything=array),
+        "compressed": np.savez_compressed,
+    }[form]
     save(source, IMAGES)
-    assert run("encode", mlp, source, "-o", tmp_path / "codes.npy").stdout == f"300 codes in {tmp_path / 'codes.npy'}\n"
-    told = json.loads(run("decode", mlp, tmp_path / "codes.npy", "-o", tmp_path / "decoded.npz", "--json").stdout)
+    assert (
+        run("encode", mlp, source, "-o", tmp_path / "codes.npy").stdout
+        == f"300 codes in {tmp_path / 'codes.npy'}\n"
+    )
+    told = json.loads(
+        run("decode", mlp, tmp_path / "codes.npy", "-o", tmp_path / "decoded.npz", "--json").stdout
+    )
     assert told["count"] == 300
     assert run("reconstruct", mlp, source, "-o", tmp_path / "images-again.npy").exit_code == 0
     ours = OnnxAutoencoder(mlp)
     np.testing.assert_allclose(np.load(tmp_path / "codes.npy"), ours.encode(IMAGES), atol=1e-6)
-    np.testing.assert_allclose(np.load(tmp_path / "decoded.npz")["reconstruction"], ours.reconstruct(IMAGES), atol=1e-6)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "decoded.npz")["reconstruction"], ours.reconstruct(IMAGES), atol=1e-6
+    )
     np.testing.assert_allclose(np.load(tmp_path / "images-again.npy"), ours.reconstruct(IMAGES), atol=1e-6)
     assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
 
@@ -69,22 +80,30 @@ def test_switches_travel_in_an_npz(unpool, tmp_path):
             "switch_b": ("uint8", (300, 7, 7, 32)),
         }
     assert run("decode", unpool, tmp_path / "codes.npz", "-o", tmp_path / "images-again.npy").exit_code == 0
-    np.testing.assert_allclose(np.load(tmp_path / "images-again.npy"), OnnxAutoencoder(unpool).reconstruct(IMAGES), atol=1e-6)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "images-again.npy"), OnnxAutoencoder(unpool).reconstruct(IMAGES), atol=1e-6
+    )
 
 
 def test_pictures_in_and_out(mlp, tmp_path):
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for number, image in enumerate(IMAGES[:12]):
-        Image.fromarray(image[..., 0]).convert("RGB" if number % 2 else "L").save(pictures / f"{number:02}.png")
+        Image.fromarray(image[..., 0]).convert("RGB" if number % 2 else "L").save(
+            pictures / f"{number:02}.png"
+        )
     (pictures / "11.png").rename(pictures / "last.png")
     assert run("reconstruct", mlp, pictures, "-o", tmp_path / "out").exit_code == 0
     expected = np.rint(np.clip(OnnxAutoencoder(mlp).reconstruct(IMAGES[:12]), 0, 1) * 255)
     found = np.stack([np.asarray(Image.open(path)) for path in sorted((tmp_path / "out").iterdir())])
     np.testing.assert_allclose(found, expected[..., 0], atol=1)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(path.name for path in pictures.iterdir())
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(
+        path.name for path in pictures.iterdir()
+    )
     assert run("encode", mlp, pictures / "03.png", "-o", tmp_path / "one.npy").exit_code == 0
-    np.testing.assert_allclose(np.load(tmp_path / "one.npy"), OnnxAutoencoder(mlp).encode(IMAGES[3:4]), atol=1e-5)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "one.npy"), OnnxAutoencoder(mlp).encode(IMAGES[3:4]), atol=1e-5
+    )
 
 
 def test_pictures_whose_names_differ_only_in_their_endings_keep_them(mlp, tmp_path):
@@ -97,7 +116,9 @@ def test_pictures_whose_names_differ_only_in_their_endings_keep_them(mlp, tmp_pa
 
 
 def test_pictures_become_what_training_makes_of_them(mlp, tmp_path):
-    """The same codes, whatever the file: transparent, of 16 bits, a palette; and of another size where the run was resized."""
+    """The same codes, whatever the file: transparent, of 16 bits, a palette; and of another size
+    where the run was resized.
+    """
     folder = tmp_path / "pictures"
     folder.mkdir()
     Image.new("RGBA", (28, 28), (0, 0, 0, 0)).save(folder / "a.png")
@@ -122,7 +143,9 @@ def test_nothing_in_gives_nothing_out(mlp, tmp_path):
 
 
 def test_memory_does_not_grow_with_the_file(mlp, tmp_path):
-    """A header that promises more rows than fit in any memory, over a stream that is read a chunk at a time."""
+    """A header that promises more rows than fit in any memory, over a stream that is read a chunk
+    at a time.
+    """
     asked = []
 
     class Endless(io.RawIOBase):
@@ -147,7 +170,13 @@ def npy(array, **replaced):
         ("encode", "missing.npy", None, 4, "missing.npy cannot be read"),
         ("encode", "images.gif", b"", 2, "cannot read .gif; give .npy, .npz, .png"),
         ("encode", "images.npy", b"nothing", 4, "images.npy cannot be read"),
-        ("encode", "images.npy", npy(IMAGES)[:-1000], 4, "from row 256 of 300: it is truncated: 33,496 of 34,496 bytes"),
+        (
+            "encode",
+            "images.npy",
+            npy(IMAGES)[:-1000],
+            4,
+            "from row 256 of 300: it is truncated: 33,496 of 34,496 bytes",
+        ),
         ("encode", "images.npy", npy(IMAGES[:, :20]), 4, "image has shape"),
         ("encode", "images.npy", npy(np.full((2, 28, 28), np.nan, "float32")), 4, "image number 0 holds nan"),
         ("encode", "images.npy", npy(np.array([object()]), allow_pickle=True), 4, "type object"),
@@ -187,7 +216,10 @@ def test_output_that_cannot_be(mlp, tmp_path, job, target, message):
 
 def test_codes_with_switches_need_an_npz(unpool, tmp_path):
     np.save(tmp_path / "images.npy", IMAGES[:2])
-    assert "name a .npz file" in run("encode", unpool, tmp_path / "images.npy", "-o", tmp_path / "codes.npy").stderr
+    assert (
+        "name a .npz file"
+        in run("encode", unpool, tmp_path / "images.npy", "-o", tmp_path / "codes.npy").stderr
+    )
     np.save(tmp_path / "codes.npy", np.zeros((2, 64), "float32"))
     result = run("decode", unpool, tmp_path / "codes.npy", "-o", tmp_path / "out.npy")
     assert result.exit_code == 2
@@ -200,7 +232,9 @@ def test_changed_graph_is_refused(mlp, tmp_path):
     for path in mlp.iterdir():
         (folder / path.name).write_bytes(path.read_bytes())
     graphs = [{"file": "encoder.onnx", "sha256": "0" * 64}]
-    (folder / "manifest.json").write_text(json.dumps({"variant": "mlp", "precision": "float32", "weights_sha256": "", "graphs": graphs}))
+    (folder / "manifest.json").write_text(
+        json.dumps({"variant": "mlp", "precision": "float32", "weights_sha256": "", "graphs": graphs})
+    )
     np.save(tmp_path / "images.npy", IMAGES[:2])
     result = run("encode", folder, tmp_path / "images.npy", "-o", tmp_path / "codes.npy")
     assert result.exit_code == 5
@@ -213,4 +247,6 @@ def test_command_loads_neither_keras_nor_onnx(mlp, tmp_path):
     code = f"import sys; from keras_mnist_ae.cli.main import kae; kae({arguments!r}, standalone_mode=False); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert not {"keras", "torch", "tensorflow", "jax", "onnx", "matplotlib", "sklearn"} & set(done.stdout.split())
+    assert not {"keras", "torch", "tensorflow", "jax", "onnx", "matplotlib", "sklearn"} & set(
+        done.stdout.split()
+    )

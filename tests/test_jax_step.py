@@ -1,4 +1,6 @@
-"""The loop of steps on JAX against stock Keras, and that how steps are put together changes nothing."""
+"""The loop of steps on JAX against stock Keras, and that how steps are put together changes
+nothing.
+"""
 
 import keras
 import numpy as np
@@ -49,13 +51,17 @@ def test_callbacks_hear_of_the_batches_of_an_execution():
     heard = []
     model = build("mlp")
     model.compile("adam", loss="mse", steps_per_execution=4)
-    hear = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: heard.append((batch, logs["loss"])))
+    hear = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: heard.append((batch, logs["loss"]))
+    )
     history = model.fit(IMAGES, IMAGES, batch_size=32, callbacks=[hear], verbose=0).history
     assert [batch for batch, _ in heard] == [3, 7, 11]  # as Keras counts
     assert float(heard[-1][1]) == pytest.approx(history["loss"][0])
 
 
-@pytest.mark.parametrize(("name", "how"), [("conv-avgpool", {}), ("mlp", {"run_eagerly": True}), ("mlp", {"jit_compile": False})])
+@pytest.mark.parametrize(
+    ("name", "how"), [("conv-avgpool", {}), ("mlp", {"run_eagerly": True}), ("mlp", {"jit_compile": False})]
+)
 def test_what_a_loop_would_slow_down_or_cannot_serve_runs_keras_steps(name, how):
     model = build(name)
     model.compile("adam", loss="mse", **how)
@@ -68,7 +74,14 @@ def test_single_batches_and_weights_of_pixels_go_through_the_loop():
     ours, stock = build("mlp", seed=1), build("mlp", seed=1)._stock()
     for model in (ours, stock):
         model.compile(keras.optimizers.Adam(1e-3), loss="mse", steps_per_execution=4 if model is ours else 1)
-        model.fit(IMAGES, IMAGES, sample_weight=np.linspace(0, 2, len(IMAGES))[:, None, None], batch_size=32, shuffle=False, verbose=0)
+        model.fit(
+            IMAGES,
+            IMAGES,
+            sample_weight=np.linspace(0, 2, len(IMAGES))[:, None, None],
+            batch_size=32,
+            shuffle=False,
+            verbose=0,
+        )
     weighted = [float(model.train_on_batch(IMAGES[:32], IMAGES[:32])) for model in (ours, stock)]
     assert isinstance(ours.train_function, Looped)
     assert weighted[0] == pytest.approx(weighted[1], rel=1e-5)

@@ -28,7 +28,9 @@ def pixels():
 
 def analysed(data, train, test):
     linear = pca.fit(data.train.images, train.shape[1])
-    return latent.analyse(data, train, test, *(linear.encode(to_float(split.images)) for split in (data.train, data.test)))
+    return latent.analyse(
+        data, train, test, *(linear.encode(to_float(split.images)) for split in (data.train, data.test))
+    )
 
 
 def part(count, keep=None):
@@ -57,7 +59,9 @@ def test_logistic_regression_is_that_of_standardised_features(pixels):
     with probes.quietly():
         theirs = LogisticRegression().fit((train - mean) / deviation, DATA.train.labels)
     expected = theirs.score((test - mean) / deviation, DATA.test.labels)
-    assert probes.logistic_accuracy(train, DATA.train.labels, test, DATA.test.labels) == pytest.approx(expected, abs=1e-6)
+    assert probes.logistic_accuracy(train, DATA.train.labels, test, DATA.test.labels) == pytest.approx(
+        expected, abs=1e-6
+    )
 
 
 def test_matching_is_the_best_of_all():
@@ -112,7 +116,9 @@ def test_what_cannot_be_done_is_left_out_with_its_reason(pixels):
     one = part(30, keep=[3])
     found = analysed(one, to_float(one.train.images).reshape(30, -1), pixels[1])
     assert set(found["skipped"].values()) == {"the training images are all of one class (30 images)"}
-    plain = dataclasses.replace(DATA, train=Split(DATA.train.images, None), test=Split(DATA.test.images, None))
+    plain = dataclasses.replace(
+        DATA, train=Split(DATA.train.images, None), test=Split(DATA.test.images, None)
+    )
     found = analysed(plain, *pixels)
     assert set(found["skipped"]) == {"knn", "logistic", "kmeans"}
     assert set(found["skipped"].values()) == {"digits has no labels"}
@@ -142,4 +148,6 @@ def test_map_by_umap_names_the_package_where_it_is_missing(pixels, monkeypatch):
 def test_five_neighbours_on_the_pixels_of_mnist():
     data = datasets.load("mnist", Path(os.environ["KAE_DATA_DIR"]))
     train, test = (to_float(split.images).reshape(len(split.images), -1) for split in (data.train, data.test))
-    assert probes.knn_accuracy(train, data.train.labels, test, data.test.labels) == pytest.approx(0.9688, abs=5e-5)
+    assert probes.knn_accuracy(train, data.train.labels, test, data.test.labels) == pytest.approx(
+        0.9688, abs=5e-5
+    )

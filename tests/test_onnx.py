@@ -1,4 +1,6 @@
-"""The emitter over every variant: form of the graphs, agreement with Keras and two other judges, exact unpooling, equal bytes."""
+"""The emitter over every variant: form of the graphs, agreement with Keras and two other judges,
+exact unpooling, equal bytes.
+"""
 
 import hashlib
 from functools import cache
@@ -88,13 +90,17 @@ def emitted(variant):
 
 @cache
 def session(variant, graph):
-    return ort.InferenceSession(emitted(variant)[graph].SerializeToString(), providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(
+        emitted(variant)[graph].SerializeToString(), providers=["CPUExecutionProvider"]
+    )
 
 
 def run(variant, graph, *arrays):
     """A graph's outputs for channels-last inputs, channels last."""
     ready = session(variant, graph)
-    return [last(array) for array in ready.run(None, dict(zip(names(ready), map(first, arrays), strict=True)))]
+    return [
+        last(array) for array in ready.run(None, dict(zip(names(ready), map(first, arrays), strict=True)))
+    ]
 
 
 def names(ready):
@@ -131,7 +137,11 @@ def clear_windows(model, images):
     clear = []
     for step in model.variant.encoder:
         if isinstance(step.layer, MaxPool) and step.layer.switch:
-            before = as_list(keras.Model(model.encoder.input, model.encoder.get_layer(step.name).input).predict_on_batch(images))[0]
+            before = as_list(
+                keras.Model(model.encoder.input, model.encoder.get_layer(step.name).input).predict_on_batch(
+                    images
+                )
+            )[0]
             n, height, width, channels = before.shape
             windows = before.reshape(n, height // 2, 2, width // 2, 2, channels).transpose(0, 1, 3, 5, 2, 4)
             ordered = np.sort(windows.reshape(n, height // 2, width // 2, channels, 4))
@@ -151,14 +161,26 @@ def small(name, encoder, decoder, image):
 @pytest.mark.parametrize("name", ALL)
 def test_inputs_outputs_and_versions_are_the_contract(name):
     variant = VARIANTS[name]
-    image, latent = (onnx.TensorProto.FLOAT, ["batch", *variant.image]), (onnx.TensorProto.FLOAT, ["batch", variant.latent])
-    switches = {f"switch_{switch}": (onnx.TensorProto.UINT8, ["batch", *shape]) for switch, shape in variant.switches.items()}
+    image, latent = (
+        (onnx.TensorProto.FLOAT, ["batch", *variant.image]),
+        (onnx.TensorProto.FLOAT, ["batch", variant.latent]),
+    )
+    switches = {
+        f"switch_{switch}": (onnx.TensorProto.UINT8, ["batch", *shape])
+        for switch, shape in variant.switches.items()
+    }
     expected = {
-        "encoder": ({"image": image}, {"latent": latent, **switches, **({"log_variance": latent} if variant.variational else {})}),
+        "encoder": (
+            {"image": image},
+            {"latent": latent, **switches, **({"log_variance": latent} if variant.variational else {})},
+        ),
         "decoder": ({"latent": latent, **switches}, {"reconstruction": image}),
         "autoencoder": ({"image": image}, {"reconstruction": image}),
     }
-    found = {key: (described(model.graph.input), described(model.graph.output)) for key, model in emitted(name).items()}
+    found = {
+        key: (described(model.graph.input), described(model.graph.output))
+        for key, model in emitted(name).items()
+    }
     assert found == expected
     for model in emitted(name).values():
         assert model.ir_version == 8
@@ -188,18 +210,25 @@ def test_graph_passes_the_checker_and_every_tensor_has_its_shape(name, graph):
     bare.CopyFrom(model)
     bare.graph.ClearField("value_info")
     for value in onnx.shape_inference.infer_shapes(bare, strict_mode=True, data_prop=True).graph.value_info:
-        assert dimensions(value)[1:] == shapes[value.name][1:], "a stored shape is not the one the operators give"
+        assert dimensions(value)[1:] == shapes[value.name][1:], (
+            "a stored shape is not the one the operators give"
+        )
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_operators_are_those_a_hand_would_write(name):
-    assert tuple(" ".join(node.op_type for node in emitted(name)[graph].graph.node) for graph in GRAPHS) == OPERATIONS[name]
+    assert (
+        tuple(" ".join(node.op_type for node in emitted(name)[graph].graph.node) for graph in GRAPHS)
+        == OPERATIONS[name]
+    )
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_at_most_a_node_per_row_and_activation(name):
     variant = VARIANTS[name]
-    for graph, stacks in zip(GRAPHS, ((variant.encoder,), (variant.decoder,), (variant.encoder, variant.decoder)), strict=True):
+    for graph, stacks in zip(
+        GRAPHS, ((variant.encoder,), (variant.decoder,), (variant.encoder, variant.decoder)), strict=True
+    ):
         nodes = emitted(name)[graph].graph.node
         assert {node.op_type for node in nodes} <= OPERATORS, "the runtime would refuse the file"
         layers = [step.layer for stack in stacks for step in stack]
@@ -214,11 +243,23 @@ def test_at_most_a_node_per_row_and_activation(name):
 def test_names_read_like_the_table():
     graph = emitted("conv-avgpool")["autoencoder"].graph
     assert [node.name for node in graph.node][:7] == [
-        *("encoder/conv1", "encoder/conv1/relu", "encoder/conv2", "encoder/conv2/relu", "encoder/conv3", "encoder/conv3/relu"),
+        *(
+            "encoder/conv1",
+            "encoder/conv1/relu",
+            "encoder/conv2",
+            "encoder/conv2/relu",
+            "encoder/conv3",
+            "encoder/conv3/relu",
+        ),
         "encoder/globalaveragepool1",
     ]
     assert [node.name for node in graph.node][7:11] == [
-        *("encoder/flatten1", "decoder/convtranspose1", "decoder/convtranspose1/relu", "decoder/convtranspose1/unflatten"),
+        *(
+            "encoder/flatten1",
+            "decoder/convtranspose1",
+            "decoder/convtranspose1/relu",
+            "decoder/convtranspose1/unflatten",
+        ),
     ]
     assert [(array.name, list(array.dims)) for array in graph.initializer][-2:] == [
         ("decoder/convtranspose4/weight", [8, 1, 4, 4]),
@@ -264,7 +305,9 @@ def test_equals_keras(name, batch, digits):
         assert switch.dtype == np.uint8
         np.testing.assert_array_equal(switch[clear], expected[clear])
         same &= (switch == expected).all(axis=(1, 2, 3))
-    assert same.mean() > 0.8, "switches may differ where two pixels of a window are equal up to rounding, which is rare"
+    assert same.mean() > 0.8, (
+        "switches may differ where two pixels of a window are equal up to rounding, which is rare"
+    )
     expected = np.asarray(model.decoder.predict_on_batch(theirs if theirs[1:] else theirs[0]))
     assert_images_equal(run(name, "decoder", *theirs)[0], expected)
     assert_images_equal(run(name, "autoencoder", images)[0][same], expected[same])
@@ -294,7 +337,9 @@ def test_equals_what_keras_exports(name, digits, tmp_path):
     stock(digits[:1])  # and Keras at a model that was never called
     stock.export(tmp_path / "keras.onnx", format="onnx", verbose=False)
     theirs = ort.InferenceSession(tmp_path / "keras.onnx", providers=["CPUExecutionProvider"])
-    assert_images_equal(run(name, "autoencoder", digits[:16])[0], theirs.run(None, {names(theirs)[0]: digits[:16]})[0])
+    assert_images_equal(
+        run(name, "autoencoder", digits[:16])[0], theirs.run(None, {names(theirs)[0]: digits[:16]})[0]
+    )
 
 
 # --- unpooling
@@ -312,7 +357,9 @@ def pure(graph, *arrays):
 
 @pytest.mark.parametrize("levels", [1, 2, 3, 10_000], ids=lambda levels: f"{levels} grey levels")
 def test_first_maximum_wins_and_goes_back_to_its_place(levels):
-    images = (np.random.default_rng(levels).integers(0, levels, (50, 3, 8, 4)) - levels // 2).astype(np.float32)
+    images = (np.random.default_rng(levels).integers(0, levels, (50, 3, 8, 4)) - levels // 2).astype(
+        np.float32
+    )
     windows = images.reshape(50, 3, 4, 2, 2, 2).transpose(0, 1, 2, 4, 3, 5).reshape(50, 3, 4, 2, 4)
     latent, switch = pure("encoder", images)
     np.testing.assert_array_equal(switch, windows.argmax(axis=-1))  # numpy's is the first
@@ -331,10 +378,15 @@ def test_codes_and_switches_decode_in_any_slices(name, digits):
     codes = run(name, "encoder", digits)
     whole = run(name, "decoder", *codes)[0]
     for size in (1, 3, 64):
-        parts = [run(name, "decoder", *(array[at : at + size] for array in codes))[0] for at in range(0, len(digits), size)]
+        parts = [
+            run(name, "decoder", *(array[at : at + size] for array in codes))[0]
+            for at in range(0, len(digits), size)
+        ]
         np.testing.assert_allclose(np.concatenate(parts), whole, rtol=0, atol=1e-6)
     shuffled = np.random.default_rng(0).permutation(len(digits))
-    np.testing.assert_allclose(run(name, "decoder", *(array[shuffled] for array in codes))[0], whole[shuffled], rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        run(name, "decoder", *(array[shuffled] for array in codes))[0], whole[shuffled], rtol=0, atol=1e-6
+    )
 
 
 # --- folding and layouts no variant of today has
@@ -369,7 +421,12 @@ CASES = {
         "Conv Sigmoid Flatten",
     ),
     "two rescales around a flattening": (
-        ((Rescale(2.0, -1.0), (2, 6, 4)), (Flatten(), (48,)), (Rescale(0.5, 3.0), (48,)), (Dense(48, 5), (5,))),
+        (
+            (Rescale(2.0, -1.0), (2, 6, 4)),
+            (Flatten(), (48,)),
+            (Rescale(0.5, 3.0), (48,)),
+            (Dense(48, 5), (5,)),
+        ),
         "Flatten Gemm",
     ),
     "a single pixel from a part of the image": (
@@ -381,7 +438,11 @@ CASES = {
         "Flatten Gemm",
     ),
     "a single pixel on the way": (
-        ((Conv(2, 3, k=7, s=4, p=2), (3, 1, 1)), (ConvTranspose(3, 2, k=5, p=1, act="tanh"), (2, 3, 3)), (Flatten(), (18,))),
+        (
+            (Conv(2, 3, k=7, s=4, p=2), (3, 1, 1)),
+            (ConvTranspose(3, 2, k=5, p=1, act="tanh"), (2, 3, 3)),
+            (Flatten(), (18,)),
+        ),
         "Flatten Gemm Gemm Tanh",
     ),
     "pooling that leaves a row and a column out": (
@@ -395,7 +456,11 @@ CASES = {
 def test_small_encoders_equal_keras(case):
     encoder, operators = CASES[case]
     size = encoder[-1][1][0]
-    decoder = ((Dense(size, 72, act="tanh"), (72,)), (Unflatten(3, 6, 4), (3, 6, 4)), (ConvTranspose(3, 2, k=3, p=1, norm=True), (2, 6, 4)))
+    decoder = (
+        (Dense(size, 72, act="tanh"), (72,)),
+        (Unflatten(3, 6, 4), (3, 6, 4)),
+        (ConvTranspose(3, 2, k=3, p=1, norm=True), (2, 6, 4)),
+    )
     variant = small("case", encoder, decoder, (2, 6, 4))
     model = trained(variant)
     assert " ".join(node.op_type for node in emitted(variant)["encoder"].graph.node) == operators
@@ -414,7 +479,9 @@ def test_pairs_by_phases_are_what_pytorch_makes_of_the_rows(wide, taking):
     shape = (2, *(12 + size - 1 - 2 * first.p for size in first.kernel))  # to 12 x 12 outputs
     second = Conv(5, 6, k=taking[0], s=2, p=taking[1])
     between, after = first.output_shape(shape), second.output_shape(first.output_shape(shape))
-    weights = [generator.standard_normal((layer.outputs, layer.inputs, *layer.kernel)) for layer in (first, second)]
+    weights = [
+        generator.standard_normal((layer.outputs, layer.inputs, *layer.kernel)) for layer in (first, second)
+    ]
     biases = [generator.standard_normal(layer.outputs) for layer in (first, second)]
     rows = [
         Row("first", first, shape, between, weights[0], biases[0], "Relu"),
@@ -428,7 +495,9 @@ def test_pairs_by_phases_are_what_pytorch_makes_of_the_rows(wide, taking):
         for row in rows:
             top, left, bottom, right = row.pads or [row.layer.p] * 4
             padded = torch.nn.functional.pad(x, (left, right, top, bottom))
-            x = torch.nn.functional.conv2d(padded, torch.from_numpy(row.weight), torch.from_numpy(row.bias), row.layer.s)
+            x = torch.nn.functional.conv2d(
+                padded, torch.from_numpy(row.weight), torch.from_numpy(row.bias), row.layer.s
+            )
             assert x.shape[1:] == row.output
             x = torch.relu(x) if row.act else x
         return x
@@ -438,7 +507,10 @@ def test_pairs_by_phases_are_what_pytorch_makes_of_the_rows(wide, taking):
 
 def test_pairs_that_would_not_gain_stay_as_they_are():
     def pair(first, second, shape):
-        return [Row("first", first, shape, first.output_shape(shape)), Row("second", second, first.output_shape(shape), (1, 1, 1))]
+        return [
+            Row("first", first, shape, first.output_shape(shape)),
+            Row("second", second, first.output_shape(shape), (1, 1, 1)),
+        ]
 
     for first, second, shape in (
         (Conv(1, 8, k=7), Conv(8, 8, k=3, s=2), (1, 28, 28)),  # a small kernel
@@ -463,16 +535,30 @@ def test_flattening_to_another_shape_is_kept():
 
 
 def test_weights_are_a_pytorch_state_dict():
-    encoder = {"conv1": nn.Conv2d(1, 16, 3, bias=False), "conv2": nn.Conv2d(16, 32, 3, bias=False), "conv3": nn.Conv2d(32, 64, 7)}
+    encoder = {
+        "conv1": nn.Conv2d(1, 16, 3, bias=False),
+        "conv2": nn.Conv2d(16, 32, 3, bias=False),
+        "conv3": nn.Conv2d(32, 64, 7),
+    }
     encoder |= {"conv1_norm": nn.BatchNorm2d(16), "conv2_norm": nn.BatchNorm2d(32)}
-    decoder = {"convtranspose1": nn.ConvTranspose2d(64, 32, 7, bias=False), "convtranspose1_norm": nn.BatchNorm2d(32)}
-    decoder |= {"convtranspose2": nn.ConvTranspose2d(32, 16, 3, bias=False), "convtranspose2_norm": nn.BatchNorm2d(16)}
+    decoder = {
+        "convtranspose1": nn.ConvTranspose2d(64, 32, 7, bias=False),
+        "convtranspose1_norm": nn.BatchNorm2d(32),
+    }
+    decoder |= {
+        "convtranspose2": nn.ConvTranspose2d(32, 16, 3, bias=False),
+        "convtranspose2_norm": nn.BatchNorm2d(16),
+    }
     decoder |= {"convtranspose3": nn.ConvTranspose2d(16, 1, 3)}
     module = nn.ModuleDict({"encoder": nn.ModuleDict(encoder), "decoder": nn.ModuleDict(decoder)})
     found = weights.read(trained("conv-unpool"))
-    layers = {f"{stack}.{layer}": arrays for stack, layers in found.items() for layer, arrays in layers.items()}
+    layers = {
+        f"{stack}.{layer}": arrays for stack, layers in found.items() for layer, arrays in layers.items()
+    }
     arrays = {f"{layer}.{name}": array for layer, named in layers.items() for name, array in named.items()}
-    module.load_state_dict({key: torch.from_numpy(array) for key, array in arrays.items()})  # strict: nothing missing, nothing left
+    module.load_state_dict(
+        {key: torch.from_numpy(array) for key, array in arrays.items()}
+    )  # strict: nothing missing, nothing left
     norm = trained("conv-unpool").decoder.get_layer("convtranspose2_norm").get_weights()
     for name, expected in zip(("weight", "bias", "running_mean", "running_var"), norm, strict=True):
         np.testing.assert_array_equal(arrays[f"decoder.convtranspose2_norm.{name}"], expected)
@@ -488,7 +574,16 @@ def test_dense_weights_are_laid_out_as_in_pytorch():
 
 def test_fingerprint_tells_names_shapes_and_values():
     def of(name="weight", values=(1, 2, 3, 4), shape=(2, 2), stack="encoder"):
-        return weights.fingerprint({stack: {"conv1": {"bias": np.zeros(2, np.float32), name: np.array(values, np.float32).reshape(shape)}}})
+        return weights.fingerprint(
+            {
+                stack: {
+                    "conv1": {
+                        "bias": np.zeros(2, np.float32),
+                        name: np.array(values, np.float32).reshape(shape),
+                    }
+                }
+            }
+        )
 
     assert of() == of()
     assert len({of(), of(name="other"), of(values=(1, 2, 3, 5)), of(shape=(4, 1)), of(stack="decoder")}) == 5
@@ -503,9 +598,17 @@ def test_fingerprint_tells_names_shapes_and_values():
 def test_order_of_metadata_and_of_weights_does_not_matter():
     model = trained("conv-unpool")
     read = weights.read(model)
-    turned = {stack: {layer: dict(reversed(arrays.items())) for layer, arrays in reversed(read[stack].items())} for stack in reversed(read)}
-    assert digests(emit(model.variant, read, {"a": "1", "b": "2"})) == digests(emit(model.variant, turned, {"b": "2", "a": "1"}))
+    turned = {
+        stack: {layer: dict(reversed(arrays.items())) for layer, arrays in reversed(read[stack].items())}
+        for stack in reversed(read)
+    }
+    assert digests(emit(model.variant, read, {"a": "1", "b": "2"})) == digests(
+        emit(model.variant, turned, {"b": "2", "a": "1"})
+    )
 
 
 def digests(models):
-    return {graph: hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest() for graph, model in models.items()}
+    return {
+        graph: hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+        for graph, model in models.items()
+    }

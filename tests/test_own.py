@@ -17,7 +17,9 @@ GENERATOR = np.random.default_rng(3)
 def picture(path, mode="L", size=(20, 24), value=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = (
-        GENERATOR.integers(0, 256, (size[1], size[0]), dtype=np.uint8) if value is None else np.full((size[1], size[0]), value, np.uint8)
+        GENERATOR.integers(0, 256, (size[1], size[0]), dtype=np.uint8)
+        if value is None
+        else np.full((size[1], size[0]), value, np.uint8)
     )
     Image.fromarray(pixels).convert(mode).save(path)
     return path
@@ -38,7 +40,9 @@ def test_subfolders_are_classes_and_one_in_six_is_for_the_test(tmp_path):
     for split in (found.train, found.test):
         values = split.images[:, 0, 0, 0]
         np.testing.assert_array_equal(values >= 100, split.labels == 1)
-    assert len({*found.train.images[:, 0, 0, 0], *found.test.images[:, 0, 0, 0]}) == 30, "each is in one of the two"
+    assert len({*found.train.images[:, 0, 0, 0], *found.test.images[:, 0, 0, 0]}) == 30, (
+        "each is in one of the two"
+    )
     again = load(tmp_path)
     assert again.sha256 == found.sha256
     np.testing.assert_array_equal(again.test.images, found.test.images)
@@ -72,7 +76,9 @@ def test_every_kind_of_picture_and_what_becomes_of_it(tmp_path):
     Image.new("CMYK", (8, 8), (0, 0, 0, 255)).save(tmp_path / "print.jpg")
     found = load(tmp_path)
     assert found.image_shape == (3, 8, 8), "some are in colour"
-    colours = {tuple(int(value) for value in image[4, 4]) for image in (*found.train.images, *found.test.images)}
+    colours = {
+        tuple(int(value) for value in image[4, 4]) for image in (*found.train.images, *found.test.images)
+    }
     assert colours == {(51, 51, 51), (10, 20, 30), (255, 255, 255), (40, 40, 40), (0, 0, 0)}
 
 
@@ -111,7 +117,12 @@ def test_mixed_sizes_want_a_fit(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "make", [lambda path: None, lambda path: path.mkdir(), lambda path: (path.mkdir(), (path / "a.txt").write_text(""))]
+    "make",
+    [
+        lambda path: None,
+        lambda path: path.mkdir(),
+        lambda path: (path.mkdir(), (path / "a.txt").write_text("")),
+    ],
 )
 def test_nothing_there(tmp_path, make):
     make(tmp_path / "set")
@@ -131,7 +142,9 @@ def test_fitting_covers_then_crops_at_the_centre():
     np.testing.assert_array_equal(fitted_array(wide, Fit(10, 10)), np.full((10, 10, 1), 200))
     colours = np.zeros((4, 4, 3), np.uint8)
     colours[..., 1] = 100
-    np.testing.assert_array_equal(fitted_array(colours, Fit(4, 4, 1)), np.full((4, 4, 1), 59), "ITU-R 601: 0.587 of green")
+    np.testing.assert_array_equal(
+        fitted_array(colours, Fit(4, 4, 1)), np.full((4, 4, 1), 59), "ITU-R 601: 0.587 of green"
+    )
     np.testing.assert_array_equal(fitted_array(wide, Fit(10, 30, 3))[..., 2], wide[..., 0])
 
 
@@ -141,7 +154,16 @@ IMAGES = GENERATOR.integers(0, 256, (30, 9, 11, 3), dtype=np.uint8)
 @pytest.mark.parametrize(
     ("arrays", "shape", "counts"),
     [
-        ({"x_train": IMAGES, "y_train": np.arange(30), "x_test": IMAGES[:7], "y_test": np.arange(7)[:, np.newaxis]}, (3, 9, 11), (30, 7)),
+        (
+            {
+                "x_train": IMAGES,
+                "y_train": np.arange(30),
+                "x_test": IMAGES[:7],
+                "y_test": np.arange(7)[:, np.newaxis],
+            },
+            (3, 9, 11),
+            (30, 7),
+        ),
         ({"train_images": IMAGES[..., 0], "test_images": IMAGES[:7, ..., 0]}, (1, 9, 11), (30, 7)),
         ({"images": IMAGES / 255, "labels": np.arange(30)}, (3, 9, 11), (25, 5)),
         ({"anything": IMAGES.transpose(0, 3, 1, 2)}, (3, 9, 11), (25, 5)),
@@ -170,7 +192,10 @@ def test_npy_with_a_fit(tmp_path):
     ("array", "message"),
     [
         (np.full((9, 8, 8), np.nan), "holds NaN"),
-        (np.linspace(0, 3, 9 * 64).reshape(9, 8, 8), "values from 0 to 3 .*give uint8 in 0..255 or floating point in"),
+        (
+            np.linspace(0, 3, 9 * 64).reshape(9, 8, 8),
+            "values from 0 to 3 .*give uint8 in 0..255 or floating point in",
+        ),
         (np.full((9, 8, 8), 256), "values from 256 to 256"),
         (np.full((9, 8, 8), -1), "values from -1"),
         (np.zeros((9, 8, 8, 2)), "give 1, 3, 4 channels"),
@@ -196,7 +221,9 @@ def test_what_would_fill_the_memory_is_refused_before_it_is_unpacked(tmp_path):
     with pytest.raises(DataError, match="it is 9000x9000, more than 33,554,432 pixels"):
         load(tmp_path / "pictures")
     with (tmp_path / "short.npy").open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (10**6, 28, 28)})
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|u1", "fortran_order": False, "shape": (10**6, 28, 28)}
+        )
     with pytest.raises(DataError, match="is truncated"):
         load(tmp_path / "short.npy")
 

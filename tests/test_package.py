@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 
 def test_wheel_holds_the_package_and_the_command_alone(tmp_path):
     source = tmp_path / "source"  # a copy: building leaves folders behind
-    shutil.copytree(ROOT / "keras_mnist_ae", source / "keras_mnist_ae", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "keras_mnist_ae", source / "keras_mnist_ae", ignore=shutil.ignore_patterns("__pycache__")
+    )
     for link in ("export", "cli"):
         (source / link).symlink_to(f"keras_mnist_ae/{link}")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
@@ -26,10 +28,16 @@ def test_wheel_holds_the_package_and_the_command_alone(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-        entry_points = archive.read(next(name for name in names if name.endswith("entry_points.txt"))).decode()
+        entry_points = archive.read(
+            next(name for name in names if name.endswith("entry_points.txt"))
+        ).decode()
     assert {name.split("/")[0].split("-")[0] for name in names} == {"keras_mnist_ae"}
     assert entry_points.split() == ["[console_scripts]", "kae", "=", "keras_mnist_ae.__main__:main"]
-    assert {"keras_mnist_ae/py.typed", "keras_mnist_ae/cli/main.py", "keras_mnist_ae/export/__init__.py"} <= set(names)
+    assert {
+        "keras_mnist_ae/py.typed",
+        "keras_mnist_ae/cli/main.py",
+        "keras_mnist_ae/export/__init__.py",
+    } <= set(names)
 
 
 def test_public_names_are_pinned():

@@ -28,13 +28,26 @@ FILES = {"encoder.onnx", "decoder.onnx", "autoencoder.onnx", "manifest.json"}
 
 
 def emitted(model, precision="float32"):
-    models = emit(model.variant, weights.read(model), {}, precision, to_float(DATA.train.images[:64]).transpose(0, 3, 1, 2))
+    models = emit(
+        model.variant,
+        weights.read(model),
+        {},
+        precision,
+        to_float(DATA.train.images[:64]).transpose(0, 3, 1, 2),
+    )
     return {name: proto.SerializeToString(deterministic=True) for name, proto in models.items()}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Run:
-    return train("mlp", dataset="digits", limit=64, epochs=1, runs_dir=str(tmp_path_factory.mktemp("runs")), name="mine")
+    return train(
+        "mlp",
+        dataset="digits",
+        limit=64,
+        epochs=1,
+        runs_dir=str(tmp_path_factory.mktemp("runs")),
+        name="mine",
+    )
 
 
 @pytest.fixture
@@ -48,7 +61,11 @@ def copy(run, tmp_path) -> Run:
 def test_every_variant_passes(name, precision):
     model = build(name, seed=2)
     verdicts = parity.compare(model, emitted(model, precision), IMAGES, precision)
-    assert [(verdict.graph, verdict.passed) for verdict in verdicts] == [("encoder", True), ("decoder", True), ("autoencoder", True)]
+    assert [(verdict.graph, verdict.passed) for verdict in verdicts] == [
+        ("encoder", True),
+        ("decoder", True),
+        ("autoencoder", True),
+    ]
     pixels = IMAGES / 255
     error = np.square(np.asarray(model.predict_on_batch(pixels.astype("float32"))) - pixels).mean()
     assert verdicts[2].keras_mse == pytest.approx(error, rel=1e-6)
@@ -74,7 +91,9 @@ def test_wrong_switches_are_no_ties():
     files = emitted(model)
     broken = onnx.load_model_from_string(files["encoder"])
     place = next(tensor for tensor in broken.graph.initializer if tensor.name == "place/2")
-    place.CopyFrom(numpy_helper.from_array(np.asarray(np.uint8(3)), "place/2"))  # bottom left is taken for bottom right
+    place.CopyFrom(
+        numpy_helper.from_array(np.asarray(np.uint8(3)), "place/2")
+    )  # bottom left is taken for bottom right
     verdicts = parity.compare(model, {**files, "encoder": broken.SerializeToString()}, IMAGES[:20])
     assert not verdicts[0].passed
     assert verdicts[0].ties == 20
@@ -102,9 +121,13 @@ def test_export_writes_a_whole_folder_that_runs_and_validates(copy):
     manifest = json.loads(((copy.path / "onnx") / "manifest.json").read_text())
     assert manifest["graphs"] == json.loads(json.dumps(graphs))
     for graph in graphs:
-        assert graph["sha256"] == hashlib.sha256(((copy.path / "onnx") / graph["file"]).read_bytes()).hexdigest()
+        assert (
+            graph["sha256"] == hashlib.sha256(((copy.path / "onnx") / graph["file"]).read_bytes()).hexdigest()
+        )
     ours = OnnxAutoencoder(copy.path / "onnx")
-    np.testing.assert_allclose(ours.reconstruct(IMAGES), copy.model.predict_on_batch((IMAGES / 255).astype("float32")), atol=1e-5)
+    np.testing.assert_allclose(
+        ours.reconstruct(IMAGES), copy.model.predict_on_batch((IMAGES / 255).astype("float32")), atol=1e-5
+    )
     assert ours.info.metadata["dataset"] == "digits"
     assert [graph["passed"] for graph in folder.validate(copy, DATA).graphs] == [True] * 3
 
@@ -153,7 +176,9 @@ def test_full_disk_leaves_the_export_that_was_there(copy, monkeypatch):
     assert not list(copy.path.glob(".onnx*"))
 
 
-@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), None], ids=["full disk", "killed"])
+@pytest.mark.parametrize(
+    "failure", [OSError(28, "No space left on device"), None], ids=["full disk", "killed"]
+)
 def test_failure_between_the_two_renames_loses_nothing(copy, monkeypatch, failure):
     folder.export(copy, DATA, limit=20)
     exported = copy.path / "onnx"
@@ -225,7 +250,11 @@ def command(run, *arguments):
 def test_commands_tell_of_each_graph(copy):
     exported = command(copy, "export", "onnx")
     assert exported.exit_code == 0
-    assert [line.split()[0] for line in exported.stdout.splitlines()[1:4]] == ["encoder.onnx", "decoder.onnx", "autoencoder.onnx"]
+    assert [line.split()[0] for line in exported.stdout.splitlines()[1:4]] == [
+        "encoder.onnx",
+        "decoder.onnx",
+        "autoencoder.onnx",
+    ]
     assert exported.stdout.count("equal") == 3
     told = json.loads(command(copy, "validate", "--json").stdout)
     assert (told["run"], told["passed"]) == (str(copy.path), True)
@@ -237,7 +266,11 @@ def test_commands_tell_of_each_graph(copy):
     [
         (lambda run: None, 2, "there is no export"),
         (lambda run: ((run.path / "onnx") / "decoder.onnx").unlink(), 5, "decoder.onnx cannot be read"),
-        (lambda run: ((run.path / "onnx") / "decoder.onnx").write_bytes(b"short"), 5, "is not the file that its manifest.json names"),
+        (
+            lambda run: ((run.path / "onnx") / "decoder.onnx").write_bytes(b"short"),
+            5,
+            "is not the file that its manifest.json names",
+        ),
         (lambda run: ((run.path / "onnx") / "manifest.json").write_text("{"), 5, "is not a manifest of ours"),
         (lambda run: (run.path / "model.keras").write_bytes(b"short"), 5, "model.keras"),
         (lambda run: (run.path / "model.keras").unlink(), 2, "model.keras is gone"),
@@ -245,14 +278,46 @@ def test_commands_tell_of_each_graph(copy):
         (told("precision", "int8"), 5, "its precision is float32, but manifest.json says int8"),
         (told("variant", "conv-k15"), 5, "its variant is mlp, but manifest.json says conv-k15"),
         (told("weights_sha256", "0" * 64), 5, "its weights_sha256 is"),
-        (tampered(lambda model: model.graph.node.append(helper.make_node("Identity", ["latent"], ["more"]))), 5, "operator 'Identity'"),
-        (tampered(lambda model: model.opset_import.append(helper.make_opsetid("", 99))), 5, "encoder.onnx is damaged"),
+        (
+            tampered(
+                lambda model: model.graph.node.append(helper.make_node("Identity", ["latent"], ["more"]))
+            ),
+            5,
+            "operator 'Identity'",
+        ),
+        (
+            tampered(lambda model: model.opset_import.append(helper.make_opsetid("", 99))),
+            5,
+            "encoder.onnx is damaged",
+        ),
         (tampered(lambda model: model.ClearField("metadata_props")), 5, "its metadata lack"),
-        (tampered(lambda model: setattr(model.graph.input[0].type.tensor_type.shape.dim[0], "dim_value", 3)), 5, "encoder.onnx is damaged"),
+        (
+            tampered(
+                lambda model: setattr(model.graph.input[0].type.tensor_type.shape.dim[0], "dim_value", 3)
+            ),
+            5,
+            "encoder.onnx is damaged",
+        ),
     ],
     ids=[
-        *("never exported", "file gone", "file changed", "manifest broken", "model broken", "model gone", "not finished"),
-        *("other precision", "other variant", "other weights", "operator", "opset", "metadata", "fixed batch"),
+        *(
+            "never exported",
+            "file gone",
+            "file changed",
+            "manifest broken",
+            "model broken",
+            "model gone",
+            "not finished",
+        ),
+        *(
+            "other precision",
+            "other variant",
+            "other weights",
+            "operator",
+            "opset",
+            "metadata",
+            "fixed batch",
+        ),
     ],
 )
 def test_validate_of_what_is_not_right(copy, change, code, message, request):
@@ -276,7 +341,11 @@ def test_other_precisions_stand_beside_float32_and_are_judged_by_the_error(copy,
     assert set(os.listdir(copy.path / "onnx")) == FILES
     ours = OnnxAutoencoder(exported["folder"])
     assert ours.info.metadata["precision"] == precision
-    rise = np.square(ours.reconstruct(IMAGES[:20]) - IMAGES[:20] / 255).mean() / exported["graphs"][2]["keras_mse"] - 1
+    rise = (
+        np.square(ours.reconstruct(IMAGES[:20]) - IMAGES[:20] / 255).mean()
+        / exported["graphs"][2]["keras_mse"]
+        - 1
+    )
     assert rise == pytest.approx(exported["graphs"][2]["mse_rise"], abs=1e-4)
     for arguments in (["--precision", precision, copy.name], [exported["folder"]]):
         options = ["--runs-dir", str(copy.path.parent), "--images", "20", "--json"]

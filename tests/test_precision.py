@@ -1,4 +1,6 @@
-"""float16 and int8 graphs over every variant: what is stored, what onnxruntime makes of it, what it costs in error."""
+"""float16 and int8 graphs over every variant: what is stored, what onnxruntime makes of it, what it
+costs in error.
+"""
 
 from functools import cache
 
@@ -67,7 +69,9 @@ def test_float16_is_the_same_graph_between_two_casts(name):
         ours, full = reduced(name, "float16")[graph].graph, emitted(name)[graph].graph
         nodes = [node.op_type for node in ours.node]
         assert [operator for operator in nodes if operator != "Cast"] == [node.op_type for node in full.node]
-        assert nodes.count("Cast") == sum(not port.name.startswith("switch") for port in (*ours.input, *ours.output))
+        assert nodes.count("Cast") == sum(
+            not port.name.startswith("switch") for port in (*ours.input, *ours.output)
+        )
         floats = {array.name for array in ours.initializer if array.data_type == TensorProto.FLOAT}
         assert floats <= {"twice"}, "the scales of Resize are float32 in every precision"
 
@@ -94,18 +98,32 @@ def test_onnxruntime_makes_integer_operators_of_all_quantised_rows(variant, grap
     ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     nodes = onnx.load(tmp_path / "optimised.onnx").graph
     stored = {array.name for array in nodes.initializer}
-    left = [node.name for node in nodes.node if node.op_type == "DequantizeLinear" and node.input[0] in stored]
+    left = [
+        node.name for node in nodes.node if node.op_type == "DequantizeLinear" and node.input[0] in stored
+    ]
     assert not left, "these weights are turned to float32 at every run"
 
 
 def test_what_is_quantised_and_what_is_not():
     stored = {
-        array.name: array.data_type for array in reduced(DEEP, "int8")["autoencoder"].graph.initializer if array.name.endswith("/weight")
+        array.name: array.data_type
+        for array in reduced(DEEP, "int8")["autoencoder"].graph.initializer
+        if array.name.endswith("/weight")
     }
     quantised = {name.removesuffix("/weight") for name, kind in stored.items() if kind == TensorProto.UINT8}
-    assert quantised == {"encoder/conv2", "encoder/conv4", "encoder/dense1", "decoder/dense1", "decoder/conv1"}
-    kinds = {array.name: array.data_type for array in reduced("conv-unpool", "int8")["encoder"].graph.initializer}
-    assert kinds["encoder/conv2/weight"] == TensorProto.FLOAT, "its maxima are looked for: steps would make ties"
+    assert quantised == {
+        "encoder/conv2",
+        "encoder/conv4",
+        "encoder/dense1",
+        "decoder/dense1",
+        "decoder/conv1",
+    }
+    kinds = {
+        array.name: array.data_type for array in reduced("conv-unpool", "int8")["encoder"].graph.initializer
+    }
+    assert kinds["encoder/conv2/weight"] == TensorProto.FLOAT, (
+        "its maxima are looked for: steps would make ties"
+    )
     assert kinds["encoder/conv3/weight"] == TensorProto.UINT8
 
 
@@ -130,7 +148,9 @@ def arrays(model):
 
 @pytest.mark.parametrize("name", ALL)
 def test_mean_of_the_codes_is_kept(name):
-    """What the correction of the biases is for: without it the means are off by some per cent of the spread."""
+    """What the correction of the biases is for: without it the means are off by some per cent of
+    the spread.
+    """
     means = {}
     for precision, model in (("float32", emitted(name)), ("int8", reduced(name, "int8"))):
         ready = ort.InferenceSession(model["encoder"].SerializeToString(), providers=["CPUExecutionProvider"])
@@ -142,7 +162,9 @@ def test_mean_of_the_codes_is_kept(name):
 @pytest.mark.parametrize("precision", ["float16", "int8"])
 @pytest.mark.parametrize("name", ALL)
 def test_images_are_close_to_those_of_keras(name, precision, digits):
-    ready = ort.InferenceSession(reduced(name, precision)["autoencoder"].SerializeToString(), providers=["CPUExecutionProvider"])
+    ready = ort.InferenceSession(
+        reduced(name, precision)["autoencoder"].SerializeToString(), providers=["CPUExecutionProvider"]
+    )
     ours = last(ready.run(None, {"image": first(digits)})[0])
     expected = trained(name).predict_on_batch(digits)
     error = np.sqrt(np.square(ours - expected).mean()) / expected.std()

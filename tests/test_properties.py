@@ -1,4 +1,5 @@
-"""Readers over whatever bytes there may be: what was written comes back, anything else is refused in the reader's own words.
+"""Readers over whatever bytes there may be: what was written comes back, anything else is refused
+in the reader's own words.
 
 For longer, by hand: KAE_EXAMPLES=100000 pytest tests/test_properties.py.
 """
@@ -28,10 +29,14 @@ from keras_mnist_ae.runs import checkpoints, config
 from keras_mnist_ae.runs.config import TrainConfig, configure
 from keras_mnist_ae.system import npy
 
-settings.register_profile("kae", max_examples=int(os.environ.get("KAE_EXAMPLES", "150")), deadline=None, derandomize=True)
+settings.register_profile(
+    "kae", max_examples=int(os.environ.get("KAE_EXAMPLES", "150")), deadline=None, derandomize=True
+)
 settings.load_profile("kae")
 
-NUMBERS = hnp.arrays(st.sampled_from(["u1", "<f4", "<i8"]), hnp.array_shapes(min_dims=0, max_dims=4, max_side=5))
+NUMBERS = hnp.arrays(
+    st.sampled_from(["u1", "<f4", "<i8"]), hnp.array_shapes(min_dims=0, max_dims=4, max_side=5)
+)
 IMAGES, LABELS = IdxFile("images", (3, 2, 2), 0, ""), IdxFile("labels", (3,), 0, "")
 TINY = IdxSet("tiny", "http://localhost/", ("a", "b"), (IMAGES, LABELS, IMAGES, LABELS))
 TRUE = struct.pack(">4I", 0x803, 3, 2, 2) + bytes(range(12))
@@ -84,9 +89,16 @@ def test_table_of_any_bytes_is_a_variant_or_refused_in_words(path, content):
 
 
 VALUES = st.recursive(
-    st.one_of(st.integers(), st.floats(), st.booleans(), st.text(max_size=8), st.sampled_from(["Conv", "Dense", "Flatten", "relu"])),
+    st.one_of(
+        st.integers(),
+        st.floats(),
+        st.booleans(),
+        st.text(max_size=8),
+        st.sampled_from(["Conv", "Dense", "Flatten", "relu"]),
+    ),
     lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["layer", "inputs", "outputs", "k", "shape"]), inner)
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["layer", "inputs", "outputs", "k", "shape"]), inner),
     ),
     max_leaves=8,
 )

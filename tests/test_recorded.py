@@ -1,4 +1,6 @@
-"""Steps recorded and replayed: on a processor with a recording that computes anew, on a GPU with CUDA graphs."""
+"""Steps recorded and replayed: on a processor with a recording that computes anew, on a GPU with
+CUDA graphs.
+"""
 
 import keras
 import numpy as np
@@ -30,11 +32,16 @@ def compiled(variant="conv-avgpool", rate=1e-3, **options):
 
 
 def state(model):
-    return [variable.value for variable in (*model.variables, *model.optimizer.variables, *model.metrics_variables)]
+    return [
+        variable.value
+        for variable in (*model.variables, *model.optimizer.variables, *model.metrics_variables)
+    ]
 
 
 class Computing:
-    """What a GPU does, on a processor: a recording leaves everything as it was, a replay changes the tensors that it gave."""
+    """What a GPU does, on a processor: a recording leaves everything as it was, a replay changes
+    the tensors that it gave.
+    """
 
     def __init__(self, model):
         self.model, self.recordings, self.replays = model, 0, 0
@@ -50,7 +57,9 @@ class Computing:
         def replay():
             self.replays += 1
             with torch.no_grad():
-                for place, value in zip(keras.tree.flatten(given), keras.tree.flatten(compute()), strict=True):
+                for place, value in zip(
+                    keras.tree.flatten(given), keras.tree.flatten(compute()), strict=True
+                ):
                     place.copy_(value)
 
         return replay, given
@@ -67,7 +76,9 @@ def recording(model, record=None):
 
 
 def batches_of(name):
-    """Of 28 images: ten and one of 20; for pooling switches three, since rounding decides where maxima stand."""
+    """Of 28 images: ten and one of 20; for pooling switches three, since rounding decides where
+    maxima stand.
+    """
     variant = find(name)
     chance = Chance(3, latent=variant.latent) if variant.variational else None
     return Batches(IMAGES[:84] if variant.switches else IMAGES, 28, 5, chance=chance)
@@ -141,7 +152,9 @@ def test_state_that_is_put_back_counts(float64):
     model.fit(batches, epochs=1, verbose=0)
     kept = [tensor.clone() for tensor in state(model)]
     model.fit(batches, epochs=2, verbose=0)
-    for variable, value in zip((*model.variables, *model.optimizer.variables, *model.metrics_variables), kept, strict=True):
+    for variable, value in zip(
+        (*model.variables, *model.optimizer.variables, *model.metrics_variables), kept, strict=True
+    ):
         variable.assign(value)
     model.fit(batches, epochs=1, verbose=0)
     whole.fit(batches, epochs=2, verbose=0)
@@ -154,7 +167,9 @@ def test_what_cannot_be_recorded_is_computed_and_told_once(float64):
 
     model, plain = compiled(), compiled()
     recording(model, refuse)
-    with pytest.warns(UserWarning, match="steps are not recorded, .*: operation not permitted when stream is capturing$") as told:
+    with pytest.warns(
+        UserWarning, match="steps are not recorded, .*: operation not permitted when stream is capturing$"
+    ) as told:
         model.fit(Batches(IMAGES, 30, 5), epochs=1, verbose=0)
     assert sum("recorded" in str(warning.message) for warning in told) == 1
     plain.fit(Batches(IMAGES, 30, 5), epochs=1, verbose=0)
@@ -166,7 +181,13 @@ def test_what_cannot_be_recorded_is_computed_and_told_once(float64):
     [
         ({"loss": "mse"}, True),
         ({"loss": "mae"}, False),
-        ({"loss": "mse", "optimizer": keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, 10))}, False),
+        (
+            {
+                "loss": "mse",
+                "optimizer": keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, 10)),
+            },
+            False,
+        ),
     ],
 )
 def test_only_what_sends_nothing_to_the_device_is_recorded(settings, can):

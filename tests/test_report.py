@@ -1,4 +1,6 @@
-"""kae evaluate, latent, generate, interpolate, figures, report and runs --compare: what they write, and what they say when they cannot."""
+"""kae evaluate, latent, generate, interpolate, figures, report and runs --compare: what they write,
+and what they say when they cannot.
+"""
 
 import dataclasses
 import json
@@ -54,9 +56,19 @@ def runs(finished, tmp_path):
 
 def test_evaluate_tells_keras_and_onnx_alike(runs):
     keras = told("evaluate", runs / "mlp")
-    assert {"n", "mse", "rmse", "mae", "psnr", "psnr_of_mean_mse", "ssim", "intervals", "per_class", "pca_mse", "mean_image_mse"} <= set(
-        keras
-    )
+    assert {
+        "n",
+        "mse",
+        "rmse",
+        "mae",
+        "psnr",
+        "psnr_of_mean_mse",
+        "ssim",
+        "intervals",
+        "per_class",
+        "pca_mse",
+        "mean_image_mse",
+    } <= set(keras)
     assert (keras["n"], keras["model"], keras["split"]) == (360, "Keras", "test")
     low, high = keras["intervals"]["ssim"]
     assert low < keras["ssim"] < high
@@ -151,12 +163,19 @@ def test_generate_writes_images_and_their_nearest_neighbours(runs):
     (drawn,) = (line.split()[-1] for line in words.splitlines() if line.startswith("figure"))
     assert drawn == str(runs / "conv-unpool" / "figures" / "generated.png")
     assert imread(drawn).size
-    assert "pooling switches, which cannot be drawn: they are borrowed from the training image whose code is nearest" in words
+    assert (
+        "pooling switches, which cannot be drawn: they are borrowed from the training image whose code is nearest"
+        in words
+    )
 
 
 def test_interpolate(runs):
     found = told("interpolate", runs / "conv-unpool", 0, 5)
-    assert (found["a"], found["b"], found["classes"]) == (0, 5, [DATA.classes[DATA.test.labels[index]] for index in (0, 5)])
+    assert (found["a"], found["b"], found["classes"]) == (
+        0,
+        5,
+        [DATA.classes[DATA.test.labels[index]] for index in (0, 5)],
+    )
     assert imread(found["figure"]).size
     assert "those of the nearer end" in run("interpolate", runs / "conv-unpool", 0, 5).stdout
     assert "test image 360" in run("interpolate", runs / "mlp", 0, 360).stderr
@@ -192,7 +211,12 @@ def test_report_stands_alone_and_tells_the_story(runs):
     assert page.levels[0] == 1
     assert all(after <= before + 1 for before, after in pairwise(page.levels))
     metrics = json.loads((runs / "conv-unpool" / "metrics.json").read_text())
-    for shown in (f"{metrics['mse']:.5f}", f"{metrics['pca_mse']:.5f}", f"{100 * metrics['latent']['knn']['codes']:.2f} %", "210,465"):
+    for shown in (
+        f"{metrics['mse']:.5f}",
+        f"{metrics['pca_mse']:.5f}",
+        f"{100 * metrics['latent']['knn']['codes']:.2f} %",
+        "210,465",
+    ):
         assert shown in text
     assert "autoencoder.onnx" in text
     assert "prefers-color-scheme: dark" in text
@@ -215,7 +239,9 @@ def test_no_picture_is_clipped_or_empty(name, labelled, runs, tmp_path):
 
     data = dataclasses.replace(DATA, train=Split(DATA.train.images[:300], DATA.train.labels[:300]))
     if not labelled:
-        data = dataclasses.replace(data, train=Split(data.train.images, None), test=Split(data.test.images, None), classes=())
+        data = dataclasses.replace(
+            data, train=Split(data.train.images, None), test=Split(data.test.images, None), classes=()
+        )
     drawn = dict(figures.pictures(find(str(runs / name)), data))
     assert set(drawn) == set(figures.CAPTIONS)
     for title, figure in drawn.items():
@@ -338,6 +364,10 @@ def test_pictures_of_very_few_test_images(count, runs, tmp_path):
 
 def test_a_picture_shows_the_first_of_many_generated_images(runs):
     made = figures.Generated(
-        *(np.zeros((2000, *shape), dtype) for shape, dtype in (((28, 28, 1), "f4"), ((12,), "f4"), ((), "i8"), ((), "f8"))), 1
+        *(
+            np.zeros((2000, *shape), dtype)
+            for shape, dtype in (((28, 28, 1), "f4"), ((12,), "f4"), ((), "i8"), ((), "f8"))
+        ),
+        1,
     )
     assert len(figures.samples(made, DATA.train, "prior", False).axes) <= 2 * figures.DRAWN

@@ -1,4 +1,6 @@
-"""Going on after a kill, a signal, a broken checkpoint; what is not promised is refused; a run folder has one writer."""
+"""Going on after a kill, a signal, a broken checkpoint; what is not promised is refused; a run
+folder has one writer.
+"""
 
 import json
 import os
@@ -38,7 +40,9 @@ def run(*arguments):
 
 @pytest.fixture
 def crash(monkeypatch):
-    """Stop training when so many batches are done, or a few more where several are done in one call."""
+    """Stop training when so many batches are done, or a few more where several are done in one
+    call.
+    """
 
     def at(batches):
         epochs = {}
@@ -84,7 +88,10 @@ def test_dropout_noise_samples_and_schedule_go_on_where_they_were(tmp_path, cras
 
 
 @pytest.mark.parametrize(
-    ("variant", "batches"),  # stopped before the first checkpoint, at one, after one, at an epoch's end, in the next, at the very end
+    (
+        "variant",
+        "batches",
+    ),  # stopped before the first checkpoint, at one, after one, at an epoch's end, in the next, at the very end
     [*(("mlp", batches) for batches in (3, 4, 6, 10, 11, 15, 30)), ("conv-unpool", 6)],
 )
 def test_resumed_run_equals_one_that_was_never_stopped(tmp_path, crash, batches, variant, monkeypatch, whole):
@@ -92,7 +99,9 @@ def test_resumed_run_equals_one_that_was_never_stopped(tmp_path, crash, batches,
     cut = crashed(tmp_path, crash, batches, monkeypatch, variant=variant)
     assert not cut.finished
     again = resume(cut)
-    assert [again.history[column] for column in ("loss", "val_loss")] == [whole.history[column] for column in ("loss", "val_loss")]
+    assert [again.history[column] for column in ("loss", "val_loss")] == [
+        whole.history[column] for column in ("loss", "val_loss")
+    ]
     assert again.metrics == whole.metrics
     for ours, theirs in zip(weights(again), weights(whole), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -130,7 +139,10 @@ def test_broken_newest_checkpoint_gives_way_to_the_one_before(tmp_path, crash, m
     [
         *({"epoch": epoch} for epoch in (-1, 1.5, "1", None, 2)),
         *({"batch": batch} for batch in (-5, True)),
-        *({"history": history} for history in ([], {"loss": [0.1], "val_loss": [], "seconds": [1.0]}, {"loss": ["0.1"]})),
+        *(
+            {"history": history}
+            for history in ([], {"loss": [0.1], "val_loss": [], "seconds": [1.0]}, {"loss": ["0.1"]})
+        ),
         {"seconds": float("inf")},
         {"arrays": np.complex64},
         {"arrays": np.nan},
@@ -144,8 +156,14 @@ def test_checkpoint_that_no_training_writes_gives_way_though_its_checksum_is_rig
         arrays = dict(file)
     content = json.loads(str(arrays["told"]))
     if "arrays" in told:
-        arrays["array0"] = arrays["array0"] * told["arrays"] if told["arrays"] is np.nan else arrays["array0"].astype(told["arrays"])
-    arrays["told"] = np.array(json.dumps({**content, **{name: value for name, value in told.items() if name != "arrays"}}))
+        arrays["array0"] = (
+            arrays["array0"] * told["arrays"]
+            if told["arrays"] is np.nan
+            else arrays["array0"].astype(told["arrays"])
+        )
+    arrays["told"] = np.array(
+        json.dumps({**content, **{name: value for name, value in told.items() if name != "arrays"}})
+    )
     with cut.replacing(f"checkpoints/{second.name}") as temporary:
         np.savez(temporary, **arrays)
     found = checkpoints.newest(cut)
@@ -159,7 +177,9 @@ def test_checkpoint_of_another_run_is_refused(tmp_path, told, stopped):
         with np.load(path) as file:
             arrays = dict(file)
         content = {**json.loads(str(arrays["told"])), **told}
-        content["history"] = {name: (values * 99)[: content["epoch"]] for name, values in content["history"].items()}
+        content["history"] = {
+            name: (values * 99)[: content["epoch"]] for name, values in content["history"].items()
+        }
         with cut.replacing(f"checkpoints/{path.name}") as temporary:
             np.savez(temporary, **{**arrays, "told": np.array(json.dumps(content))})
     done = run("resume", cut.path)
@@ -195,10 +215,28 @@ def test_folder_whose_config_was_never_written_is_taken_over(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")  # noqa: PTH110
 def test_training_does_not_end_with_those_who_read_its_progress(tmp_path):
-    command = [*KAE, "train", "mlp", "--dataset", "digits", "--limit", "64", "--epochs", "2", "--runs-dir", str(tmp_path), "--json"]
+    command = [
+        *KAE,
+        "train",
+        "mlp",
+        "--dataset",
+        "digits",
+        "--limit",
+        "64",
+        "--epochs",
+        "2",
+        "--runs-dir",
+        str(tmp_path),
+        "--json",
+    ]
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=full, text=True, timeout=120, env={**os.environ, "KERAS_BACKEND": BACKEND}
+            command,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+            timeout=120,
+            env={**os.environ, "KERAS_BACKEND": BACKEND},
         )
     assert done.returncode == 0
     assert json.loads(done.stdout)["epochs"] == 2
@@ -225,14 +263,24 @@ def test_finished_run_is_left_as_it_is_and_a_taken_name_points_to_resume(tmp_pat
     done = run("resume", finished.path)
     assert done.exit_code == 0
     assert "is finished" in done.stderr
-    assert {path: path.stat().st_mtime_ns for path in finished.path.rglob("*") if path.name != ".lock"} == before
+    assert {
+        path: path.stat().st_mtime_ns for path in finished.path.rglob("*") if path.name != ".lock"
+    } == before
     with pytest.raises(UsageError, match=f"kae resume {finished.path}"):
         train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS)
 
 
 def test_checkpoints_of_the_state_only_while_it_is_finite(tmp_path):
-    with pytest.raises(DivergedError, match=r"the loss is (nan|inf) in batch(es \d+ to)? \d+ of epoch 1, at a learning rate of 1e\+30"):
-        train("conv-k15", runs_dir=tmp_path, name="mine", **{**SETTINGS, "learning_rate": 1e30, "checkpoint_every": "1"})
+    with pytest.raises(
+        DivergedError,
+        match=r"the loss is (nan|inf) in batch(es \d+ to)? \d+ of epoch 1, at a learning rate of 1e\+30",
+    ):
+        train(
+            "conv-k15",
+            runs_dir=tmp_path,
+            name="mine",
+            **{**SETTINGS, "learning_rate": 1e30, "checkpoint_every": "1"},
+        )
     state = checkpoints.newest(find("mine", tmp_path))
     assert state is None or all(np.isfinite(array).all() for array in state.arrays)
 
@@ -250,8 +298,22 @@ def test_checkpoint_interval_that_cannot_be_used(tmp_path, every):
 
 
 def test_signal_keeps_the_batch_and_says_how_to_go_on(tmp_path):
-    command = [*KAE, "train", "mlp", "--dataset", "digits", "--epochs", "100000", "--runs-dir", str(tmp_path), "--name", "mine"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "KERAS_BACKEND": BACKEND}) as process:
+    command = [
+        *KAE,
+        "train",
+        "mlp",
+        "--dataset",
+        "digits",
+        "--epochs",
+        "100000",
+        "--runs-dir",
+        str(tmp_path),
+        "--name",
+        "mine",
+    ]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "KERAS_BACKEND": BACKEND}
+    ) as process:
         for line in process.stderr:
             if line.startswith("epoch      2/100000"):
                 break
@@ -272,9 +334,7 @@ def test_signal_keeps_the_batch_and_says_how_to_go_on(tmp_path):
 
 def test_lock_does_not_outlive_its_owner(tmp_path):
     finished = train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS)
-    code = (
-        f"from keras_mnist_ae import Run; from pathlib import Path; import os\nwith Run(Path({str(finished.path)!r})).locked(): os._exit(9)"
-    )
+    code = f"from keras_mnist_ae import Run; from pathlib import Path; import os\nwith Run(Path({str(finished.path)!r})).locked(): os._exit(9)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     with finished.locked(), finished.locked():  # and one owner may enter twice
         pass

@@ -1,4 +1,6 @@
-"""Every artefact of a run, and a failure at each step of its writing: the old version or the new one is there, whole and trusted."""
+"""Every artefact of a run, and a failure at each step of its writing: the old version or the new
+one is there, whole and trusted.
+"""
 
 import errno
 import json
@@ -26,7 +28,9 @@ FLIPS = int(os.environ.get("KAE_FLIPS", "300"))  # by hand: KAE_FLIPS=2000 pytes
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    run = train("mlp", dataset="digits", limit=64, epochs=1, runs_dir=tmp_path_factory.mktemp("runs"), name="run")
+    run = train(
+        "mlp", dataset="digits", limit=64, epochs=1, runs_dir=tmp_path_factory.mktemp("runs"), name="run"
+    )
     for _, write in ARTEFACTS.values():
         write(run, 1)
     exports.export(run, DATA, limit=4)
@@ -39,16 +43,30 @@ def _model(run, version):
 
 
 def _checkpoint(run, version):
-    checkpoints.save(run, Checkpoint(0, 7, float(version), {"loss": [], "val_loss": []}, [np.full(50, version, "float32")]))
+    checkpoints.save(
+        run, Checkpoint(0, 7, float(version), {"loss": [], "val_loss": []}, [np.full(50, version, "float32")])
+    )
 
 
 ARTEFACTS = {
     "config": ("config.toml", lambda run, version: run.write_config(run.config)),
-    "environment": ("environment.json", lambda run, version: run.write_environment(**{**run.environment, "version": version})),
-    "history": ("history.csv", lambda run, version: run.write_history({"loss": [version], "val_loss": [0.1], "seconds": [1.0]})),
+    "environment": (
+        "environment.json",
+        lambda run, version: run.write_environment(**{**run.environment, "version": version}),
+    ),
+    "history": (
+        "history.csv",
+        lambda run, version: run.write_history({"loss": [version], "val_loss": [0.1], "seconds": [1.0]}),
+    ),
     "model": ("model.keras", _model),
-    "metrics": ("metrics.json", lambda run, version: run.write_metrics({"train_mse": float(version), "test_mse": 0.1})),
-    "figure": ("figures/losses.png", lambda run, version: run.write_figure("losses", plots.losses({"test": [version, version + 1]}))),
+    "metrics": (
+        "metrics.json",
+        lambda run, version: run.write_metrics({"train_mse": float(version), "test_mse": 0.1}),
+    ),
+    "figure": (
+        "figures/losses.png",
+        lambda run, version: run.write_figure("losses", plots.losses({"test": [version, version + 1]})),
+    ),
     "samples": ("generated.npz", lambda run, version: run.write_generated(images=np.full((2, 3), version))),
     "report": ("report.html", lambda run, version: run.write_report(f"<p>{version}</p>")),
     "checkpoint": ("checkpoints/000000-00000007.npz", _checkpoint),
@@ -119,7 +137,12 @@ def test_kill_between_checksum_and_file_leaves_the_old_one_trusted(finished, tmp
 
 def test_what_a_killed_writer_left_goes_when_the_next_one_begins(finished, tmp_path):
     run = Run(shutil.copytree(finished.path, tmp_path / "run"))
-    for left in (".metrics.123.json", "checkpoints/.000001-00000004.77.npz", "figures/.losses.9.png", ".folder.12"):
+    for left in (
+        ".metrics.123.json",
+        "checkpoints/.000001-00000004.77.npz",
+        "figures/.losses.9.png",
+        ".folder.12",
+    ):
         (run.path / left).parent.mkdir(exist_ok=True)
         (run.path / left).write_text("half")
     kept = run.path / ".mine"
@@ -164,10 +187,14 @@ READERS = {
     "checkpoints/000000-00000007.npz": checkpoints.newest,
     "figures/losses.png": lambda run: run.checked("figures/losses.png"),  # as the report does
     "figures/reconstructions.png": lambda run: run.checked("figures/reconstructions.png"),
-    **dict.fromkeys(("onnx/encoder.onnx", "onnx/decoder.onnx", "onnx/autoencoder.onnx", "onnx/manifest.json"), _graphs),
+    **dict.fromkeys(
+        ("onnx/encoder.onnx", "onnx/decoder.onnx", "onnx/autoencoder.onnx", "onnx/manifest.json"), _graphs
+    ),
 }
 NEVER_READ = {"generated.npz", "report.html"}  # by us
-INDIFFERENT = {"onnx/manifest.json"}  # what the gate measured, which is told and not used; the rest of it is checked
+INDIFFERENT = {
+    "onnx/manifest.json"
+}  # what the gate measured, which is told and not used; the rest of it is checked
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -200,5 +227,7 @@ def test_single_bit_flips_are_found_before_use(finished, tmp_path, name):
 
 
 def test_every_file_is_among_them(finished):
-    files = {path.relative_to(finished.path).as_posix() for path in finished.path.rglob("*") if path.is_file()}
+    files = {
+        path.relative_to(finished.path).as_posix() for path in finished.path.rglob("*") if path.is_file()
+    }
     assert files - {".lock"} == set(READERS) | NEVER_READ

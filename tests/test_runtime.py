@@ -1,4 +1,6 @@
-"""The runtime: every form of input, agreement with Keras, an environment without Keras, files not to be trusted."""
+"""The runtime: every form of input, agreement with Keras, an environment without Keras, files not
+to be trusted.
+"""
 
 import subprocess
 import venv
@@ -60,7 +62,9 @@ def test_codes_and_images_are_those_of_keras(name, exported, digits):
     assert_codes_equal(codes[0], np.asarray(expected[0]))
     back = ours.decode(codes if len(codes) > 1 else codes[0])
     assert back.dtype == np.float32
-    assert_images_equal(back, np.asarray(model.decoder.predict_on_batch(codes if len(codes) > 1 else codes[0])))
+    assert_images_equal(
+        back, np.asarray(model.decoder.predict_on_batch(codes if len(codes) > 1 else codes[0]))
+    )
     assert_images_equal(ours.reconstruct(images), back)
 
 
@@ -79,7 +83,13 @@ def test_chunks_and_empty_batches(name, exported, digits):
 def test_every_form_of_an_image(autoencoder, digits):
     expected = autoencoder.reconstruct(digits[:3])
     pixels = np.rint(digits[:3] * 255).astype(np.uint8)
-    for form in (digits[:3, ..., 0], digits[:3].astype(np.float64), pixels, pixels[..., 0], digits[:3, ..., 0].tolist()):
+    for form in (
+        digits[:3, ..., 0],
+        digits[:3].astype(np.float64),
+        pixels,
+        pixels[..., 0],
+        digits[:3, ..., 0].tolist(),
+    ):
         np.testing.assert_array_equal(autoencoder.reconstruct(form), expected)
     for form in (digits[0], digits[0, ..., 0], pixels[0], pixels[0, ..., 0]):
         single = autoencoder.reconstruct(form)
@@ -93,11 +103,21 @@ def test_every_form_of_an_image(autoencoder, digits):
 
 
 def test_colour_images_are_channels_last(tmp_path):
-    """A graph that hands its input on, but for the first channel: what goes in last must come out last."""
+    """A graph that hands its input on, but for the first channel: what goes in last must come out
+    last.
+    """
     shape = ["batch", 3, 2, 4]
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("image", "reconstruction")]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("image", "reconstruction")
+    ]
     factor = numpy_helper.from_array(np.array([0.5, 1, 1], np.float32).reshape(3, 1, 1), "factor")
-    graph = helper.make_graph([helper.make_node("Mul", ["image", "factor"], ["reconstruction"])], "g", values[:1], values[1:], [factor])
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["image", "factor"], ["reconstruction"])],
+        "g",
+        values[:1],
+        values[1:],
+        [factor],
+    )
     save(model_of(graph), tmp_path / "autoencoder.onnx")
     images = np.random.default_rng(0).random((5, 2, 4, 3), np.float32)
     ours = OnnxAutoencoder(tmp_path)
@@ -111,7 +131,9 @@ def test_colour_images_are_channels_last(tmp_path):
 def test_info(name, exported):
     info, variant = OnnxAutoencoder(exported(name)).info, VARIANTS[name]
     assert (info.variant, info.latent_size, info.image) == (name, variant.latent, SHAPE)
-    assert info.switches == {f"switch_{switch}": (*shape[1:], shape[0]) for switch, shape in variant.switches.items()}
+    assert info.switches == {
+        f"switch_{switch}": (*shape[1:], shape[0]) for switch, shape in variant.switches.items()
+    }
     assert info.metadata["dataset"] == "digits"
     assert "CPUExecutionProvider" in info.providers
 
@@ -137,7 +159,9 @@ np.savez(sys.argv[3], images=ours.reconstruct(images), again=ours.decode(ours.en
 
 @pytest.fixture(scope="session")
 def bare_python(tmp_path_factory):
-    """A virtual environment's Python: numpy, onnxruntime, click, what these require, and this package."""
+    """A virtual environment's Python: numpy, onnxruntime, click, what these require, and this
+    package.
+    """
     folder = tmp_path_factory.mktemp("bare")
     venv.create(folder, with_pip=False, symlinks=True)
     (site,) = folder.glob("lib/python*/site-packages")
@@ -149,8 +173,14 @@ def bare_python(tmp_path_factory):
             seen.add(name)
             package = distribution(name)
             requirements = [Requirement(text) for text in package.requires or []]
-            wanted += [each.name for each in requirements if each.marker is None or each.marker.evaluate({"extra": ""})]
-            for top in {path.parts[0] for path in package.files if path.parts[0] not in {"..", "__pycache__"}}:
+            wanted += [
+                each.name
+                for each in requirements
+                if each.marker is None or each.marker.evaluate({"extra": ""})
+            ]
+            for top in {
+                path.parts[0] for path in package.files if path.parts[0] not in {"..", "__pycache__"}
+            }:
                 if not (site / top).exists():
                     (site / top).symlink_to(package.locate_file(top))
     return folder / "bin" / "python"
@@ -164,7 +194,9 @@ def run_bare(python, *arguments):
 @pytest.mark.parametrize("name", ALL)
 def test_works_where_neither_keras_nor_onnx_is_installed(name, exported, bare_python, digits, tmp_path):
     np.save(tmp_path / "images.npy", digits[:5])
-    done = run_bare(bare_python, "-c", WITHOUT_KERAS, exported(name), tmp_path / "images.npy", tmp_path / "results.npz")
+    done = run_bare(
+        bare_python, "-c", WITHOUT_KERAS, exported(name), tmp_path / "images.npy", tmp_path / "results.npz"
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     results = np.load(tmp_path / "results.npz")
     assert results["variant"] == name
@@ -197,7 +229,10 @@ def holding(value, dtype=np.float32):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((2, 27, 28, 1), np.float32), r"shape \(2, 27, 28, 1\); expected \(n, 28, 28, 1\) or \(28, 28, 1\), \(n, 28, 28\)"),
+        (
+            np.zeros((2, 27, 28, 1), np.float32),
+            r"shape \(2, 27, 28, 1\); expected \(n, 28, 28, 1\) or \(28, 28, 1\), \(n, 28, 28\)",
+        ),
         (np.zeros((2, 1, 28, 28), np.float32), "shape"),
         (np.zeros((2, 28, 28, 3), np.float32), "shape"),
         (np.zeros((28,), np.float32), "shape"),
@@ -249,8 +284,12 @@ def test_codes_may_be_of_any_number_type(autoencoder):
 def test_switches_that_do_not_fit_are_refused(exported, digits):
     ours = OnnxAutoencoder(exported("conv-unpool"))
     code, switch_a, switch_b = ours.encode(digits[:3])
-    np.testing.assert_array_equal(ours.decode((code, switch_a.astype(np.int64), switch_b)), ours.decode([code, switch_a, switch_b]))
-    np.testing.assert_array_equal(ours.decode([code[0], switch_a[0], switch_b[0]]), ours.decode([code[:1], switch_a[:1], switch_b[:1]]))
+    np.testing.assert_array_equal(
+        ours.decode((code, switch_a.astype(np.int64), switch_b)), ours.decode([code, switch_a, switch_b])
+    )
+    np.testing.assert_array_equal(
+        ours.decode([code[0], switch_a[0], switch_b[0]]), ours.decode([code[:1], switch_a[:1], switch_b[:1]])
+    )
     with pytest.raises(DataError, match=r"list of 3 arrays \(latent, switch_a, switch_b\)"):
         ours.decode(code)
     with pytest.raises(DataError, match="list of 3 arrays"):
@@ -276,8 +315,16 @@ def test_settings_that_make_no_sense_are_refused(tmp_path):
 
 def model_of(graph, **properties):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    metadata = {"variant": "x", "version": "0", "pixel_range": "[0, 1]", "latent_size": "1", "weights_sha256": "0"} | properties
-    helper.set_model_props(model, {f"kae.{key}": value for key, value in metadata.items() if value is not None})
+    metadata = {
+        "variant": "x",
+        "version": "0",
+        "pixel_range": "[0, 1]",
+        "latent_size": "1",
+        "weights_sha256": "0",
+    } | properties
+    helper.set_model_props(
+        model, {f"kae.{key}": value for key, value in metadata.items() if value is not None}
+    )
     return model
 
 
@@ -316,11 +363,16 @@ def use_another_domain(model):
 
 
 def add_a_function(model):
-    model.functions.append(helper.make_function("local", "f", ["x"], ["y"], [helper.make_node("Relu", ["x"], ["y"])], []))
+    model.functions.append(
+        helper.make_function("local", "f", ["x"], ["y"], [helper.make_node("Relu", ["x"], ["y"])], [])
+    )
 
 
 def add_sparse_weights(model):
-    values, indices = helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0]), helper.make_tensor("i", TensorProto.INT64, [1], [0])
+    values, indices = (
+        helper.make_tensor("v", TensorProto.FLOAT, [1], [1.0]),
+        helper.make_tensor("i", TensorProto.INT64, [1], [0]),
+    )
     model.graph.sparse_initializer.append(helper.make_sparse_tensor(values, indices, [2]))
 
 
@@ -426,11 +478,16 @@ def test_a_file_cut_at_any_place_is_refused(exported, tmp_path):
     path = tmp_path / "autoencoder.onnx"
     for size in (0, 1, 2, 10, 100, 1000, len(whole) // 2, *range(len(whole) - 400, len(whole), 3)):
         save(whole[:size], path)
-        with pytest.raises(CorruptFileError, match=r"autoencoder\.onnx is damaged .*\nit(s metadata lack| breaks off| has \w.* none)"):
+        with pytest.raises(
+            CorruptFileError,
+            match=r"autoencoder\.onnx is damaged .*\nit(s metadata lack| breaks off| has \w.* none)",
+        ):
             OnnxAutoencoder(tmp_path).reconstruct(IMAGE)
 
 
-@pytest.mark.parametrize("content", [b"\x00" * 64, b"not a model\n", b"\x89PNG\r\n\x1a\n" + bytes(50), b"\xff" * 64, b"\x3a\x05ab"])
+@pytest.mark.parametrize(
+    "content", [b"\x00" * 64, b"not a model\n", b"\x89PNG\r\n\x1a\n" + bytes(50), b"\xff" * 64, b"\x3a\x05ab"]
+)
 def test_files_of_another_kind_are_refused(content, tmp_path):
     save(content, tmp_path / "autoencoder.onnx")
     with pytest.raises(CorruptFileError, match="damaged or not exported by this package"):

@@ -1,4 +1,6 @@
-"""Tables: what TOML says of them and what is refused; options from table to table; tables that follow from a size."""
+"""Tables: what TOML says of them and what is refused; options from table to table; tables that
+follow from a size.
+"""
 
 import os
 import tomllib
@@ -50,7 +52,11 @@ def read(tmp_path, text):
 @pytest.mark.parametrize("name", ALL)
 def test_every_table_reads_back_as_itself_whatever_its_options(name):
     variant = VARIANTS[name]
-    for changed in (variant, transforms.dropout(transforms.batch_norm(variant), 0.25), transforms.latent_size(variant, 7)):
+    for changed in (
+        variant,
+        transforms.dropout(transforms.batch_norm(variant), 0.25),
+        transforms.latent_size(variant, 7),
+    ):
         assert toml.parse(tomllib.loads(toml.to_toml(changed))) == changed
 
 
@@ -75,14 +81,30 @@ def test_shapes_parameters_and_recipe_need_not_be_given(tmp_path):
             "700, outputs = 9",
             "encoder, row 2, Dense 700->9: takes a vector of 700, but is given 784.\nWhat would fit: inputs = 784",
         ),
-        ('{ layer = "Flatten" }, ', "", 'is given 1x28x28.\nWhat would fit: a row { layer = "Flatten" } before it'),
+        (
+            '{ layer = "Flatten" }, ',
+            "",
+            'is given 1x28x28.\nWhat would fit: a row { layer = "Flatten" } before it',
+        ),
         ('"Flatten"', '"Flaten"', "encoder, row 1: unknown layer 'Flaten'; did you mean 'Flatten'?"),
-        ("outputs = 784 }", "outputs = 780 }", "decoder, row 2, Unflatten: takes a vector of 784, but is given 780"),
+        (
+            "outputs = 784 }",
+            "outputs = 780 }",
+            "decoder, row 2, Unflatten: takes a vector of 784, but is given 780",
+        ),
         ("outputs = 9 }", "outputs = 0 }", "outputs is 0; give a whole number from 1 to 100,000"),
         ("outputs = 9 }", "outputs = 1000000 }", "outputs is 1000000"),
-        ("outputs = 9 }", 'outputs = 9, act = "gelu" }', "act is 'gelu'; use one of relu, tanh, sigmoid, silu"),
+        (
+            "outputs = 9 }",
+            'outputs = 9, act = "gelu" }',
+            "act is 'gelu'; use one of relu, tanh, sigmoid, silu",
+        ),
         ("outputs = 9 }", "outputs = 9, kernel = 3 }", "has no setting 'kernel'"),
-        ("outputs = 9 }", "outputs = 9, shape = [8] }", "encoder, row 2, Dense 784->9: the table claims 8, but 784 gives 9"),
+        (
+            "outputs = 9 }",
+            "outputs = 9, shape = [8] }",
+            "encoder, row 2, Dense 784->9: the table claims 8, but 784 gives 9",
+        ),
         (", outputs = 9 }", "}", "encoder, row 2, Dense: give outputs too"),
         ("inputs = 9,", "inputs = 8,", "What would fit: inputs = 9"),
         ("[1, 28, 28]", "[1, 28]", "image is [1, 28]; give [channels, height, width]"),
@@ -152,15 +174,26 @@ def test_rows_that_make_no_sense(layers, message):
 def test_batch_norm_is_everywhere_within_and_nowhere_at_the_ends():
     changed = transforms.batch_norm(VARIANTS["conv-avgpool"])
     assert [layer.norm for layer in changed.encoder.layers if isinstance(layer, Conv)] == [True, True, False]
-    assert [layer.norm for layer in changed.decoder.layers if isinstance(layer, ConvTranspose)] == [True, True, True, False]
-    assert changed.parameters == VARIANTS["conv-avgpool"].parameters + 16 + 32 + 32 + 16 + 8  # a scale and an offset where a bias was
+    assert [layer.norm for layer in changed.decoder.layers if isinstance(layer, ConvTranspose)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert (
+        changed.parameters == VARIANTS["conv-avgpool"].parameters + 16 + 32 + 32 + 16 + 8
+    )  # a scale and an offset where a bias was
 
 
 def test_dropout_stands_after_each_layer_within():
     changed = transforms.dropout(VARIANTS["mlp"], 0.1)
     kinds = [type(layer).__name__ for layer in changed.encoder.layers]
     assert kinds == ["Rescale", "Flatten", "Dense", "Dropout", "Dense", "Dropout", "Dense"]
-    assert [type(layer).__name__ for layer in changed.decoder.layers][-3:] == ["Dense", "Unflatten", "Rescale"]
+    assert [type(layer).__name__ for layer in changed.decoder.layers][-3:] == [
+        "Dense",
+        "Unflatten",
+        "Rescale",
+    ]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -173,7 +206,9 @@ def test_latent_size(name):
 def test_code_that_is_an_image_keeps_its_size():
     encoder = Stack.of((1, 4, 4), Conv(1, 3, k=2, s=2), Flatten())
     decoder = Stack.of((12,), Unflatten(3, 2, 2), ConvTranspose(3, 1, k=2, s=2))
-    variant = Variant("wide", "", encoder, decoder, encoder.parameters + decoder.parameters, Recipe(1, 1, 1.0))
+    variant = Variant(
+        "wide", "", encoder, decoder, encoder.parameters + decoder.parameters, Recipe(1, 1, 1.0)
+    )
     with pytest.raises(UsageError, match="12 numbers, and no other size"):
         transforms.latent_size(variant, 5)
 
@@ -190,7 +225,12 @@ def test_an_odd_side_is_restored_by_a_longer_kernel():
 
 GENERATOR = np.random.default_rng(2026)
 RANDOM = [
-    (int(GENERATOR.choice([1, 3, 4])), int(GENERATOR.integers(16, 129)), int(GENERATOR.integers(16, 129)), int(GENERATOR.integers(2, 65)))
+    (
+        int(GENERATOR.choice([1, 3, 4])),
+        int(GENERATOR.integers(16, 129)),
+        int(GENERATOR.integers(16, 129)),
+        int(GENERATOR.integers(2, 65)),
+    )
     for _ in range(SHAPES)
 ]
 
@@ -208,8 +248,13 @@ def test_any_image_builds_trains_saves_loads_exports_and_passes_the_gate(shape, 
     assert losses[1] < losses[0]
     model.save(tmp_path / "model.keras")
     again = load(tmp_path / "model.keras", variant)
-    np.testing.assert_allclose(again.predict_on_batch(given), model.predict_on_batch(given), rtol=0, atol=1e-6)
-    files = {name: graph.SerializeToString(deterministic=True) for name, graph in emit.emit(variant, weights.read(again), {}).items()}
+    np.testing.assert_allclose(
+        again.predict_on_batch(given), model.predict_on_batch(given), rtol=0, atol=1e-6
+    )
+    files = {
+        name: graph.SerializeToString(deterministic=True)
+        for name, graph in emit.emit(variant, weights.read(again), {}).items()
+    }
     assert all(verdict.passed for verdict in compare(again, files, pictures))
 
 
@@ -218,19 +263,30 @@ def test_pools_and_residual_blocks_side_by_side_export(tmp_path):
     encoder = Stack.of(
         (3, 20, 24),
         *(Conv(3, 8, k=(3, 5), p=1, act="silu"), MaxPool("a"), Dropout(0.1)),
-        *(Branch("x"), Conv(8, 8, k=3, p=1, norm=True, act="relu"), Branch("y"), Conv(8, 8, k=1), Add("y", act="tanh"), Add("x")),
+        *(
+            Branch("x"),
+            Conv(8, 8, k=3, p=1, norm=True, act="relu"),
+            Branch("y"),
+            Conv(8, 8, k=1),
+            Add("y", act="tanh"),
+            Add("x"),
+        ),
         *(MaxPool(), Flatten(), Dense(8 * 5 * 5, 12, norm=True, act="relu"), Dense(12, 4)),
     )
     decoder = Stack.of(
         (4,), Dense(4, 8 * 10 * 11, act="silu"), Unflatten(8, 10, 11), MaxUnpool("a"), ConvTranspose(8, 3, k=(1, 3), s=1, act="sigmoid")
     )  # fmt: skip
-    variant = Variant("all-kinds", "", encoder, decoder, encoder.parameters + decoder.parameters, Recipe(1, 8, 1e-3))
+    variant = Variant(
+        "all-kinds", "", encoder, decoder, encoder.parameters + decoder.parameters, Recipe(1, 8, 1e-3)
+    )
     pictures = np.random.default_rng(0).integers(0, 256, (40, 20, 24, 3), dtype=np.uint8)
     model = build(variant, seed=1)
     model.compile(optimizer="adam", loss="mse")
     model.fit(to_float(pictures), to_float(pictures), epochs=2, batch_size=8, verbose=0)
     for precision in ("float32", "float16", "int8"):
-        graphs = emit.emit(variant, weights.read(model), {}, precision, to_float(pictures).transpose(0, 3, 1, 2))
+        graphs = emit.emit(
+            variant, weights.read(model), {}, precision, to_float(pictures).transpose(0, 3, 1, 2)
+        )
         files = {name: graph.SerializeToString(deterministic=True) for name, graph in graphs.items()}
         assert all(verdict.passed for verdict in compare(model, files, pictures, precision)), precision
     assert sum(node.op_type == "Add" for node in graphs["encoder"].graph.node) == 2

@@ -1,4 +1,6 @@
-"""Threads for a step: what counts as its work, who decides, and that nothing of it outlasts training."""
+"""Threads for a step: what counts as its work, who decides, and that nothing of it outlasts
+training.
+"""
 
 import keras
 import pytest
@@ -24,7 +26,9 @@ def test_multiplications_are_those_that_pytorch_counts(name):
     module = with_weights_of(build(name))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(torch.zeros(1, *variant.image))
-    assert 2 * (variant.encoder.multiplications + variant.decoder.multiplications) == counter.get_total_flops()
+    assert (
+        2 * (variant.encoder.multiplications + variant.decoder.multiplications) == counter.get_total_flops()
+    )
 
 
 def test_threads_grow_with_the_work_up_to_the_processors(monkeypatch):
@@ -39,7 +43,9 @@ def test_training_keeps_to_them_and_gives_them_back(tmp_path, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     before, seen = torch.get_num_threads(), []
     original = fit._fit
-    monkeypatch.setattr(fit, "_fit", lambda *arguments: (seen.append(torch.get_num_threads()), original(*arguments)))
+    monkeypatch.setattr(
+        fit, "_fit", lambda *arguments: (seen.append(torch.get_num_threads()), original(*arguments))
+    )
     torch.set_num_threads(2)
     try:
         run = train("mlp", runs_dir=tmp_path, name="a", **SETTINGS)

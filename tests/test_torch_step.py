@@ -1,4 +1,6 @@
-"""The fast step on torch against stock Keras and against hand-written PyTorch in float64, whatever the model is compiled with."""
+"""The fast step on torch against stock Keras and against hand-written PyTorch in float64, whatever
+the model is compiled with.
+"""
 
 import keras
 import numpy as np
@@ -22,7 +24,9 @@ from keras_mnist_ae.models import torch_adam, torch_forward, torch_step
 from keras_mnist_ae.models.autoencoder import Autoencoder
 
 IMAGES = to_float(datasets.load("digits").train.images[:320])
-PLAIN = sorted(name for name in VARIANTS if not VARIANTS[name].variational)  # for the others: test_variational.py
+PLAIN = sorted(
+    name for name in VARIANTS if not VARIANTS[name].variational
+)  # for the others: test_variational.py
 
 
 def compiled(name="conv-avgpool", optimizer=None, **options):
@@ -33,11 +37,16 @@ def compiled(name="conv-avgpool", optimizer=None, **options):
 
 def fit(model, epochs=1, **options):
     images = IMAGES.astype(keras.config.floatx())
-    return model.fit(images, images, **{"batch_size": 32, "epochs": epochs, "shuffle": False, "verbose": 0, **options}).history
+    return model.fit(
+        images, images, **{"batch_size": 32, "epochs": epochs, "shuffle": False, "verbose": 0, **options}
+    ).history
 
 
 def stock_fit(model, *arguments, **options):
-    with agreement.stock(), pytest.warns(UserWarning, match="Keras' own steps, which are slower: for comparison"):
+    with (
+        agreement.stock(),
+        pytest.warns(UserWarning, match="Keras' own steps, which are slower: for comparison"),
+    ):
         history = fit(model, *arguments, **options)
     assert model._fast is None
     return history
@@ -45,9 +54,11 @@ def stock_fit(model, *arguments, **options):
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_weights_in_float64_are_those_of_a_plain_loop(name, float64):
-    """Stock Keras is no oracle here: its matrix products, means and normalisations round to float32 on the way.
+    """Stock Keras is no oracle here: its matrix products, means and normalisations round to float32
+    on the way.
 
-    With pooling switches 50 steps: then a window of equal pixels comes, and rounding decides where its maximum stands.
+    With pooling switches 50 steps: then a window of equal pixels comes, and rounding decides where
+    its maximum stands.
     """
     steps = 50 if VARIANTS[name].switches else 100
     ours = compiled(name, keras.optimizers.Adam(2**-10, epsilon=1e-7))
@@ -72,11 +83,18 @@ def test_weights_in_float64_are_those_of_a_plain_loop(name, float64):
 
 
 def test_moving_variance_is_that_of_stock_keras():
-    ours, stock = compiled("conv-unpool", keras.optimizers.SGD(0.0)), compiled("conv-unpool", keras.optimizers.SGD(0.0))
+    ours, stock = (
+        compiled("conv-unpool", keras.optimizers.SGD(0.0)),
+        compiled("conv-unpool", keras.optimizers.SGD(0.0)),
+    )
     fit(ours)
     stock_fit(stock)
     assert apart(ours, stock) < 1e-5
-    assert any(np.abs(np.array(weight) - 1).max() > 0.1 for weight in ours.weights if weight.path.endswith("moving_variance"))
+    assert any(
+        np.abs(np.array(weight) - 1).max() > 0.1
+        for weight in ours.weights
+        if weight.path.endswith("moving_variance")
+    )
 
 
 OPTIMIZERS = {
@@ -98,12 +116,20 @@ def test_any_optimizer_gives_the_weights_that_it_gives_in_stock_keras(optimizer)
     np.testing.assert_allclose(fit(ours)["loss"], stock_fit(stock)["loss"], rtol=1e-5)
     assert apart(ours, stock) < 1e-4
     for our, their in zip(ours.optimizer.variables, stock.optimizer.variables, strict=True):
-        np.testing.assert_allclose(np.array(our), np.array(their), rtol=1e-2, atol=1e-3 * np.abs(np.array(their)).max(), err_msg=our.path)
+        np.testing.assert_allclose(
+            np.array(our),
+            np.array(their),
+            rtol=1e-2,
+            atol=1e-3 * np.abs(np.array(their)).max(),
+            err_msg=our.path,
+        )
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_every_variant_learns_as_in_stock_keras(name):
-    """Ten steps in float32; after more of them rounding has grown, between any two orders of summation."""
+    """Ten steps in float32; after more of them rounding has grown, between any two orders of
+    summation.
+    """
     ours, stock = compiled(name), compiled(name)
     np.testing.assert_allclose(fit(ours)["loss"], stock_fit(stock)["loss"], rtol=1e-4)
     assert apart(ours, stock) < 2e-3
@@ -121,7 +147,9 @@ def test_dropout_and_batch_norm_are_those_of_stock_keras(name):
     expected = [stock_fit(stock)["loss"][0], fit(stock)["loss"][0]]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert found[0] != found[1], "nothing was learnt: only the masks differ"
-    assert ours.evaluate(IMAGES, IMAGES, verbose=0) == pytest.approx(stock.evaluate(IMAGES, IMAGES, verbose=0), rel=1e-5)
+    assert ours.evaluate(IMAGES, IMAGES, verbose=0) == pytest.approx(
+        stock.evaluate(IMAGES, IMAGES, verbose=0), rel=1e-5
+    )
 
 
 def test_losses_metrics_evaluation_and_weights_of_samples_are_those_of_stock_keras():
@@ -164,7 +192,9 @@ def test_what_it_cannot_serve_is_told_once():
         model = compiled("mlp")
     finally:
         keras.config.set_dtype_policy("float32")
-    with pytest.warns(UserWarning, match="mlp runs Keras' own steps, which are slower: the dtype policy is mixed_bfloat16") as told:
+    with pytest.warns(
+        UserWarning, match="mlp runs Keras' own steps, which are slower: the dtype policy is mixed_bfloat16"
+    ) as told:
         losses = fit(model, 2)["loss"]
     assert sum("slower" in str(warning.message) for warning in told) == 1
     assert losses[1] < losses[0]
@@ -184,8 +214,16 @@ def test_no_operation_of_a_step_works_on_images_in_two_memory_orders(name):
 
     class Watch(TorchDispatchMode):
         def __torch_dispatch__(self, operation, types, given=(), options=None):
-            images = [part for part in given if isinstance(part, torch.Tensor) and part.dim() == 4 and part.numel() > 1]
-            orders = {part.is_contiguous(memory_format=torch.channels_last) for part in images if part.shape == images[0].shape}
+            images = [
+                part
+                for part in given
+                if isinstance(part, torch.Tensor) and part.dim() == 4 and part.numel() > 1
+            ]
+            orders = {
+                part.is_contiguous(memory_format=torch.channels_last)
+                for part in images
+                if part.shape == images[0].shape
+            }
             if len(orders) > 1 and "copy" not in str(operation):
                 mixed.append(str(operation))
             return operation(*given, **(options or {}))
@@ -245,7 +283,10 @@ def test_frozen_model_is_measured():
 
 
 def test_loss_weights_count():
-    plain, weighted = (fit(compiled("mlp", keras.optimizers.SGD(0.0), loss_weights=weights))["loss"] for weights in (None, 10.0))
+    plain, weighted = (
+        fit(compiled("mlp", keras.optimizers.SGD(0.0), loss_weights=weights))["loss"]
+        for weights in (None, 10.0)
+    )
     assert weighted == pytest.approx([10 * loss for loss in plain])
 
 
@@ -266,7 +307,9 @@ def test_loss_of_a_subclass_counts():
 def test_targets_without_the_axis_of_the_channel(batch_size):
     model = compiled("mlp")
     with_axis = model.evaluate(IMAGES[:64], IMAGES[:64], batch_size=batch_size, verbose=0)
-    assert model.evaluate(IMAGES[:64], IMAGES[:64, ..., 0], batch_size=batch_size, verbose=0) == pytest.approx(with_axis)
+    assert model.evaluate(
+        IMAGES[:64], IMAGES[:64, ..., 0], batch_size=batch_size, verbose=0
+    ) == pytest.approx(with_axis)
 
 
 @pytest.mark.parametrize("shape", [(128, 16, 28, 28), (512, 40)])
@@ -275,16 +318,22 @@ def test_normalisation_adds_up_to_rounding(shape):
     torch.manual_seed(0)
     x = torch.relu(torch.randn(shape))
     x, gradient = (
-        part.contiguous(memory_format=torch.channels_last) if len(shape) == 4 else part for part in (x, torch.randn(shape) + 0.1)
+        part.contiguous(memory_format=torch.channels_last) if len(shape) == 4 else part
+        for part in (x, torch.randn(shape) + 0.1)
     )
     scale, offset = torch.rand(shape[1]) + 0.5, torch.randn(shape[1])
     given = [part.clone().requires_grad_() for part in (x, scale, offset)]
     exact = [part.double().requires_grad_() for part in (x, scale, offset)]
     over = [0, *range(2, len(shape))]
     found = torch_forward.Normalised.apply(*given)
-    expected = torch.nn.functional.batch_norm(exact[0], None, None, *exact[1:], training=True, eps=torch_step.BATCH_NORM_EPSILON)
+    expected = torch.nn.functional.batch_norm(
+        exact[0], None, None, *exact[1:], training=True, eps=torch_step.BATCH_NORM_EPSILON
+    )
     expected = (expected, exact[0].mean(over), exact[0].var(over, correction=0))
-    gradients = torch.autograd.grad(found[0], given, gradient), torch.autograd.grad(expected[0], exact, gradient.double())
+    gradients = (
+        torch.autograd.grad(found[0], given, gradient),
+        torch.autograd.grad(expected[0], exact, gradient.double()),
+    )
     for ours, theirs, bound in [
         *((*pair, 1e-6) for pair in zip(found, expected, strict=True)),
         *((*pair, 2e-5) for pair in zip(*gradients, strict=True)),
@@ -294,12 +343,19 @@ def test_normalisation_adds_up_to_rounding(shape):
 
 @pytest.mark.parametrize(
     ("name", "with_options"),
-    [*((name, False) for name in VARIANTS if not VARIANTS[name].switches), ("conv-avgpool", True), ("conv-k16", True), ("mlp", True)],
+    [
+        *((name, False) for name in VARIANTS if not VARIANTS[name].switches),
+        ("conv-avgpool", True),
+        ("conv-k16", True),
+        ("mlp", True),
+    ],
 )
 def test_weights_after_100_steps_are_those_of_stock_keras(name, with_options):
-    """Where nothing jumps. With a ReLU or a pooling switch stock Keras parts from itself too: docs/reliability.md.
+    """Where nothing jumps. With a ReLU or a pooling switch stock Keras parts from itself too:
+    docs/reliability.md.
 
-    Of one bias not even the sign is known: the mlp's code is normalised after the next layer, which takes away what is the same for all.
+    Of one bias not even the sign is known: the mlp's code is normalised after the next layer, which
+    takes away what is the same for all.
     """
     images, variant = to_float(datasets.load("digits").train.images[:800]), agreement.smooth(VARIANTS[name])
     if with_options:
@@ -313,7 +369,9 @@ def test_weights_after_100_steps_are_those_of_stock_keras(name, with_options):
 
 @pytest.mark.parametrize("update", [torch_adam.fused, torch_adam.recordable])
 def test_adam_corrects_its_first_steps_as_keras_does_in_float32(update):
-    """Its 1 - beta_2^t is 1e-5 off there: enough to turn a ReLU, and with that the weights that follow."""
+    """Its 1 - beta_2^t is 1e-5 off there: enough to turn a ReLU, and with that the weights that
+    follow.
+    """
     generator = np.random.default_rng(0)
     ours, theirs = (keras.Variable(np.zeros(1000, "float32")) for _ in range(2))
     optimizers = [keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3)]

@@ -24,14 +24,27 @@ BATCH = 32
 
 
 def digits_run(tmp_path, variant="conv-avgpool", **settings):
-    return train(variant, **{"dataset": "digits", "limit": 5 * BATCH, "epochs": 2, "runs_dir": str(tmp_path / "runs"), **settings})
+    return train(
+        variant,
+        **{
+            "dataset": "digits",
+            "limit": 5 * BATCH,
+            "epochs": 2,
+            "runs_dir": str(tmp_path / "runs"),
+            **settings,
+        },
+    )
 
 
 @pytest.mark.parametrize("name", sorted(name for name in VARIANTS if not VARIANTS[name].variational))
 def test_losses_are_those_of_a_plain_pytorch_loop(name, tmp_path):
-    """From the same weights, over the same batches: ten steps of Adam on the mean squared error, whatever the backend."""
+    """From the same weights, over the same batches: ten steps of Adam on the mean squared error,
+    whatever the backend.
+    """
     rate, seed = 1e-3, 4
-    run = digits_run(tmp_path, name, learning_rate=rate, seed=seed, batch_size=BATCH, beta_2=0.999, warm_up=0.0)
+    run = digits_run(
+        tmp_path, name, learning_rate=rate, seed=seed, batch_size=BATCH, beta_2=0.999, warm_up=0.0
+    )
 
     module = with_weights_of(build(name, seed)).train()
     optimizer = torch.optim.Adam(module.parameters(), lr=rate)
@@ -43,7 +56,9 @@ def test_losses_are_those_of_a_plain_pytorch_loop(name, tmp_path):
         of_batches = []
         for batch in images[order].split(BATCH):
             step += 1
-            optimizer.param_groups[0]["eps"] = 3.162e-10 / (1 - 0.999**step) ** 0.5  # Keras' epsilon is the paper's "epsilon hat"
+            optimizer.param_groups[0]["eps"] = (
+                3.162e-10 / (1 - 0.999**step) ** 0.5
+            )  # Keras' epsilon is the paper's "epsilon hat"
             loss = torch.nn.functional.mse_loss(module(batch)[1], batch)
             optimizer.zero_grad()
             loss.backward()
@@ -66,11 +81,15 @@ def finished(tmp_path_factory) -> Run:
 
 def test_run_folder_reads_back(finished):
     again = find(str(finished.path))
-    assert again.config == finished.config.__class__(**{**vars(finished.config), "runs_dir": "runs", "name": None})
+    assert again.config == finished.config.__class__(
+        **{**vars(finished.config), "runs_dir": "runs", "name": None}
+    )
     assert again.history == finished.history
     assert again.metrics == finished.metrics
     images = to_float(datasets.load("digits").test.images)
-    np.testing.assert_array_equal(again.model.predict_on_batch(images), finished.model.predict_on_batch(images))
+    np.testing.assert_array_equal(
+        again.model.predict_on_batch(images), finished.model.predict_on_batch(images)
+    )
     with (finished.path / "history.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2"]
     assert (finished.path.parent / "latest").read_text() == "mine\n"
@@ -134,7 +153,10 @@ def test_batch_above_the_data_is_refused(tmp_path):
 def test_images_of_another_size_are_refused(tmp_path, monkeypatch):
     data = datasets.load("digits")
     small = datasets.Split(data.train.images[:, :20, :20], data.train.labels)
-    monkeypatch.setattr("keras_mnist_ae.runs.reopen.load", lambda *_, **options: datasets.Dataset("small", small, small, (), ""))
+    monkeypatch.setattr(
+        "keras_mnist_ae.runs.reopen.load",
+        lambda *_, **options: datasets.Dataset("small", small, small, (), ""),
+    )
     with pytest.raises(DataError, match="are 1x20x20 .* but conv-avgpool takes 1x28x28"):
         digits_run(tmp_path)
 
@@ -147,7 +169,9 @@ def test_runs_folder_that_cannot_be_made(tmp_path):
 
 @pytest.mark.parametrize("name", ["metrics.json", "history.csv", "model.keras", "config.toml"])
 def test_broken_file_of_a_run_is_named(finished, tmp_path, name):
-    content = (finished.path / name).read_bytes()[:-30].replace(b"epochs", b"epohcs").replace(b"val_loss", b"val")
+    content = (
+        (finished.path / name).read_bytes()[:-30].replace(b"epochs", b"epohcs").replace(b"val_loss", b"val")
+    )
     shutil.copy(finished.path / "variant.toml", tmp_path)
     shutil.copy(finished.path / "checksums.json", tmp_path)
     (tmp_path / name).write_bytes(content)
@@ -180,10 +204,14 @@ def test_schedule_rises_and_falls_along_lines_and_is_the_same_in_plain_numbers()
     assert rates[100] == 0
     np.testing.assert_allclose(np.diff(rates[10:]), -0.5 / 90, rtol=1e-9)
     of_ops = [float(schedule(keras.ops.convert_to_tensor(step))) for step in (0, 5, 10, 50, 99, 100)]
-    np.testing.assert_allclose(of_ops, [rates[step] for step in (0, 5, 10, 50, 99, 100)], rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(
+        of_ops, [rates[step] for step in (0, 5, 10, 50, 99, 100)], rtol=1e-5, atol=1e-9
+    )
 
 
-@pytest.mark.parametrize("name", ["conv-k16", "conv-unpool", "conv-best", "vae-mlp"])  # together they have every kind of row
+@pytest.mark.parametrize(
+    "name", ["conv-k16", "conv-unpool", "conv-best", "vae-mlp"]
+)  # together they have every kind of row
 def test_bfloat16_rounds_what_training_multiplies_and_nothing_else(name, tmp_path):
     """Losses are near those of float32 and not the same; weights and evaluation know nothing of it."""
     shared = {"epochs": 2, "batch_size": BATCH, "learning_rate": 1e-3, "warm_up": 0.0}
@@ -195,11 +223,16 @@ def test_bfloat16_rounds_what_training_multiplies_and_nothing_else(name, tmp_pat
     images = torch.from_numpy(to_float(datasets.load("digits").test.images).transpose(0, 3, 1, 2))
     with torch.no_grad():
         reconstructions = with_weights_of(rounded.model)(images)[1]
-    assert rounded.metrics["test_mse"] == pytest.approx(float((reconstructions - images).square().mean()), rel=1e-4)
+    assert rounded.metrics["test_mse"] == pytest.approx(
+        float((reconstructions - images).square().mean()), rel=1e-4
+    )
 
 
 def test_bfloat16_learns(tmp_path):
-    exact, rounded = (digits_run(tmp_path, precision=precision, limit=320, epochs=6) for precision in ("float32", "bfloat16"))
+    exact, rounded = (
+        digits_run(tmp_path, precision=precision, limit=320, epochs=6)
+        for precision in ("float32", "bfloat16")
+    )
     assert rounded.metrics["test_mse"] == pytest.approx(exact.metrics["test_mse"], rel=0.02)
     assert rounded.metrics["test_mse"] < 0.6 * exact.history["val_loss"][0]
 
@@ -215,7 +248,9 @@ def test_batches_in_one_call_are_few_and_fit_between_checkpoints():
     model = build("mlp")
     most = 1 if keras.backend.backend() == "torch" else 16  # Keras allows no more on torch
     assert at_once(model, 8) == at_once(model, 8, "30s") == most
-    assert [at_once(model, 8, every) for every in ("1", "7", "24", "200")] == [min(most, count) for count in (1, 7, 12, 10)]
+    assert [at_once(model, 8, every) for every in ("1", "7", "24", "200")] == [
+        min(most, count) for count in (1, 7, 12, 10)
+    ]
     assert at_once(model, 10_000) == 1
 
 
@@ -229,7 +264,9 @@ def test_moving_statistics_start_from_the_first_batch(name, digits):
     """What is normalised by them is then what is normalised by the batch."""
     model = build(name, seed=1)
     fit.start_statistics(model, digits[:BATCH])
-    codes, batch_codes = (keras.tree.flatten(model.encoder(digits[:BATCH], training=training)) for training in (False, True))
+    codes, batch_codes = (
+        keras.tree.flatten(model.encoder(digits[:BATCH], training=training)) for training in (False, True)
+    )
     for found, expected in zip(codes, batch_codes, strict=True):
         np.testing.assert_allclose(*map(keras.ops.convert_to_numpy, (found, expected)), rtol=1e-3, atol=1e-5)
     norms = [layer for layer in model.encoder.layers if isinstance(layer, keras.layers.BatchNormalization)]

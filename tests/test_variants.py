@@ -1,4 +1,6 @@
-"""One conformance suite over all variants: tables, Keras models, agreement with PyTorch and between backends, saving."""
+"""One conformance suite over all variants: tables, Keras models, agreement with PyTorch and between
+backends, saving.
+"""
 
 import json
 import os
@@ -26,15 +28,26 @@ REFERENCE = {
     "conv-k16": (64, 707_121, "16x28x28 32x14x14 64x1x1 64", "64x1x1 32x7x7 16x14x14 1x28x28"),
     "conv-unpool": (
         64,
-        (9 * 16 + 32) + (9 * 16 * 32 + 64) + (49 * 32 * 64 + 64) + (49 * 64 * 32 + 64) + (9 * 32 * 16 + 32) + (9 * 16 + 1),
+        (9 * 16 + 32)
+        + (9 * 16 * 32 + 64)
+        + (49 * 32 * 64 + 64)
+        + (49 * 64 * 32 + 64)
+        + (9 * 32 * 16 + 32)
+        + (9 * 16 + 1),
         "16x28x28 16x14x14 32x14x14 32x7x7 64x1x1 64",
         "64x1x1 32x7x7 32x14x14 16x14x14 16x28x28 1x28x28",
     ),
     "mlp": (32, 222_384, "1x28x28 784 128 64 32", "64 128 784 1x28x28 1x28x28"),
-    # Ours: a normalised layer has a scale and an offset for each output where another one has a bias.
+    # Ours: a normalised layer has a scale and an offset for each output where another one has a
+    # bias.
     "conv": (
         32,
-        (16 * 32 + 64) + (16 * 32 * 64 + 128) + (3136 * 32 + 32) + (32 * 3136 + 3136) + (16 * 64 * 32 + 64) + (16 * 32 + 1),
+        (16 * 32 + 64)
+        + (16 * 32 * 64 + 128)
+        + (3136 * 32 + 32)
+        + (32 * 3136 + 3136)
+        + (16 * 64 * 32 + 64)
+        + (16 * 32 + 1),
         "32x14x14 64x7x7 3136 32",
         "3136 64x7x7 32x14x14 1x28x28",
     ),
@@ -55,7 +68,15 @@ REFERENCE = {
     ),
     "vae-conv": (
         16,
-        (16 * 32 + 64) + (16 * 32 * 64 + 128) + 3137 * 256 + 2 * 257 * 16 + 17 * 256 + 257 * 3136 + (16 * 64 * 32 + 64) + 16 * 32 + 1,
+        (16 * 32 + 64)
+        + (16 * 32 * 64 + 128)
+        + 3137 * 256
+        + 2 * 257 * 16
+        + 17 * 256
+        + 257 * 3136
+        + (16 * 64 * 32 + 64)
+        + 16 * 32
+        + 1,
         "32x14x14 64x7x7 3136 256 16",
         "256 3136 64x7x7 32x14x14 1x28x28",
     ),
@@ -178,7 +199,9 @@ def test_saved_models_open_on_every_backend_with_keras_alone(digits, tmp_path, i
         assert json.loads(done.stdout.splitlines()[-1]) == [], "the package was imported"
         for name, model in models.items():
             theirs = np.load(tmp_path / f"{name}-{other}.npz")
-            np.testing.assert_allclose(theirs["latent"], as_list(model.encoder.predict_on_batch(digits))[0], atol=1e-5)
+            np.testing.assert_allclose(
+                theirs["latent"], as_list(model.encoder.predict_on_batch(digits))[0], atol=1e-5
+            )
             np.testing.assert_allclose(theirs["images"], model.predict_on_batch(digits), atol=1e-5)
             np.testing.assert_allclose(theirs["composed"], model.predict_on_batch(digits), atol=1e-5)
 
@@ -197,7 +220,9 @@ def test_weights_are_glorot_uniform():
 
 
 def test_codes_of_several_pixels_count_channels_first(digits):
-    """Flatten and Unflatten keep the tables' order channels, height, width where Keras' own would not."""
+    """Flatten and Unflatten keep the tables' order channels, height, width where Keras' own would
+    not.
+    """
     variant = Variant(
         "wide", "",
         Stack((1, 28, 28), ((Conv(1, 3, k=14, s=14), (3, 2, 2)), (Flatten(), (12,)))),
@@ -206,7 +231,9 @@ def test_codes_of_several_pixels_count_channels_first(digits):
     )  # fmt: skip
     model = build(variant)
     kernel = torch.from_numpy(np.array(model.encoder.get_layer("conv1").get_weights()[0])).permute(3, 2, 0, 1)
-    back = torch.from_numpy(np.array(model.decoder.get_layer("convtranspose1").get_weights()[0])).permute(3, 2, 0, 1)
+    back = torch.from_numpy(np.array(model.decoder.get_layer("convtranspose1").get_weights()[0])).permute(
+        3, 2, 0, 1
+    )
     code = torch.conv2d(torch.from_numpy(digits.transpose(0, 3, 1, 2)), kernel, stride=14)
     np.testing.assert_allclose(model.encoder.predict_on_batch(digits), code.flatten(1), atol=1e-5)
     expected = torch.conv_transpose2d(code, back, stride=14).permute(0, 2, 3, 1)
@@ -215,7 +242,12 @@ def test_codes_of_several_pixels_count_channels_first(digits):
 
 def in_forms(images):
     """What Keras takes for images of one channel."""
-    return {"list": [images], "by name": {"image": images}, "no channel": images[..., 0], "bytes": (images * 255).astype("uint8")}
+    return {
+        "list": [images],
+        "by name": {"image": images},
+        "no channel": images[..., 0],
+        "bytes": (images * 255).astype("uint8"),
+    }
 
 
 @pytest.mark.parametrize("form", ["list", "by name", "no channel", "bytes"])
@@ -248,7 +280,11 @@ def test_changed_layer_counts(change, digits):
     """The rows would not know of it."""
     model = build("mlp", seed=1)
     layer = next(layer for layer in model.encoder.layers if hasattr(layer, "kernel"))
-    setattr(layer, change, {"activation": keras.activations.tanh, "activity_regularizer": keras.regularizers.L2(1.0)}[change])
+    setattr(
+        layer,
+        change,
+        {"activation": keras.activations.tanh, "activity_regularizer": keras.regularizers.L2(1.0)}[change],
+    )
     stock = model._stock()
     images = digits[:40]
     for each in (model, stock):

@@ -1,4 +1,6 @@
-"""Variational autoencoders: the terms of the bound against estimates of another kind, and the same numbers on every backend."""
+"""Variational autoencoders: the terms of the bound against estimates of another kind, and the same
+numbers on every backend.
+"""
 
 import math
 
@@ -23,7 +25,10 @@ MEAN, LOG_VARIANCE = GENERATOR.normal(0, 1, (3, 4)), GENERATOR.normal(0, 1, (3, 
 
 def of(function, *arrays):
     """What a function of tensors gives, as an array."""
-    tensors = [keras.ops.convert_to_tensor(array, "float32") if isinstance(array, np.ndarray) else array for array in arrays]
+    tensors = [
+        keras.ops.convert_to_tensor(array, "float32") if isinstance(array, np.ndarray) else array
+        for array in arrays
+    ]
     return np.array(keras.ops.convert_to_numpy(function(*tensors)))
 
 
@@ -48,14 +53,19 @@ def test_likelihoods_are_scipys(digits):
     # of a pixel between 0 and 1: the mean of the two outcomes, weighted by it
     outcomes = images * stats.bernoulli.logpmf(1, means) + (1 - images) * stats.bernoulli.logpmf(0, means)
     deviation = math.sqrt(np.square(images - means).mean())
-    expected = {"bernoulli": -outcomes.sum(axis=(1, 2, 3)), "gaussian": -stats.norm.logpdf(images, means, deviation).sum(axis=(1, 2, 3))}
+    expected = {
+        "bernoulli": -outcomes.sum(axis=(1, 2, 3)),
+        "gaussian": -stats.norm.logpdf(images, means, deviation).sum(axis=(1, 2, 3)),
+    }
     for likelihood, value in expected.items():
         np.testing.assert_allclose(of(negative_log_likelihood, likelihood, images, means), value, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["vae-conv", "vae-mlp"])
 def test_training_is_that_of_a_plain_loop(name):
-    """Three steps of gradient descent, on the noise that the batches bring: the same on every backend."""
+    """Three steps of gradient descent, on the noise that the batches bring: the same on every
+    backend.
+    """
     images = datasets.load("digits").train.images[:24]
     chance = Chance(3, latent=VARIANTS[name].latent, beta=0.5, warm_up=2)
     model, module = build(name, seed=1), Plain(VARIANTS[name]).train()
@@ -65,10 +75,16 @@ def test_training_is_that_of_a_plain_loop(name):
     optimizer = torch.optim.SGD(module.parameters(), 1e-5)
     terms = []
     for (given, noise, weight), target in Batches(images, 8, seed=0, chance=chance).get_numpy_iterator():
-        x, noise, y = torch.from_numpy(given).permute(0, 3, 1, 2), torch.from_numpy(noise), torch.from_numpy(target).permute(0, 3, 1, 2)
+        x, noise, y = (
+            torch.from_numpy(given).permute(0, 3, 1, 2),
+            torch.from_numpy(noise),
+            torch.from_numpy(target).permute(0, 3, 1, 2),
+        )
         assert weight[0] == [0.25, 0.5, 0.5][len(terms)]
         hidden = {}
-        hook = module.encoder["gaussian1"].register_forward_pre_hook(lambda _, inputs, into=hidden: into.update(x=inputs[0]))
+        hook = module.encoder["gaussian1"].register_forward_pre_hook(
+            lambda _, inputs, into=hidden: into.update(x=inputs[0])
+        )
         encoder, decoder = (lambda z, part=part: run(module, part, z) for part in ("encoder", "decoder"))
         mean = encoder(x)
         hook.remove()
@@ -82,7 +98,11 @@ def test_training_is_that_of_a_plain_loop(name):
         terms.append((unlikely.mean().item(), kl.mean().item()))
     np.testing.assert_allclose([logs["reconstruction"][0], logs["kl"][0]], np.mean(terms, axis=0), rtol=1e-3)
     theirs, ours = module.state_dict(), weights.read(model)
-    for key in ("encoder.gaussian1.weight", "encoder.gaussian1_log_variance.weight", "encoder.gaussian1_log_variance.bias"):
+    for key in (
+        "encoder.gaussian1.weight",
+        "encoder.gaussian1_log_variance.weight",
+        "encoder.gaussian1_log_variance.bias",
+    ):
         part, layer, kind = key.split(".")
         np.testing.assert_allclose(ours[part][layer][kind], theirs[key], atol=2e-5)
 
@@ -100,9 +120,17 @@ def test_evidence_of_a_model_and_its_importance_weighted_bound():
     images = datasets.load("digits").test.images[:50]
     model = build("vae-mlp", seed=2)
     found = {samples: evidence(model, images, "bernoulli", samples, seed=1) for samples in (0, 1, 50)}
-    assert found[1]["negative_elbo"] == found[0]["negative_elbo"] == pytest.approx(found[1]["reconstruction"] + found[1]["kl"])
-    assert found[50]["negative_log_likelihood"] < found[1]["negative_elbo"], "more samples make the bound tighter"
-    mean, log_variance = (np.asarray(part) for part in model.encoder.predict_on_batch(np.float32(images / 255)))
+    assert (
+        found[1]["negative_elbo"]
+        == found[0]["negative_elbo"]
+        == pytest.approx(found[1]["reconstruction"] + found[1]["kl"])
+    )
+    assert found[50]["negative_log_likelihood"] < found[1]["negative_elbo"], (
+        "more samples make the bound tighter"
+    )
+    mean, log_variance = (
+        np.asarray(part) for part in model.encoder.predict_on_batch(np.float32(images / 255))
+    )
     assert found[1]["kl"] == pytest.approx(float(of(divergence, mean, log_variance).mean()), rel=1e-4)
 
 
@@ -111,7 +139,9 @@ def test_model_reconstructs_from_the_mean_and_opens_as_a_stock_one(digits, tmp_p
     mean, log_variance = model.encoder.predict_on_batch(digits)
     assert mean.shape == log_variance.shape == (100, 16)
     assert not np.allclose(mean, log_variance)
-    np.testing.assert_allclose(model.predict_on_batch(digits), model.decoder.predict_on_batch(mean), atol=1e-6)
+    np.testing.assert_allclose(
+        model.predict_on_batch(digits), model.decoder.predict_on_batch(mean), atol=1e-6
+    )
     model.save(tmp_path / "model.keras")
     stock = keras.saving.load_model(tmp_path / "model.keras", safe_mode=True)
     np.testing.assert_allclose(stock.predict_on_batch(digits), model.predict_on_batch(digits), atol=1e-6)

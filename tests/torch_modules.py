@@ -1,4 +1,6 @@
-"""The variants as PyTorch users write them, independent of the tables: the oracle for every model of this package."""
+"""The variants as PyTorch users write them, independent of the tables: the oracle for every model
+of this package.
+"""
 
 import numpy as np
 import torch
@@ -94,8 +96,12 @@ def conv_k16() -> Plain:
 class MLP(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.encoder = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 32))
-        self.decoder = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 784), nn.Tanh())
+        self.encoder = nn.Sequential(
+            nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 64), nn.ReLU(), nn.Linear(64, 32)
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 784), nn.Tanh()
+        )
 
     def forward(self, image):
         code = self.encoder(((image - 0.5) / 0.5).flatten(1))
@@ -137,7 +143,11 @@ class Variational(nn.Module):
 
     def __init__(self, encoder: list[nn.Module], decoder: list[nn.Module]) -> None:
         super().__init__()
-        self.encoder, self.mean, self.log_variance = nn.Sequential(*encoder), nn.Linear(256, 16), nn.Linear(256, 16)
+        self.encoder, self.mean, self.log_variance = (
+            nn.Sequential(*encoder),
+            nn.Linear(256, 16),
+            nn.Linear(256, 16),
+        )
         self.decoder = nn.Sequential(*decoder)
 
     def forward(self, image):
@@ -147,26 +157,49 @@ class Variational(nn.Module):
 
 
 def vae_conv() -> Variational:
-    decoder = [nn.Linear(16, 256), nn.SiLU(), nn.Linear(256, 3136), nn.SiLU(), nn.Unflatten(1, (64, 7, 7)), *up()]
+    decoder = [
+        nn.Linear(16, 256),
+        nn.SiLU(),
+        nn.Linear(256, 3136),
+        nn.SiLU(),
+        nn.Unflatten(1, (64, 7, 7)),
+        *up(),
+    ]
     return Variational([*down(), nn.Flatten(), nn.Linear(3136, 256), nn.SiLU()], decoder)
 
 
 def vae_mlp() -> Variational:
-    first, second = [nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU()], [nn.Linear(16, 256), nn.ReLU(), nn.Linear(256, 512)]
-    return Variational([nn.Flatten(), *first], [*second, nn.ReLU(), nn.Linear(512, 784), nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28))])
+    first, second = (
+        [nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU()],
+        [nn.Linear(16, 256), nn.ReLU(), nn.Linear(256, 512)],
+    )
+    return Variational(
+        [nn.Flatten(), *first],
+        [*second, nn.ReLU(), nn.Linear(512, 784), nn.Sigmoid(), nn.Unflatten(1, (1, 28, 28))],
+    )
 
 
 MODULES = {
-    **{"conv-avgpool": conv_avgpool, "conv-k15": conv_k15, "conv-k16": conv_k16, "conv-unpool": Unpool, "mlp": MLP},
+    **{
+        "conv-avgpool": conv_avgpool,
+        "conv-k15": conv_k15,
+        "conv-k16": conv_k16,
+        "conv-unpool": Unpool,
+        "mlp": MLP,
+    },
     **{"conv": conv, "conv-best": conv_best, "vae-conv": vae_conv, "vae-mlp": vae_mlp},
 }
 
 
 def with_weights_of(model) -> nn.Module:
-    """The hand-written module of the model's variant, in evaluation mode, carrying its weights: layers meet in the order of the tables."""
+    """The hand-written module of the model's variant, in evaluation mode, carrying its weights:
+    layers meet in the order of the tables.
+    """
     module = MODULES[model.name]().eval()
     ours = [layer for part in (model.encoder, model.decoder) for layer in part.layers if layer.weights]
-    theirs = [layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
+    theirs = [
+        layer for layer in module.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
+    ]
     norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
     for layer in ours:
         weights = [torch.from_numpy(np.array(weight)) for weight in layer.get_weights()]

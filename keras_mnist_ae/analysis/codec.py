@@ -1,4 +1,6 @@
-"""An autoencoder as two functions from arrays to arrays, so that a Keras model and exported graphs meet the same code."""
+"""An autoencoder as two functions from arrays to arrays, so that a Keras model and exported graphs
+meet the same code.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,8 +20,9 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class Codec:
-    """`encode` takes float32 images of shape (n, H, W, C) in [0, 1] and gives the list of codes, of shape (n, d), and pooling switches,
-    (n, h, w, c), where there are any, and means for a variational encoder; `decode` takes that list and gives images.
+    """`encode` takes float32 images of shape (n, H, W, C) in [0, 1] and gives the list of codes, of
+    shape (n, d), and pooling switches, (n, h, w, c), where there are any, and means for a
+    variational encoder; `decode` takes that list and gives images.
 
     Both raise `ValidationError` when what they would give holds NaN or infinity.
     """

@@ -1,4 +1,6 @@
-"""How likely a variational autoencoder finds images: the evidence lower bound, and the tighter bound of importance sampling."""
+"""How likely a variational autoencoder finds images: the evidence lower bound, and the tighter
+bound of importance sampling.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +16,16 @@ Double = NDArray[np.float64]
 
 
 def evidence(
-    model: "Autoencoder", images: Images, likelihood: str, samples: int = 0, seed: int = 0, advance: Advance | None = None
+    model: "Autoencoder",
+    images: Images,
+    likelihood: str,
+    samples: int = 0,
+    seed: int = 0,
+    advance: Advance | None = None,
 ) -> dict[str, Any]:
-    """Means over uint8 images of shape (n, H, W, C), in nats per image: `negative_elbo` and its parts `reconstruction` (of one sampled
-    code) and `kl`; with `samples`, also `negative_log_likelihood`, the importance-weighted bound of so many (Burda et al. 2016): -log of
+    """Means over uint8 images of shape (n, H, W, C), in nats per image: `negative_elbo` and its
+    parts `reconstruction` (of one sampled code) and `kl`; with `samples`, also
+    `negative_log_likelihood`, the importance-weighted bound of so many (Burda et al. 2016): -log of
     the mean of p(x | z) p(z) / q(z | x).
 
     The likelihood "gaussian" has, for each chunk of images, the variance that fits best.
@@ -36,8 +44,12 @@ def evidence(
         for sample in range(len(weights)):
             noise = generator.standard_normal(mean.shape)
             code = mean + np.exp(0.5 * log_variance) * noise
-            given, decoded = map(ops.convert_to_tensor, (chunk, model.decoder.predict_on_batch(code.astype(np.float32))))
-            unlikely = np.asarray(ops.convert_to_numpy(negative_log_likelihood(likelihood, given, decoded)), np.float64)
+            given, decoded = map(
+                ops.convert_to_tensor, (chunk, model.decoder.predict_on_batch(code.astype(np.float32)))
+            )
+            unlikely = np.asarray(
+                ops.convert_to_numpy(negative_log_likelihood(likelihood, given, decoded)), np.float64
+            )
             reconstruction = unlikely if sample == 0 else reconstruction
             # log p(z) - log q(z | x): what the two normal densities have in common goes out
             weights[sample] = -unlikely + 0.5 * (noise**2 + log_variance - code**2).sum(axis=1)
@@ -45,5 +57,10 @@ def evidence(
         tight = -(highest + np.log(np.exp(weights - highest).mean(axis=0)))
         found.append(np.stack([reconstruction, divergence, tight]))
     reconstructed, kl, bound = (float(part.mean()) for part in np.concatenate(found, axis=1))
-    told = {"likelihood": likelihood, "negative_elbo": reconstructed + kl, "reconstruction": reconstructed, "kl": kl}
+    told = {
+        "likelihood": likelihood,
+        "negative_elbo": reconstructed + kl,
+        "reconstruction": reconstructed,
+        "kl": kl,
+    }
     return {**told, "samples": samples, "negative_log_likelihood": bound} if samples else told

@@ -23,8 +23,8 @@ BORROWED = "borrowed from the training image whose code is nearest"
 class Generated:
     """`images` float32 of shape (n, H, W, C) and the `codes` (n, d) they were decoded from.
 
-    `nearest` is the index of the training image nearest to each in pixels, `distances` the RMSE to it, both of shape (n,); `components` is
-    the number of Gaussians.
+    `nearest` is the index of the training image nearest to each in pixels, `distances` the RMSE to
+    it, both of shape (n,); `components` is the number of Gaussians.
     """
 
     images: Images
@@ -34,16 +34,23 @@ class Generated:
     components: int
 
 
-def generate(codec: Codec, train: Images, codes: Codes, count: int, density: Density = "mixture", seed: int = 0) -> Generated:
-    """New images, decoded from codes drawn from a density fitted on the `codes` of the `train` images, uint8 of shape (n, H, W, C).
+def generate(
+    codec: Codec, train: Images, codes: Codes, count: int, density: Density = "mixture", seed: int = 0
+) -> Generated:
+    """New images, decoded from codes drawn from a density fitted on the `codes` of the `train`
+    images, uint8 of shape (n, H, W, C).
 
-    "mixture" is a Gaussian mixture (scikit-learn, full covariances, on at most 20,000 codes) with at most 20 components, fewer where codes
-    are few, "gaussian" a single one; "prior" is the standard normal distribution that a variational variant was trained towards, and is not
-    fitted. Pooling switches, which have no density, are borrowed from the training image whose code is nearest. Raises `ValidationError`
-    when all codes are the same.
+    "mixture" is a Gaussian mixture (scikit-learn, full covariances, on at most 20,000 codes) with
+    at most 20 components, fewer where codes are few, "gaussian" a single one; "prior" is the
+    standard normal distribution that a variational variant was trained towards, and is not fitted.
+    Pooling switches, which have no density, are borrowed from the training image whose code is
+    nearest. Raises `ValidationError` when all codes are the same.
     """
     if density == "prior":
-        drawn, components = np.random.default_rng(seed).standard_normal((count, codes.shape[1]), np.float32), 1
+        drawn, components = (
+            np.random.default_rng(seed).standard_normal((count, codes.shape[1]), np.float32),
+            1,
+        )
     else:
         drawn, components = _fitted(codes, count, density, seed)
     images = decoded(codec, drawn, train, codes)
@@ -56,7 +63,11 @@ def _fitted(codes: Codes, count: int, density: Density, seed: int) -> tuple[Code
     from sklearn.mixture import GaussianMixture
 
     some = varied(codes)[:FITTED].astype(np.float64)
-    components = max(1, min(COMPONENTS, len(some) // (CODES_PER_COMPONENT * some.shape[1]))) if density == "mixture" else 1
+    components = (
+        max(1, min(COMPONENTS, len(some) // (CODES_PER_COMPONENT * some.shape[1])))
+        if density == "mixture"
+        else 1
+    )
     floor = 1e-6 * some.var(axis=0).mean()  # a dead unit's variance is 0, which no Gaussian has
     with quietly():
         fitted = GaussianMixture(components, reg_covar=floor, random_state=seed % 2**32).fit(some)
@@ -66,7 +77,9 @@ def _fitted(codes: Codes, count: int, density: Density, seed: int) -> tuple[Code
 
 
 def decoded(codec: Codec, codes: Codes, train: Images, train_codes: Codes) -> Images:
-    """Images of codes that come from no image; pooling switches that a decoder needs are those of the training image nearest in code."""
+    """Images of codes that come from no image; pooling switches that a decoder needs are those of
+    the training image nearest in code.
+    """
     switches = codec.encode(to_float(train[:1]))[1:]
     if not switches:
         return codec.decode([codes])
@@ -75,7 +88,9 @@ def decoded(codec: Codec, codes: Codes, train: Images, train_codes: Codes) -> Im
 
 
 def nearest_images(train: Images, images: Images) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """RMSE per pixel to the nearest training image of each, and its index; `train` uint8, `images` float in [0, 1]."""
+    """RMSE per pixel to the nearest training image of each, and its index; `train` uint8, `images`
+    float in [0, 1].
+    """
     flat, queries = (array.reshape(len(array), -1) for array in (to_float(train), images.astype(np.float32)))
     distances, indices = nearest(flat, queries)
     return distances[:, 0] / np.sqrt(flat.shape[1]), indices[:, 0]
@@ -89,9 +104,11 @@ def linear(start: Codes, end: Codes, steps: int) -> Codes:
 
 
 def spherical(start: Codes, end: Codes, steps: int) -> Codes:
-    """The path along the great circle (Shoemake 1985, White 2016) between two codes of shape (d,), its length growing linearly, (steps, d).
+    """The path along the great circle (Shoemake 1985, White 2016) between two codes of shape (d,),
+    its length growing linearly, (steps, d).
 
-    Where the codes have one direction, or opposite ones, or one is zero, there is no such circle, and the path is straight.
+    Where the codes have one direction, or opposite ones, or one is zero, there is no such circle,
+    and the path is straight.
     """
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     if min(lengths) == 0:
@@ -107,8 +124,9 @@ def spherical(start: Codes, end: Codes, steps: int) -> Codes:
 
 
 def interpolate(codec: Codec, first: Images, second: Images, steps: int) -> dict[str, Images]:
-    """Paths between two float images of shape (H, W, C), each of shape (steps, H, W, C): "linear" and "spherical" in the code, and the
-    "cross-fade" of pixels. Pooling switches are those of the nearer end.
+    """Paths between two float images of shape (H, W, C), each of shape (steps, H, W, C): "linear"
+    and "spherical" in the code, and the "cross-fade" of pixels. Pooling switches are those of the
+    nearer end.
     """
     codes, *switches = codec.encode(np.stack([first, second]))
     end = (np.arange(steps) >= steps / 2).astype(int)

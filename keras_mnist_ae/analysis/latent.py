@@ -1,4 +1,6 @@
-"""What the codes hold: probes and clusters fitted on training codes and scored on test codes, dimensions in use, neighbours, a map."""
+"""What the codes hold: probes and clusters fitted on training codes and scored on test codes,
+dimensions in use, neighbours, a map.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,17 +24,26 @@ def encoded(images: Images, codec: Codec, advance: Advance | None = None) -> Cod
     return np.concatenate([codec.encode(chunk)[0] for chunk in chunks(images, advance)])
 
 
-def analyse(data: Dataset, train: Codes, test: Codes, linear: Codes, linear_test: Codes, tell: Tell = str) -> dict[str, Any]:
+def analyse(
+    data: Dataset, train: Codes, test: Codes, linear: Codes, linear_test: Codes, tell: Tell = str
+) -> dict[str, Any]:
     """Everything `kae latent` tells, ready for JSON, but for the map.
 
-    `train` and `test` are the codes of all images of `data`, `linear` and `linear_test` the codes a PCA of the same size gives them.
-    `knn` and `logistic` hold test accuracies on codes, raw pixels and PCA codes, `kmeans` scores over ten seeds, `nearest` the nearest
-    training images of a few test images, `skipped` the reason for each part that could not be done. `tell` is called before each part.
+    `train` and `test` are the codes of all images of `data`, `linear` and `linear_test` the codes a
+    PCA of the same size gives them. `knn` and `logistic` hold test accuracies on codes, raw pixels
+    and PCA codes, `kmeans` scores over ten seeds, `nearest` the nearest training images of a few
+    test images, `skipped` the reason for each part that could not be done. `tell` is called before
+    each part.
 
     Raises `ValidationError` when all codes are the same.
     """
     tell("dimensions")
-    found: dict[str, Any] = {"n_train": len(train), "n_test": len(test), "latent": train.shape[1], **dimensions(train)}
+    found: dict[str, Any] = {
+        "n_train": len(train),
+        "n_test": len(test),
+        "latent": train.shape[1],
+        **dimensions(train),
+    }
     tell("neighbours")
     found["nearest"] = _nearest(data, train, test)
     skipped: dict[str, str] = {}
@@ -61,8 +72,9 @@ def analyse(data: Dataset, train: Codes, test: Codes, linear: Codes, linear_test
 def dimensions(codes: Codes) -> dict[str, Any]:
     """How much of the code is in use.
 
-    `participation_ratio` is (sum of l)^2 / sum of l^2 over the eigenvalues l of the codes' covariance: from 1 to d, which it is when all
-    directions vary alike. `dead_units` counts the numbers of the code that hardly vary. Raises `ValidationError` when none does.
+    `participation_ratio` is (sum of l)^2 / sum of l^2 over the eigenvalues l of the codes'
+    covariance: from 1 to d, which it is when all directions vary alike. `dead_units` counts the
+    numbers of the code that hardly vary. Raises `ValidationError` when none does.
     """
     codes = varied(codes).astype(np.float64)
     variances = codes.var(axis=0)
@@ -77,7 +89,10 @@ def collapsed(codes: Codes) -> str | None:
     """Why nothing can be told of these codes: there is one, or all are the same."""
     if len(codes) < 2:
         return "one training image is too few to tell anything of its code."
-    if not codes.var(axis=0, dtype=np.float64).sum() > 1e-12 * np.square(codes, dtype=np.float64).sum(axis=1).mean():
+    if (
+        not codes.var(axis=0, dtype=np.float64).sum()
+        > 1e-12 * np.square(codes, dtype=np.float64).sum(axis=1).mean()
+    ):
         return (
             "every image has the same code: the encoder has collapsed, its codes hold nothing.\n"
             "Train longer, or with another --learning-rate or --seed."

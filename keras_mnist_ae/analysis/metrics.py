@@ -1,4 +1,6 @@
-"""How good the reconstructions are: errors per image, their means with intervals, by class, and beside what needs no training."""
+"""How good the reconstructions are: errors per image, their means with intervals, by class, and
+beside what needs no training.
+"""
 
 import math
 from collections.abc import Callable
@@ -24,14 +26,18 @@ Reconstruct = Callable[[Images], Images]
 PerImage = dict[str, NDArray[np.float64]]
 
 
-def evaluate(data: Dataset, split: str, reconstruct: Reconstruct, variant: Variant, advance: Advance | None = None) -> dict[str, Any]:
-    """Everything `kae evaluate` tells, ready for JSON: errors per pixel on [0, 1] over the split "train" or "test".
+def evaluate(
+    data: Dataset, split: str, reconstruct: Reconstruct, variant: Variant, advance: Advance | None = None
+) -> dict[str, Any]:
+    """Everything `kae evaluate` tells, ready for JSON: errors per pixel on [0, 1] over the split
+    "train" or "test".
 
-    `mse`, `mae`, `psnr` (dB) and `ssim` are means over the images; `rmse` and `psnr_of_mean_mse` are made of the mean of all squared
-    errors. `intervals` holds a 95 % bootstrap interval of each, `per_class` the same numbers by class, `worst` the images with the
-    largest errors, `compression` the size of the code. `pca_mse` and `mean_image_mse` are the errors of a PCA and of the mean image, both
-    fitted on the training images; `pca_components` is as many as the code has numbers, fewer where those images vary in fewer directions;
-    `pca_images` of them were taken for the PCA.
+    `mse`, `mae`, `psnr` (dB) and `ssim` are means over the images; `rmse` and `psnr_of_mean_mse`
+    are made of the mean of all squared errors. `intervals` holds a 95 % bootstrap interval of each,
+    `per_class` the same numbers by class, `worst` the images with the largest errors, `compression`
+    the size of the code. `pca_mse` and `mean_image_mse` are the errors of a PCA and of the mean
+    image, both fitted on the training images; `pca_components` is as many as the code has numbers,
+    fewer where those images vary in fewer directions; `pca_images` of them were taken for the PCA.
     """
     chosen: Split = getattr(data, split)
     per_image = measure(chosen.images, reconstruct, advance)
@@ -46,15 +52,18 @@ def evaluate(data: Dataset, split: str, reconstruct: Reconstruct, variant: Varia
         "pca_components": linear.components.shape[1],
         "pca_images": linear.fitted,
         "pca_mse": float(squared_errors(chosen.images, linear.reconstruct).mean()),
-        "mean_image_mse": float(squared_errors(chosen.images, lambda images: np.broadcast_to(mean, images.shape)).mean()),
+        "mean_image_mse": float(
+            squared_errors(chosen.images, lambda images: np.broadcast_to(mean, images.shape)).mean()
+        ),
     }
 
 
 def measure(images: Images, reconstruct: Reconstruct, advance: Advance | None = None) -> PerImage:
     """`mse`, `mae`, `psnr` in dB and `ssim` of each image, float64 of shape (n,).
 
-    `images` is uint8 of shape (n, H, W, C); `reconstruct` takes float32 images in [0, 1] and gives the same shape. PSNR is
-    10 log10(1 / mse). SSIM (Wang et al. 2004) is scikit-image's with its defaults, a uniform window of 7 x 7, and a data range of 1.
+    `images` is uint8 of shape (n, H, W, C); `reconstruct` takes float32 images in [0, 1] and gives
+    the same shape. PSNR is 10 log10(1 / mse). SSIM (Wang et al. 2004) is scikit-image's with its
+    defaults, a uniform window of 7 x 7, and a data range of 1.
     """
     found = [_measured(chunk, reconstruct(chunk)) for chunk in chunks(images, advance)]
     return {name: np.concatenate([part[name] for part in found]) for name in MEASURES}
@@ -62,28 +71,45 @@ def measure(images: Images, reconstruct: Reconstruct, advance: Advance | None = 
 
 def squared_errors(images: Images, reconstruct: Reconstruct) -> NDArray[np.float64]:
     """The `mse` of `measure` alone."""
-    return np.concatenate([_mean(np.square(_difference(chunk, reconstruct(chunk)))) for chunk in chunks(images)])
+    return np.concatenate(
+        [_mean(np.square(_difference(chunk, reconstruct(chunk)))) for chunk in chunks(images)]
+    )
 
 
 def noisy_error(images: Images, reconstruct: Reconstruct, noise: Corruption, seed: int) -> float:
-    """The mean squared error against the images themselves when `reconstruct` is given them with noise, drawn from the seed."""
+    """The mean squared error against the images themselves when `reconstruct` is given them with
+    noise, drawn from the seed.
+    """
     drawn = Chance(seed, noise)
-    errors = [_mean(np.square(_difference(chunk, reconstruct(drawn(chunk, 0, at, 0))))) for at, chunk in enumerate(chunks(images))]
+    errors = [
+        _mean(np.square(_difference(chunk, reconstruct(drawn(chunk, 0, at, 0)))))
+        for at, chunk in enumerate(chunks(images))
+    ]
     return float(np.concatenate(errors).mean())
 
 
 def summary(per_image: PerImage) -> dict[str, Any]:
     """`n` and the six figures of so many images."""
-    return {"n": len(per_image["mse"]), **_figures({name: float(values.mean()) for name, values in per_image.items()})}
+    return {
+        "n": len(per_image["mse"]),
+        **_figures({name: float(values.mean()) for name, values in per_image.items()}),
+    }
 
 
 def intervals(per_image: PerImage) -> dict[str, list[float]]:
-    """The 95 % percentile bootstrap interval of each figure of `summary`: the images drawn anew, with replacement, 1,000 times."""
+    """The 95 % percentile bootstrap interval of each figure of `summary`: the images drawn anew,
+    with replacement, 1,000 times.
+    """
     values = np.stack([per_image[name] for name in MEASURES], axis=1)
     generator = np.random.default_rng(0)
-    means = np.stack([values[generator.integers(0, len(values), len(values))].mean(axis=0) for _ in range(RESAMPLES)])
+    means = np.stack(
+        [values[generator.integers(0, len(values), len(values))].mean(axis=0) for _ in range(RESAMPLES)]
+    )
     tail = (1 - CONFIDENCE) / 2
-    low, high = (_figures(dict(zip(MEASURES, map(float, edge), strict=True))) for edge in np.quantile(means, [tail, 1 - tail], axis=0))
+    low, high = (
+        _figures(dict(zip(MEASURES, map(float, edge), strict=True)))
+        for edge in np.quantile(means, [tail, 1 - tail], axis=0)
+    )
     return {name: sorted([low[name], high[name]]) for name in low}
 
 
@@ -112,17 +138,26 @@ def _figures(means: dict[str, float]) -> dict[str, float]:
     }
 
 
-def _per_class(per_image: PerImage, labels: Images | None, classes: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+def _per_class(
+    per_image: PerImage, labels: Images | None, classes: tuple[str, ...]
+) -> dict[str, dict[str, Any]]:
     if labels is None:
         return {}
     chosen = {name: labels == number for number, name in enumerate(classes)}
-    return {name: summary({key: values[these] for key, values in per_image.items()}) for name, these in chosen.items() if these.any()}
+    return {
+        name: summary({key: values[these] for key, values in per_image.items()})
+        for name, these in chosen.items()
+        if these.any()
+    }
 
 
 def _worst(per_image: PerImage, labels: Images | None, classes: tuple[str, ...]) -> list[dict[str, Any]]:
     order = np.argsort(-per_image["mse"], kind="stable")[:WORST]
     named = [None if labels is None else classes[labels[index]] for index in order]
-    return [{"index": int(index), "class": name, "mse": float(per_image["mse"][index])} for index, name in zip(order, named, strict=True)]
+    return [
+        {"index": int(index), "class": name, "mse": float(per_image["mse"][index])}
+        for index, name in zip(order, named, strict=True)
+    ]
 
 
 def _measured(images: Images, reconstructions: Images) -> PerImage:
@@ -133,7 +168,13 @@ def _measured(images: Images, reconstructions: Images) -> PerImage:
     pairs = zip(images, reconstructions.astype(np.float32, copy=False), strict=True)
     side = min(images.shape[1:3])
     window = min(7, side - 1 + side % 2)  # 7 x 7 (Wang et al. 2004), or the largest odd one that fits in
-    similarity = partial(structural_similarity, data_range=1, channel_axis=-1, win_size=window, use_sample_covariance=window > 1)
+    similarity = partial(
+        structural_similarity,
+        data_range=1,
+        channel_axis=-1,
+        win_size=window,
+        use_sample_covariance=window > 1,
+    )
     ssim = np.array([similarity(image, other) for image, other in pairs], np.float64)
     return {"mse": mse, "mae": _mean(np.abs(difference)), "psnr": _psnr(mse), "ssim": ssim}
 

@@ -15,7 +15,9 @@ Codes = NDArray[Any]
 
 
 def nearest(points: Codes, queries: Codes, count: int = 1) -> tuple[Codes, Codes]:
-    """Distances and indices, each of shape (queries, count), of the nearest points to each query (Euclidean), the nearest first."""
+    """Distances and indices, each of shape (queries, count), of the nearest points to each query
+    (Euclidean), the nearest first.
+    """
     from sklearn.neighbors import NearestNeighbors
 
     search = NearestNeighbors(n_neighbors=min(count, len(points)), algorithm="brute").fit(points)

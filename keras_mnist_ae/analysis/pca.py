@@ -1,4 +1,6 @@
-"""Principal component analysis of images: what a linear code of the same size can do, the yardstick beside every autoencoder."""
+"""Principal component analysis of images: what a linear code of the same size can do, the yardstick
+beside every autoencoder.
+"""
 
 from dataclasses import dataclass
 
@@ -15,8 +17,8 @@ LARGEST = 2**26  # pixels of the images that are taken together otherwise
 
 @dataclass(frozen=True)
 class Pca:
-    """`mean` float64 of shape (pixels,) and `components` (pixels, d), orthonormal columns, the one of the largest variance first; `fitted`
-    is the number of images they come from.
+    """`mean` float64 of shape (pixels,) and `components` (pixels, d), orthonormal columns, the one
+    of the largest variance first; `fitted` is the number of images they come from.
     """
 
     mean: NDArray[np.float64]
@@ -37,9 +39,10 @@ class Pca:
 def fit(images: Images, components: int) -> Pca:
     """Fit to uint8 images of shape (n, H, W, C), as [0, 1].
 
-    The components are the leading eigenvectors of the pixels' covariance, in float64; fewer than asked for where the images vary in fewer
-    directions. A chunk of the images is in memory at a time. Where the covariance of that many pixels would be large, they are found by
-    way of the images' products with each other, of as many of the first images as `LARGEST` allows.
+    The components are the leading eigenvectors of the pixels' covariance, in float64; fewer than
+    asked for where the images vary in fewer directions. A chunk of the images is in memory at a
+    time. Where the covariance of that many pixels would be large, they are found by way of the
+    images' products with each other, of as many of the first images as `LARGEST` allows.
     """
     pixels = images[0].size
     if pixels > WIDEST:
@@ -56,7 +59,9 @@ def fit(images: Images, components: int) -> Pca:
 
 
 def _by_images(images: Images, components: int) -> Pca:
-    """The same of n images through a matrix (n, n): X'X and XX' have the same eigenvalues, and eigenvectors v and X'v."""
+    """The same of n images through a matrix (n, n): X'X and XX' have the same eigenvalues, and
+    eigenvectors v and X'v.
+    """
     flat = np.concatenate([chunk.reshape(len(chunk), -1) for chunk in chunks(images)])
     mean = flat.mean(axis=0, dtype=np.float64)
     flat -= mean.astype(np.float32)

@@ -1,4 +1,6 @@
-"""Pictures, drawn with matplotlib from arrays and written as PNG: one look for all, legible in print and to colour-blind eyes."""
+"""Pictures, drawn with matplotlib from arrays and written as PNG: one look for all, legible in
+print and to colour-blind eyes.
+"""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
@@ -17,8 +19,20 @@ P = ParamSpec("P")
 
 WIDTH = 7.0  # inches at most
 DPI = 150
-# Ten colours that stay apart for colour-blind eyes and in grey (Petroff 2021), and markers to go with them.
-COLOURS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
+# Ten colours that stay apart for colour-blind eyes and in grey (Petroff 2021), and markers to go
+# with them.
+COLOURS = (
+    "#3f90da",
+    "#ffa90e",
+    "#bd1f01",
+    "#94a4a2",
+    "#832db6",
+    "#a96b59",
+    "#e76300",
+    "#b9ac70",
+    "#717581",
+    "#92dadd",
+)
 MARKERS = "os^vDPX<>h"
 STYLE: dict[Any, Any] = {
     "figure.dpi": DPI,
@@ -49,8 +63,8 @@ def styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
 
 @styled
 def strips(rows: Sequence[tuple[str, np.ndarray]], heads: Sequence[str] = (), title: str = "") -> "Figure":
-    """Images side by side, a labelled row per entry: each an array of shape (n, H, W, C), n up to that of the first, pixels in [0, 1],
-    clipped where beyond. `heads` stand above the columns.
+    """Images side by side, a labelled row per entry: each an array of shape (n, H, W, C), n up to
+    that of the first, pixels in [0, 1], clipped where beyond. `heads` stand above the columns.
     """
     from matplotlib.figure import Figure
 
@@ -77,7 +91,9 @@ def strips(rows: Sequence[tuple[str, np.ndarray]], heads: Sequence[str] = (), ti
 
 
 def before_and_after(shown: np.ndarray, given: np.ndarray, before: np.ndarray, after: np.ndarray) -> "Figure":
-    """Test images, with their noise where `given` differs, and what the untrained and the trained model make of them."""
+    """Test images, with their noise where `given` differs, and what the untrained and the trained
+    model make of them.
+    """
     noisy = [] if given is shown else [("with noise", given)]
     return strips([("original", shown), *noisy, ("before training", before), ("after training", after)])
 
@@ -102,7 +118,13 @@ def heat_map(errors: np.ndarray, label: str) -> "Figure":
 
 
 @styled
-def latent_map(points: np.ndarray, labels: np.ndarray | None, classes: Sequence[str], axis_labels: tuple[str, str], title: str) -> "Figure":
+def latent_map(
+    points: np.ndarray,
+    labels: np.ndarray | None,
+    classes: Sequence[str],
+    axis_labels: tuple[str, str],
+    title: str,
+) -> "Figure":
     """Points of shape (n, 2), in the colour and marker of their class, its name at their median."""
     figure, axes = _axes(WIDTH, 5.4)
     size = min(max(50_000 / max(len(points), 1), 12), 30)  # points^2
@@ -114,10 +136,25 @@ def latent_map(points: np.ndarray, labels: np.ndarray | None, classes: Sequence[
             if len(chosen):
                 colour = COLOURS[number % 10]
                 marker = MARKERS[(number + number // 10) % 10]
-                axes.scatter(chosen[:, 0], chosen[:, 1], s=size, color=colour, marker=marker, alpha=0.7, linewidths=0, label=name)
+                axes.scatter(
+                    chosen[:, 0],
+                    chosen[:, 1],
+                    s=size,
+                    color=colour,
+                    marker=marker,
+                    alpha=0.7,
+                    linewidths=0,
+                    label=name,
+                )
                 box = {"facecolor": "white", "edgecolor": colour, "alpha": 0.85, "pad": 1.5}
                 axes.text(
-                    float(np.median(chosen[:, 0])), float(np.median(chosen[:, 1])), name, ha="center", va="center", weight="bold", bbox=box
+                    float(np.median(chosen[:, 0])),
+                    float(np.median(chosen[:, 1])),
+                    name,
+                    ha="center",
+                    va="center",
+                    weight="bold",
+                    bbox=box,
                 )
         if len(classes) <= 20:
             figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", markerscale=2)
@@ -126,8 +163,12 @@ def latent_map(points: np.ndarray, labels: np.ndarray | None, classes: Sequence[
 
 
 @styled
-def comparison(curves: dict[str, Sequence[float]], errors: Sequence[tuple[float, Sequence[float] | None]]) -> "Figure":
-    """Runs side by side: the test error of each over the epochs, and the final one as a bar with its interval where it is known."""
+def comparison(
+    curves: dict[str, Sequence[float]], errors: Sequence[tuple[float, Sequence[float] | None]]
+) -> "Figure":
+    """Runs side by side: the test error of each over the epochs, and the final one as a bar with
+    its interval where it is known.
+    """
     from matplotlib.figure import Figure
 
     bars = 0.6 + 0.25 * len(curves)
@@ -143,7 +184,9 @@ def comparison(curves: dict[str, Sequence[float]], errors: Sequence[tuple[float,
         lower.barh(number, value, color=COLOURS[number % 10], xerr=around, capsize=2, height=0.6)
         lower.text(value if span is None else span[1], number, f"  {value:.5f}", va="center")
     lower.set(
-        yticks=range(len(curves)), yticklabels=list(curves), xlabel="test MSE per pixel, with its 95 % interval where it was evaluated"
+        yticks=range(len(curves)),
+        yticklabels=list(curves),
+        xlabel="test MSE per pixel, with its 95 % interval where it was evaluated",
     )
     lower.invert_yaxis()
     lower.margins(x=0.15)

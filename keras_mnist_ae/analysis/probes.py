@@ -14,7 +14,9 @@ SEEDS = 10
 
 
 def knn_accuracy(train: Codes, labels: Codes, test: Codes, test_labels: Codes) -> float:
-    """Share of test points whose class is that of most of their five nearest training points (Euclidean)."""
+    """Share of test points whose class is that of most of their five nearest training points
+    (Euclidean).
+    """
     from sklearn.neighbors import KNeighborsClassifier
 
     fitted = KNeighborsClassifier(NEIGHBOURS, algorithm="brute").fit(train, labels)
@@ -22,20 +24,28 @@ def knn_accuracy(train: Codes, labels: Codes, test: Codes, test_labels: Codes) -
 
 
 def logistic_accuracy(train: Codes, labels: Codes, test: Codes, test_labels: Codes) -> float:
-    """Test accuracy of a multinomial logistic regression (scikit-learn, C = 1) on standardised features, at most 100 iterations."""
+    """Test accuracy of a multinomial logistic regression (scikit-learn, C = 1) on standardised
+    features, at most 100 iterations.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
     with quietly():
-        return float(make_pipeline(StandardScaler(), LogisticRegression()).fit(train, labels).score(test, test_labels))
+        return float(
+            make_pipeline(StandardScaler(), LogisticRegression()).fit(train, labels).score(test, test_labels)
+        )
 
 
-def kmeans_scores(train: Codes, test: Codes, test_labels: Codes, clusters: int, tell: Tell = str) -> dict[str, Any]:
-    """k-means fitted on training codes from ten seeds, its assignment of the test codes against their classes.
+def kmeans_scores(
+    train: Codes, test: Codes, test_labels: Codes, clusters: int, tell: Tell = str
+) -> dict[str, Any]:
+    """k-means fitted on training codes from ten seeds, its assignment of the test codes against
+    their classes.
 
-    `accuracy` under the best one-to-one matching of clusters and classes (Hungarian method), `nmi` and `ari` (normalised mutual
-    information, adjusted Rand index): `mean`, `std` and `seeds`, the score of each.
+    `accuracy` under the best one-to-one matching of clusters and classes (Hungarian method), `nmi`
+    and `ari` (normalised mutual information, adjusted Rand index): `mean`, `std` and `seeds`, the
+    score of each.
     """
     from sklearn.cluster import KMeans
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
@@ -48,12 +58,17 @@ def kmeans_scores(train: Codes, test: Codes, test_labels: Codes, clusters: int, 
         scores["accuracy"].append(matched_accuracy(assigned, test_labels))
         scores["nmi"].append(float(normalized_mutual_info_score(test_labels, assigned)))
         scores["ari"].append(float(adjusted_rand_score(test_labels, assigned)))
-    told = {name: {"mean": float(np.mean(seeds)), "std": float(np.std(seeds)), "seeds": seeds} for name, seeds in scores.items()}
+    told = {
+        name: {"mean": float(np.mean(seeds)), "std": float(np.std(seeds)), "seeds": seeds}
+        for name, seeds in scores.items()
+    }
     return {"clusters": clusters, **told}
 
 
 def matched_accuracy(assigned: Codes, labels: Codes) -> float:
-    """Share of points in the cluster that stands for their class, under the one-to-one matching that makes it largest."""
+    """Share of points in the cluster that stands for their class, under the one-to-one matching
+    that makes it largest.
+    """
     from scipy.optimize import linear_sum_assignment
     from sklearn.metrics.cluster import contingency_matrix
 
@@ -63,9 +78,11 @@ def matched_accuracy(assigned: Codes, labels: Codes) -> float:
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Around a fit of scikit-learn's: no warning that it has not converged, and no threads in its matrix products.
+    """Around a fit of scikit-learn's: no warning that it has not converged, and no threads in its
+    matrix products.
 
-    The threads of OpenBLAS wait for each other in a loop: beside any other work on the machine they make a fit ten times slower.
+    The threads of OpenBLAS wait for each other in a loop: beside any other work on the machine they
+    make a fit ten times slower.
     """
     from sklearn.exceptions import ConvergenceWarning
     from threadpoolctl import threadpool_limits

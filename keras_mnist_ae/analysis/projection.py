@@ -19,9 +19,10 @@ Tell = Callable[[str], object]  # what is done next
 def plane(train: Codes, test: Codes, method: str, tell: Tell = str) -> Codes:
     """Test codes as points of a plane, at most 5,000 of them, float of shape (n, 2).
 
-    "pca" is fitted on the training codes; "tsne" (van der Maaten and Hinton 2008; scikit-learn, perplexity 30) and "umap" (McInnes et
-    al. 2018; umap-learn) place the test codes themselves, and distances between far points mean little. Codes of one number get a zero
-    beside it. Raises `MissingDependencyError` when umap-learn is not installed.
+    "pca" is fitted on the training codes; "tsne" (van der Maaten and Hinton 2008; scikit-learn,
+    perplexity 30) and "umap" (McInnes et al. 2018; umap-learn) place the test codes themselves, and
+    distances between far points mean little. Codes of one number get a zero beside it. Raises
+    `MissingDependencyError` when umap-learn is not installed.
     """
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
@@ -36,7 +37,9 @@ def plane(train: Codes, test: Codes, method: str, tell: Tell = str) -> Codes:
             try:
                 from umap import UMAP
             except ModuleNotFoundError as error:
-                raise MissingDependencyError("the map by UMAP needs umap-learn.\nInstall it: pip install umap-learn") from error
+                raise MissingDependencyError(
+                    "the map by UMAP needs umap-learn.\nInstall it: pip install umap-learn"
+                ) from error
         tell("map: UMAP")
         with warnings.catch_warnings(action="ignore"):
             return np.asarray(UMAP(random_state=0, n_neighbors=min(15, len(shown) - 1)).fit_transform(shown))
@@ -45,7 +48,13 @@ def plane(train: Codes, test: Codes, method: str, tell: Tell = str) -> Codes:
     tell("map: t-SNE")
     init = "pca" if train.shape[1] > 1 else "random"
     with redirect_stdout(_Iterations(tell)):
-        tsne = TSNE(perplexity=min(30, (len(shown) - 1) / 3), max_iter=TSNE_ITERATIONS, init=init, random_state=0, verbose=2)
+        tsne = TSNE(
+            perplexity=min(30, (len(shown) - 1) / 3),
+            max_iter=TSNE_ITERATIONS,
+            init=init,
+            random_state=0,
+            verbose=2,
+        )
         return np.asarray(tsne.fit_transform(shown))
 
 

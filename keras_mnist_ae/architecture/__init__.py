@@ -1,4 +1,6 @@
-"""Autoencoders as tables: rows that know their output shape, parameter count and printed form. Standard library only."""
+"""Autoencoders as tables: rows that know their output shape, parameter count and printed form.
+Standard library only.
+"""
 
 from .layers import (
     Add,

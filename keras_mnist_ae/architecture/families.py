@@ -12,12 +12,18 @@ COARSEST = 7  # an image whose shorter side is no longer is halved no more
 
 
 def conv(image: Shape = (1, 28, 28), latent: int = 32) -> Variant:
-    """Halved by 4 x 4 kernels with stride 2 until the shorter side is at most 7, with 32, 64, then 128 channels; then a dense layer to
-    the code, and the same way back, where a kernel of 5 instead of 4 restores an odd side.
+    """Halved by 4 x 4 kernels with stride 2 until the shorter side is at most 7, with 32, 64, then
+    128 channels; then a dense layer to the code, and the same way back, where a kernel of 5 instead
+    of 4 restores an odd side.
 
-    Raises `UsageError` for an image that is not 16 to 128 pixels high and wide, of 1, 3 or 4 channels.
+    Raises `UsageError` for an image that is not 16 to 128 pixels high and wide, of 1, 3 or 4
+    channels.
     """
-    if len(image) != 3 or image[0] not in CHANNELS or not all(SMALLEST <= size <= LARGEST for size in image[1:]):
+    if (
+        len(image) != 3
+        or image[0] not in CHANNELS
+        or not all(SMALLEST <= size <= LARGEST for size in image[1:])
+    ):
         raise UsageError(
             f"there is no table for images of {text(image)} (channels x height x width):\n"
             f"give {', '.join(map(str, CHANNELS))} channels, height and width from {SMALLEST} to {LARGEST} (--resize HxW fits them)"
@@ -32,12 +38,18 @@ def conv(image: Shape = (1, 28, 28), latent: int = 32) -> Variant:
         sides = (4 + height % 2, 4 + width % 2)
         k = sides[0] if sides[0] == sides[1] else sides
         outermost = len(up) == 0
-        up.append(ConvTranspose(wider, channels, k=k, s=2, p=1, norm=not outermost, act="sigmoid" if outermost else "silu"))
+        up.append(
+            ConvTranspose(
+                wider, channels, k=k, s=2, p=1, norm=not outermost, act="sigmoid" if outermost else "silu"
+            )
+        )
         shape = (wider, height // 2, width // 2)
     channels, height, width = shape
     size = channels * height * width
     encoder = Stack.of(image, *down, Flatten(), Dense(size, latent))
-    decoder = Stack.of((latent,), Dense(latent, size, act="silu"), Unflatten(channels, height, width), *up[::-1])
+    decoder = Stack.of(
+        (latent,), Dense(latent, size, act="silu"), Unflatten(channels, height, width), *up[::-1]
+    )
     return Variant(
         name="conv",
         summary="halved until it is small: a table for any image of 16 to 128 pixels, grey or colour",

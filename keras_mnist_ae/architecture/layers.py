@@ -1,7 +1,9 @@
-"""Autoencoders as tables: rows that know their output shape, their parameter count and how they print.
+"""Autoencoders as tables: rows that know their output shape, their parameter count and how they
+print.
 
-A `Stack` is a column of (layer, claimed shape) pairs, checked when it is made; a `Variant` is an encoder stack, a decoder stack and the
-recipe that trains them. Shapes are channels x height x width, or (d,) for a vector. Standard library only.
+A `Stack` is a column of (layer, claimed shape) pairs, checked when it is made; a `Variant` is an
+encoder stack, a decoder stack and the recipe that trains them. Shapes are channels x height x
+width, or (d,) for a vector. Standard library only.
 """
 
 from dataclasses import KW_ONLY, dataclass
@@ -11,7 +13,12 @@ from typing import Literal, get_args
 from .shapes import Shape, spatial, text
 
 Activation = Literal["relu", "tanh", "sigmoid", "silu"]
-ACTIVATIONS: dict[str, str] = {"relu": "ReLU", "tanh": "tanh", "sigmoid": "sigmoid", "silu": "SiLU"}  # as they print
+ACTIVATIONS: dict[str, str] = {
+    "relu": "ReLU",
+    "tanh": "tanh",
+    "sigmoid": "sigmoid",
+    "silu": "SiLU",
+}  # as they print
 
 BATCH_NORM_EPSILON = 1e-5
 BATCH_NORM_MOMENTUM = 0.9  # share of the old moving average kept at each step: PyTorch's momentum of 0.1
@@ -19,8 +26,8 @@ BATCH_NORM_MOMENTUM = 0.9  # share of the old moving average kept at each step: 
 
 @dataclass(frozen=True)
 class _Convolution:
-    """Kernel k x k or (height, width), stride s, p zeros on every side (or cropped there), then batch normalisation if `norm`, then the
-    activation.
+    """Kernel k x k or (height, width), stride s, p zeros on every side (or cropped there), then
+    batch normalisation if `norm`, then the activation.
 
     Under batch normalisation there is no bias: the normalisation would subtract it again.
     """
@@ -49,7 +56,9 @@ class _Convolution:
 
 
 class Conv(_Convolution):
-    """Convolution: p zeros on every side, kernel k x k, stride s, then batch normalisation if `norm`, then the activation."""
+    """Convolution: p zeros on every side, kernel k x k, stride s, then batch normalisation if
+    `norm`, then the activation.
+    """
 
     def output_shape(self, shape: Shape) -> Shape:
         sizes = zip(spatial(shape, self.inputs), self.kernel, strict=True)
@@ -57,7 +66,9 @@ class Conv(_Convolution):
 
 
 class ConvTranspose(_Convolution):
-    """Transposed convolution: kernel k x k, stride s, the result cropped by p on every side, then as in `Conv`."""
+    """Transposed convolution: kernel k x k, stride s, the result cropped by p on every side, then
+    as in `Conv`.
+    """
 
     def output_shape(self, shape: Shape) -> Shape:
         sizes = zip(spatial(shape, self.inputs), self.kernel, strict=True)
@@ -66,7 +77,9 @@ class ConvTranspose(_Convolution):
 
 @dataclass(frozen=True)
 class Dense:
-    """Fully connected layer on a vector, then batch normalisation if `norm` (and then without bias), then the activation."""
+    """Fully connected layer on a vector, then batch normalisation if `norm` (and then without
+    bias), then the activation.
+    """
 
     inputs: int
     outputs: int
@@ -89,7 +102,9 @@ class Dense:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """The end of a variational encoder: mean and logarithm of the variance of the code, each a dense layer. The mean goes on."""
+    """The end of a variational encoder: mean and logarithm of the variance of the code, each a
+    dense layer. The mean goes on.
+    """
 
     inputs: int
     outputs: int
@@ -107,7 +122,9 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class MaxPool:
-    """Maximum of each 2 x 2 window. With a `switch`, the place of the maximum (0..3, row-major, the first on a tie) is an output too."""
+    """Maximum of each 2 x 2 window. With a `switch`, the place of the maximum (0..3, row-major, the
+    first on a tie) is an output too.
+    """
 
     switch: str | None = None
     parameters = 0
@@ -124,7 +141,9 @@ class MaxPool:
 
 @dataclass(frozen=True)
 class MaxUnpool:
-    """Puts each value back at the place that the `MaxPool` of the same switch took it from; zeros elsewhere."""
+    """Puts each value back at the place that the `MaxPool` of the same switch took it from; zeros
+    elsewhere.
+    """
 
     switch: str
     parameters = 0
@@ -185,7 +204,9 @@ class Unflatten:
 
 @dataclass(frozen=True)
 class Rescale:
-    """x * scale + offset: stands at the edges of a variant that thinks in another range than [0, 1]."""
+    """x * scale + offset: stands at the edges of a variant that thinks in another range than [0,
+    1].
+    """
 
     scale: float
     offset: float
@@ -200,8 +221,9 @@ class Rescale:
 
 @dataclass(frozen=True)
 class Dropout:
-    """While training, units of a vector, or whole channels of an image, are zero with probability `rate`, the others 1 / (1 - rate) times
-    what they are (Srivastava et al. 2014; for channels Tompson et al. 2015).
+    """While training, units of a vector, or whole channels of an image, are zero with probability
+    `rate`, the others 1 / (1 - rate) times what they are (Srivastava et al. 2014; for channels
+    Tompson et al. 2015).
     """
 
     rate: float
@@ -216,7 +238,9 @@ class Dropout:
 
 @dataclass(frozen=True)
 class Branch:
-    """The beginning of a residual block: what comes here is added again at the `Add` of the same name (He et al. 2016)."""
+    """The beginning of a residual block: what comes here is added again at the `Add` of the same
+    name (He et al. 2016).
+    """
 
     name: str
     parameters = 0

@@ -27,7 +27,9 @@ def fault(layer: Layer) -> str | None:
                 return f"rate is {value!r}; give a number from 0 to below 1"
             case "scale" | "offset" if not (type(value) in (int, float) and isfinite(value)):
                 return f"{name} is {value!r}; give a number"
-            case "switch" | "name" if value is not None and not (isinstance(value, str) and fullmatch(r"[a-z][a-z0-9]{0,15}", value)):
+            case "switch" | "name" if value is not None and not (
+                isinstance(value, str) and fullmatch(r"[a-z][a-z0-9]{0,15}", value)
+            ):
                 return f"{name} is {value!r}; give a short name of small letters and digits"
             case _:
                 pass

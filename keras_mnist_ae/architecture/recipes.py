@@ -1,4 +1,6 @@
-"""Ways to train that were found by measurement, on validation images that are part of the training set: see docs/performance.md."""
+"""Ways to train that were found by measurement, on validation images that are part of the training
+set: see docs/performance.md.
+"""
 
 from dataclasses import replace
 
@@ -28,7 +30,9 @@ BEST = {
 
 
 def find(variant: Variant, recipe: str) -> Recipe:
-    """The named recipe of a variant; where it has none of that name, its own with a schedule. Raises `UsageError` for another name."""
+    """The named recipe of a variant; where it has none of that name, its own with a schedule.
+    Raises `UsageError` for another name.
+    """
     if recipe not in RECIPES:
         raise UsageError(f"recipe is {recipe!r}; use one of {', '.join(RECIPES)}")
     own = variant.recipe

@@ -19,7 +19,11 @@ LONGEST = 500  # rows in a stack
 
 def to_toml(variant: Variant) -> str:
     """The table, with the shape of each row and the number of parameters, as `read` takes it."""
-    lines = [f"name = {_value(variant.name)}", f"summary = {_value(variant.summary)}", f"parameters = {variant.parameters}"]
+    lines = [
+        f"name = {_value(variant.name)}",
+        f"summary = {_value(variant.summary)}",
+        f"parameters = {variant.parameters}",
+    ]
     lines += [f"note = {_value(variant.note)}"] if variant.note else []
     recipe = ", ".join(f"{key} = {_value(value)}" for key, value in asdict(variant.recipe).items())
     lines += [f"image = {_value(variant.image)}", f"recipe = {{ {recipe} }}"]
@@ -29,7 +33,9 @@ def to_toml(variant: Variant) -> str:
 
 
 def read(path: Path) -> Variant:
-    """The variant in a TOML file. Raises `UsageError`, naming the row, its shapes and what would fit."""
+    """The variant in a TOML file. Raises `UsageError`, naming the row, its shapes and what would
+    fit.
+    """
     try:
         return parse(read_toml(path), path.stem)
     except UsageError as error:
@@ -39,13 +45,24 @@ def read(path: Path) -> Variant:
 
 
 def parse(table: dict[str, Any], name: str = "table") -> Variant:
-    """The variant that `to_toml` describes; `shape` and `parameters` are checked where they are given. Raises `UsageError`."""
-    _known(table, ("name", "summary", "note", "parameters", "image", "recipe", "encoder", "decoder"), "the table")
+    """The variant that `to_toml` describes; `shape` and `parameters` are checked where they are
+    given. Raises `UsageError`.
+    """
+    _known(
+        table, ("name", "summary", "note", "parameters", "image", "recipe", "encoder", "decoder"), "the table"
+    )
     for key in ("image", "encoder", "decoder"):
         if not isinstance(table.get(key), list):
-            raise UsageError(f"the table has no {key}: give image = [channels, height, width], encoder = [ rows ] and decoder = [ rows ]")
-    name, summary, note = (table.get(key, default) for key, default in (("name", name), ("summary", ""), ("note", "")))
-    if not all(isinstance(value, str) for value in (name, summary, note)) or not name.replace("-", "").replace("_", "").isalnum():
+            raise UsageError(
+                f"the table has no {key}: give image = [channels, height, width], encoder = [ rows ] and decoder = [ rows ]"
+            )
+    name, summary, note = (
+        table.get(key, default) for key, default in (("name", name), ("summary", ""), ("note", ""))
+    )
+    if (
+        not all(isinstance(value, str) for value in (name, summary, note))
+        or not name.replace("-", "").replace("_", "").isalnum()
+    ):
         raise UsageError(f"the table's name is {name!r}; give letters, digits, - and _")
     image = tuple(table["image"])
     if len(image) != 3 or not all(type(size) is int and 1 <= size <= 1024 for size in image):
@@ -63,12 +80,18 @@ def parse(table: dict[str, Any], name: str = "table") -> Variant:
 def _recipe(given: Any) -> Recipe:
     names = [setting.name for setting in fields(Recipe)]
     if not isinstance(given, dict):
-        raise UsageError(f"recipe is {given!r}; give {{ epochs = 10, batch_size = 32, learning_rate = 0.001 }}")
+        raise UsageError(
+            f"recipe is {given!r}; give {{ epochs = 10, batch_size = 32, learning_rate = 0.001 }}"
+        )
     _known(given, names, "recipe")
     for key, value in given.items():
         if type(value) is not int and not (type(value) is float and key not in ("epochs", "batch_size")):
-            raise UsageError(f"recipe: {key} is {value!r}; give a number{' without a fraction' if key in ('epochs', 'batch_size') else ''}")
-    return Recipe(**{"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, **given})  # their ranges are checked with the other settings
+            raise UsageError(
+                f"recipe: {key} is {value!r}; give a number{' without a fraction' if key in ('epochs', 'batch_size') else ''}"
+            )
+    return Recipe(
+        **{"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, **given}
+    )  # their ranges are checked with the other settings
 
 
 def _stack(part: str, shape: Shape, rows: list[Any]) -> Stack:
@@ -82,7 +105,9 @@ def _stack(part: str, shape: Shape, rows: list[Any]) -> Stack:
         try:
             output = layer.output_shape(given)
         except ValueError as error:
-            raise UsageError(f"{part}, row {number}, {layer}: {error}, but is given {text(given)}.{_advice(layer, given)}") from None
+            raise UsageError(
+                f"{part}, row {number}, {layer}: {error}, but is given {text(given)}.{_advice(layer, given)}"
+            ) from None
         found.append((layer, output if claim is None else claim))
     stack = Stack(shape, tuple(found))
     stack.check(part)
@@ -91,7 +116,11 @@ def _stack(part: str, shape: Shape, rows: list[Any]) -> Stack:
 
 def _advice(layer: Layer, given: Shape) -> str:
     inputs = getattr(layer, "inputs", None)
-    if inputs is not None and len(given) == (1 if type(layer).__name__ in ("Dense", "Gaussian") else 3) and inputs != given[0]:
+    if (
+        inputs is not None
+        and len(given) == (1 if type(layer).__name__ in ("Dense", "Gaussian") else 3)
+        and inputs != given[0]
+    ):
         return f"\nWhat would fit: inputs = {given[0]}"
     if inputs is not None and len(given) == 3 and type(layer).__name__ in ("Dense", "Gaussian"):
         return '\nWhat would fit: a row { layer = "Flatten" } before it'
@@ -109,14 +138,25 @@ def _layer(where: str, row: Any) -> tuple[Layer, Shape | None]:
     kind = KINDS[str(row["layer"])]
     settings = {key: value for key, value in row.items() if key not in ("layer", "shape")}
     _known(settings, [setting.name for setting in fields(kind)], f"{where}, {row['layer']}")
-    missing = [setting.name for setting in fields(kind) if setting.default is MISSING and setting.name not in settings]
+    missing = [
+        setting.name
+        for setting in fields(kind)
+        if setting.default is MISSING and setting.name not in settings
+    ]
     if missing:
         raise UsageError(f"{where}, {row['layer']}: give {', '.join(missing)} too")
     claim = row.get("shape")
-    if claim is not None and not (isinstance(claim, list) and len(claim) in (1, 3) and all(type(size) is int for size in claim)):
+    if claim is not None and not (
+        isinstance(claim, list) and len(claim) in (1, 3) and all(type(size) is int for size in claim)
+    ):
         raise UsageError(f"{where}: shape is {claim!r}; give [channels, height, width] or [length]")
     make: Any = kind
-    layer: Layer = make(**{key: tuple(value) if key == "k" and isinstance(value, list) else value for key, value in settings.items()})
+    layer: Layer = make(
+        **{
+            key: tuple(value) if key == "k" and isinstance(value, list) else value
+            for key, value in settings.items()
+        }
+    )
     if wrong := fault(layer):
         raise UsageError(f"{where}, {row['layer']}: {wrong}")
     return layer, None if claim is None else tuple(claim)
@@ -127,13 +167,20 @@ def _known(given: dict[str, Any], names: Any, where: str) -> None:
         if key not in names:
             near = get_close_matches(key, names, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise UsageError(f"{where} has no setting {key[:60]!r}{hint}" + (f"\nIt has: {', '.join(names)}." if names else ""))
+            raise UsageError(
+                f"{where} has no setting {key[:60]!r}{hint}"
+                + (f"\nIt has: {', '.join(names)}." if names else "")
+            )
 
 
 def _row(layer: Layer, shape: Shape) -> str:
     settings = {setting.name: getattr(layer, setting.name) for setting in fields(layer)}
     defaults = {setting.name: setting.default for setting in fields(layer)}
-    told = {"layer": type(layer).__name__, **{key: value for key, value in settings.items() if value != defaults[key]}, "shape": shape}
+    told = {
+        "layer": type(layer).__name__,
+        **{key: value for key, value in settings.items() if value != defaults[key]},
+        "shape": shape,
+    }
     return "{ " + ", ".join(f"{key} = {_value(value)}" for key, value in told.items()) + " }"
 
 

@@ -3,18 +3,31 @@
 from dataclasses import replace
 
 from ..errors import UsageError
-from .layers import Conv, ConvTranspose, Dense, Dropout, Flatten, GlobalAveragePool, Layer, Unflatten, Weighted
+from .layers import (
+    Conv,
+    ConvTranspose,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    Layer,
+    Unflatten,
+    Weighted,
+)
 from .variant import Stack, Variant
 
 
 def batch_norm(variant: Variant) -> Variant:
-    """With batch normalisation before each activation within (Ioffe and Szegedy 2015): in every convolution and dense layer but those
-    that give the code or the image, whose values nothing may centre.
+    """With batch normalisation before each activation within (Ioffe and Szegedy 2015): in every
+    convolution and dense layer but those that give the code or the image, whose values nothing may
+    centre.
     """
 
     def normalised(stack: Stack) -> list[Layer]:
         return [
-            replace(layer, norm=True) if isinstance(layer, Conv | ConvTranspose | Dense) and at != stack.last else layer
+            replace(layer, norm=True)
+            if isinstance(layer, Conv | ConvTranspose | Dense) and at != stack.last
+            else layer
             for at, layer in enumerate(stack.layers)
         ]
 
@@ -22,8 +35,8 @@ def batch_norm(variant: Variant) -> Variant:
 
 
 def dropout(variant: Variant, rate: float) -> Variant:
-    """With dropout after each convolution and dense layer within (Srivastava et al. 2014; whole channels of an image, Tompson et al. 2015):
-    not after those that give the code or the image.
+    """With dropout after each convolution and dense layer within (Srivastava et al. 2014; whole
+    channels of an image, Tompson et al. 2015): not after those that give the code or the image.
     """
 
     def dropped(stack: Stack) -> list[Layer]:
@@ -38,23 +51,32 @@ def dropout(variant: Variant, rate: float) -> Variant:
 
 
 def latent_size(variant: Variant, size: int) -> Variant:
-    """With a code of that many numbers: the last layer with weights of the encoder gives them, the first of the decoder takes them.
+    """With a code of that many numbers: the last layer with weights of the encoder gives them, the
+    first of the decoder takes them.
 
     Raises `UsageError` where they do not give and take the code itself.
     """
     encoder, decoder = list(variant.encoder.layers), list(variant.decoder.layers)
-    last, first = variant.encoder.last, next(at for at, layer in enumerate(decoder) if isinstance(layer, Weighted))
+    last, first = (
+        variant.encoder.last,
+        next(at for at, layer in enumerate(decoder) if isinstance(layer, Weighted)),
+    )
     giver, taker = encoder[last], decoder[first]
     assert isinstance(giver, Weighted)
     assert isinstance(taker, Conv | ConvTranspose | Dense)
     between = all(isinstance(layer, Flatten | GlobalAveragePool) for layer in encoder[last + 1 :])
     if giver.outputs != variant.latent or taker.inputs != variant.latent or not between:
-        raise UsageError(f"the code of {variant.name} has {variant.latent} numbers, and no other size: it is an image, not a vector")
+        raise UsageError(
+            f"the code of {variant.name} has {variant.latent} numbers, and no other size: it is an image, not a vector"
+        )
     encoder[last], decoder[first] = replace(giver, outputs=size), replace(taker, inputs=size)
     return _rebuilt(
         variant,
         encoder,
-        [Unflatten(size, 1, 1) if at < first and isinstance(layer, Unflatten) else layer for at, layer in enumerate(decoder)],
+        [
+            Unflatten(size, 1, 1) if at < first and isinstance(layer, Unflatten) else layer
+            for at, layer in enumerate(decoder)
+        ],
     )
 
 

@@ -1,4 +1,6 @@
-"""Tables of layers: steps, stacks, recipes and variants, checked when they are made. Standard library only."""
+"""Tables of layers: steps, stacks, recipes and variants, checked when they are made. Standard
+library only.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +14,9 @@ from .shapes import Shape, text
 
 
 class Step(NamedTuple):
-    """One row as its consumers meet it: a name unique in its stack (`conv2`), the layer, its input and output shape."""
+    """One row as its consumers meet it: a name unique in its stack (`conv2`), the layer, its input
+    and output shape.
+    """
 
     name: str
     layer: Layer
@@ -28,7 +32,9 @@ class Stack:
     rows: tuple[tuple[Layer, Shape], ...]
 
     def check(self, where: str) -> None:
-        """Raise `UsageError`, naming the place, the row and both shapes, when a claim is not what the layer gives."""
+        """Raise `UsageError`, naming the place, the row and both shapes, when a claim is not what
+        the layer gives.
+        """
         shape, branches = self.input, dict[str, Shape]()
         for number, (layer, claim) in enumerate(self.rows, 1):
             row = f"{where}, row {number}, {layer}"
@@ -42,12 +48,18 @@ class Stack:
                 case Branch(name=name):
                     branches[name] = shape
                 case Add(name=name) if (branch := branches.pop(name, None)) != shape:
-                    other = f"Branch {name.upper()} had {text(branch)}" if branch else f"no Branch {name.upper()} is open before it"
+                    other = (
+                        f"Branch {name.upper()} had {text(branch)}"
+                        if branch
+                        else f"no Branch {name.upper()} is open before it"
+                    )
                     raise UsageError(f"{row}: is given {text(shape)}, but {other}")
                 case Gaussian() if number < len(self.rows):
                     raise UsageError(f"{row}: only the last row of an encoder gives mean and variance")
             if output != claim:
-                raise UsageError(f"{row}: the table claims {text(claim)}, but {text(shape)} gives {text(output)}")
+                raise UsageError(
+                    f"{row}: the table claims {text(claim)}, but {text(shape)} gives {text(output)}"
+                )
             if min(output) < 1:
                 raise UsageError(f"{row}: nothing is left of {text(shape)}: it gives {text(output)}")
             shape = output
@@ -56,7 +68,9 @@ class Stack:
 
     @classmethod
     def of(cls, shape: Shape, *layers: Layer) -> "Stack":
-        """The stack of these layers, with the shapes that they give. Raises `UsageError` as `check` does."""
+        """The stack of these layers, with the shapes that they give. Raises `UsageError` as `check`
+        does.
+        """
         rows: list[tuple[Layer, Shape]] = []
         for number, layer in enumerate(layers, 1):
             try:
@@ -100,12 +114,16 @@ class Stack:
 
     @property
     def last(self) -> int:
-        """Place of the last row with weights, which gives the code or the image; -1 where there is none."""
+        """Place of the last row with weights, which gives the code or the image; -1 where there is
+        none.
+        """
         return max((at for at, layer in enumerate(self.layers) if isinstance(layer, Weighted)), default=-1)
 
     @property
     def switches(self) -> dict[str, Shape]:
-        """The shape of every pooling switch by name, in the order of the rows: made in an encoder, taken in a decoder."""
+        """The shape of every pooling switch by name, in the order of the rows: made in an encoder,
+        taken in a decoder.
+        """
         found = {}
         for step in self:
             match step.layer:
@@ -128,9 +146,11 @@ class Stack:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a variant is trained unless told otherwise: Adam, on the mean squared error over every pixel or the evidence lower bound.
+    """How a variant is trained unless told otherwise: Adam, on the mean squared error over every
+    pixel or the evidence lower bound.
 
-    The learning rate is constant; with a `warm_up` it rises over that part of all steps from 0 and then falls to 0, each along a line.
+    The learning rate is constant; with a `warm_up` it rises over that part of all steps from 0 and
+    then falls to 0, each along a line.
     """
 
     epochs: int
@@ -151,7 +171,11 @@ class Recipe:
                 raise UsageError(f"recipe: {name} is {value}, out of its range")
 
     def __str__(self) -> str:
-        rate = f"{self.learning_rate:g}" if not self.warm_up else f"0 to {self.learning_rate:g} to 0 (warm-up {self.warm_up:.0%})"
+        rate = (
+            f"{self.learning_rate:g}"
+            if not self.warm_up
+            else f"0 to {self.learning_rate:g} to 0 (warm-up {self.warm_up:.0%})"
+        )
         return f"{self.epochs} epochs, batch {self.batch_size}, Adam at {rate}, beta 0.9 and {self.beta_2:g}"
 
 
@@ -159,8 +183,9 @@ class Recipe:
 class Variant:
     """An autoencoder: encoder table, decoder table, recipe.
 
-    `parameters` is the author's claim for the number of trainable parameters. Raises `UsageError` when a claimed shape or that number is
-    not what the rows give, when decoder and encoder do not meet, or when a pooling switch has no partner of the same shape.
+    `parameters` is the author's claim for the number of trainable parameters. Raises `UsageError`
+    when a claimed shape or that number is not what the rows give, when decoder and encoder do not
+    meet, or when a pooling switch has no partner of the same shape.
     """
 
     name: str
@@ -176,22 +201,37 @@ class Variant:
         self.decoder.check(f"{self.name} decoder")
         counted = self.encoder.parameters + self.decoder.parameters
         if counted != self.parameters:
-            raise UsageError(f"{self.name}: the table claims {self.parameters:,} parameters, but its rows have {counted:,}")
+            raise UsageError(
+                f"{self.name}: the table claims {self.parameters:,} parameters, but its rows have {counted:,}"
+            )
         for what, given, wanted in (
             ("decoder starts from", self.decoder.input, self.encoder.output),
             ("decoder ends in", self.decoder.output, self.encoder.input),
         ):
             if given != wanted:
-                raise UsageError(f"{self.name}: the {what} {text(given)}, but the encoder has {text(wanted)} there")
+                raise UsageError(
+                    f"{self.name}: the {what} {text(given)}, but the encoder has {text(wanted)} there"
+                )
         if any(isinstance(layer, Gaussian) for layer in self.decoder.layers):
             raise UsageError(f"{self.name}: only an encoder ends in mean and variance")
         if len(self.encoder.output) != 1:
-            raise UsageError(f"{self.name}: the code has shape {text(self.encoder.output)}; end the encoder in Flatten or Dense")
-        for what, stack, other in (("an encoder", self.encoder, MaxUnpool), ("a decoder", self.decoder, MaxPool)):
+            raise UsageError(
+                f"{self.name}: the code has shape {text(self.encoder.output)}; end the encoder in Flatten or Dense"
+            )
+        for what, stack, other in (
+            ("an encoder", self.encoder, MaxUnpool),
+            ("a decoder", self.decoder, MaxPool),
+        ):
             if any(isinstance(layer, other) and layer.switch for layer in stack.layers):
-                raise UsageError(f"{self.name}: {what} has no {other.__name__} with switches: encoders make them, decoders take them")
-            if both := stack.switches.keys() & {layer.name for layer in stack.layers if isinstance(layer, Branch)}:
-                raise UsageError(f"{self.name}: {sorted(both)[0]!r} names a branch and a switch; give them two names")
+                raise UsageError(
+                    f"{self.name}: {what} has no {other.__name__} with switches: encoders make them, decoders take them"
+                )
+            if both := stack.switches.keys() & {
+                layer.name for layer in stack.layers if isinstance(layer, Branch)
+            }:
+                raise UsageError(
+                    f"{self.name}: {sorted(both)[0]!r} names a branch and a switch; give them two names"
+                )
         if self.variational and self.encoder.switches:
             raise UsageError(f"{self.name}: a variational encoder makes no switches: they cannot be sampled")
         made, taken = self.encoder.switches, self.decoder.switches
@@ -209,7 +249,9 @@ class Variant:
 
     @property
     def switches(self) -> dict[str, Shape]:
-        """Shapes of the pooling switches that travel beside the code, by name, in the encoder's order."""
+        """Shapes of the pooling switches that travel beside the code, by name, in the encoder's
+        order.
+        """
         return self.encoder.switches
 
     @property
@@ -221,14 +263,25 @@ class Variant:
         """Raise `UsageError` when encoder or decoder has no layer with weights."""
         for part, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
             if not stack.parameters:
-                raise UsageError(f"{self.name}: the {part} has no layer with weights: there is nothing to train")
+                raise UsageError(
+                    f"{self.name}: the {part} has no layer with weights: there is nothing to train"
+                )
 
     def table(self) -> str:
         """The printed table: a line per row with its output shape and its number of parameters."""
         lines = [("", "row", "output", "parameters"), ("", "image", text(self.image), "")]
         for part, stack in (("encoder", self.encoder), ("decoder", self.decoder)):
             for number, step in enumerate(stack):
-                lines.append((part if number == 0 else "", str(step.layer), text(step.output), f"{step.layer.parameters:,}"))
+                lines.append(
+                    (
+                        part if number == 0 else "",
+                        str(step.layer),
+                        text(step.output),
+                        f"{step.layer.parameters:,}",
+                    )
+                )
         lines.append(("", "total", "", f"{self.parameters:,}"))
         first, second, third, last = (max(len(line[column]) for line in lines) for column in range(4))
-        return "\n".join(f"{a:<{first}}  {b:<{second}}  {c:<{third}}  {d:>{last}}".rstrip() for a, b, c, d in lines)
+        return "\n".join(
+            f"{a:<{first}}  {b:<{second}}  {c:<{third}}  {d:>{last}}".rstrip() for a, b, c, d in lines
+        )

@@ -4,7 +4,20 @@ from difflib import get_close_matches
 
 from ..errors import UsageError
 from .families import conv
-from .layers import Add, Branch, Conv, ConvTranspose, Dense, Flatten, Gaussian, GlobalAveragePool, MaxPool, MaxUnpool, Rescale, Unflatten
+from .layers import (
+    Add,
+    Branch,
+    Conv,
+    ConvTranspose,
+    Dense,
+    Flatten,
+    Gaussian,
+    GlobalAveragePool,
+    MaxPool,
+    MaxUnpool,
+    Rescale,
+    Unflatten,
+)
 from .variant import Recipe, Stack, Variant
 
 # fmt: off
@@ -203,7 +216,10 @@ VAE_MLP = Variant(
 
 # fmt: on
 
-VARIANTS = {variant.name: variant for variant in (CONV_AVGPOOL, CONV_K15, CONV_K16, CONV_UNPOOL, MLP, CONV_BEST, conv(), VAE_CONV, VAE_MLP)}
+VARIANTS = {
+    variant.name: variant
+    for variant in (CONV_AVGPOOL, CONV_K15, CONV_K16, CONV_UNPOOL, MLP, CONV_BEST, conv(), VAE_CONV, VAE_MLP)
+}
 
 
 def find(name: str) -> Variant:

@@ -1,4 +1,6 @@
-"""Exported graphs in onnxruntime: ours in each precision, Keras' own export, and the export of the same model in plain PyTorch."""
+"""Exported graphs in onnxruntime: ours in each precision, Keras' own export, and the export of the
+same model in plain PyTorch.
+"""
 
 import tempfile
 import warnings
@@ -34,7 +36,9 @@ KERAS, PYTORCH = "Keras' export", "PyTorch's export"
 
 @dataclass(frozen=True)
 class Result:
-    """One graph at one batch size, on one thread. Ratios are to the time of the other graph; None where there is none."""
+    """One graph at one batch size, on one thread. Ratios are to the time of the other graph; None
+    where there is none.
+    """
 
     variant: str
     batch: int
@@ -49,7 +53,9 @@ class Result:
 
 
 def measure(variant: Variant) -> list[Result]:
-    """Time the autoencoder of a variant with fresh weights, all graphs by turns; `max_abs_diff` is from the Keras model's images."""
+    """Time the autoencoder of a variant with fresh weights, all graphs by turns; `max_abs_diff` is
+    from the Keras model's images.
+    """
     digits = catalog.load("digits")
     model = build(variant, seed=0)
     files = _files(model, to_float(digits.train.images[:CALIBRATION]).transpose(0, 3, 1, 2))
@@ -83,7 +89,8 @@ def measure(variant: Variant) -> list[Result]:
 def _files(model: Autoencoder, calibration: NDArray[np.float32]) -> dict[str, bytes]:
     arrays = weights.read(model)
     files: dict[str, bytes] = {
-        precision: emit(model.variant, arrays, {}, precision, calibration)["autoencoder"].SerializeToString() for precision in PRECISIONS
+        precision: emit(model.variant, arrays, {}, precision, calibration)["autoencoder"].SerializeToString()
+        for precision in PRECISIONS
     }
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of PyTorch's exporter, which serves both
@@ -131,4 +138,6 @@ def _feed(session: Any, images: NDArray[np.float32]) -> dict[str, NDArray[np.flo
 
 
 def _apart(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
-    return float(np.abs((found if found.shape == expected.shape else found.transpose(0, 2, 3, 1)) - expected).max())
+    return float(
+        np.abs((found if found.shape == expected.shape else found.transpose(0, 2, 3, 1)) - expected).max()
+    )

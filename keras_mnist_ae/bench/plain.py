@@ -29,13 +29,22 @@ from ..export.weights import Weights
 
 
 class Plain(nn.Module):
-    """Encoder and decoder of a variant, from images of shape (n, C, H, W) in [0, 1] to their reconstructions."""
+    """Encoder and decoder of a variant, from images of shape (n, C, H, W) in [0, 1] to their
+    reconstructions.
+    """
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()
-        encoder, decoder = [("encoder", step) for step in variant.encoder], [("decoder", step) for step in variant.decoder]
+        encoder, decoder = (
+            [("encoder", step) for step in variant.encoder],
+            [("decoder", step) for step in variant.decoder],
+        )
         end, start = encoder[-1][1], decoder[0][1]
-        if isinstance(end.layer, Flatten) and isinstance(start.layer, Unflatten) and end.input == start.output:
+        if (
+            isinstance(end.layer, Flatten)
+            and isinstance(start.layer, Unflatten)
+            and end.input == start.output
+        ):
             encoder, decoder = encoder[:-1], decoder[1:]  # nobody would flatten an image only to restore it
         self.rows = encoder + decoder
         self.encoder, self.decoder = _modules(variant.encoder), _modules(variant.decoder)
@@ -48,7 +57,9 @@ class Plain(nn.Module):
             for layer, arrays in layers.items()
             for name, array in arrays.items()
         }
-        counters = {key: value for key, value in self.state_dict().items() if key.endswith("num_batches_tracked")}
+        counters = {
+            key: value for key, value in self.state_dict().items() if key.endswith("num_batches_tracked")
+        }
         self.load_state_dict({**flat, **counters})
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -94,13 +105,19 @@ def _modules(stack: Stack) -> nn.ModuleDict:
         match layer:
             case Conv() | ConvTranspose():
                 kind = nn.Conv2d if isinstance(layer, Conv) else nn.ConvTranspose2d
-                modules[step.name] = kind(layer.inputs, layer.outputs, layer.kernel, layer.s, layer.p, bias=not layer.norm)
+                modules[step.name] = kind(
+                    layer.inputs, layer.outputs, layer.kernel, layer.s, layer.p, bias=not layer.norm
+                )
                 if layer.norm:
-                    modules[f"{step.name}_norm"] = nn.BatchNorm2d(layer.outputs, BATCH_NORM_EPSILON, 1 - BATCH_NORM_MOMENTUM)
+                    modules[f"{step.name}_norm"] = nn.BatchNorm2d(
+                        layer.outputs, BATCH_NORM_EPSILON, 1 - BATCH_NORM_MOMENTUM
+                    )
             case Dense():
                 modules[step.name] = nn.Linear(layer.inputs, layer.outputs, bias=not layer.norm)
                 if layer.norm:
-                    modules[f"{step.name}_norm"] = nn.BatchNorm1d(layer.outputs, BATCH_NORM_EPSILON, 1 - BATCH_NORM_MOMENTUM)
+                    modules[f"{step.name}_norm"] = nn.BatchNorm1d(
+                        layer.outputs, BATCH_NORM_EPSILON, 1 - BATCH_NORM_MOMENTUM
+                    )
             case Gaussian():
                 for name in (step.name, f"{step.name}_log_variance"):
                     modules[name] = nn.Linear(layer.inputs, layer.outputs)

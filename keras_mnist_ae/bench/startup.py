@@ -33,7 +33,9 @@ print(time.perf_counter() - start)
 
 @dataclass(frozen=True)
 class Result:
-    """Median seconds of one thing; `to_click` is the ratio to `import click` in a fresh Python, for those that start one."""
+    """Median seconds of one thing; `to_click` is the ratio to `import click` in a fresh Python, for
+    those that start one.
+    """
 
     what: str
     seconds: float
@@ -41,7 +43,8 @@ class Result:
 
 
 def measure(data_dir: Path | None) -> list[Result]:
-    """Each in a process of its own, by turns. MNIST is left out where its IDX files are not at hand; `first` has an empty cache folder.
+    """Each in a process of its own, by turns. MNIST is left out where its IDX files are not at
+    hand; `first` has an empty cache folder.
 
     Raises `DataError` when they are not in a folder that is named.
     """
@@ -55,7 +58,9 @@ def measure(data_dir: Path | None) -> list[Result]:
         IMPORT: lambda: _python("import keras_mnist_ae"),
     }
     times = alternate(calls, ROUNDS)
-    results = [Result(name, float(_median(taken)), ratio(taken, times[CLICK])) for name, taken in times.items()]
+    results = [
+        Result(name, float(_median(taken)), ratio(taken, times[CLICK])) for name, taken in times.items()
+    ]
     if not at_hand:
         return results
     first, later = [], []

@@ -20,7 +20,9 @@ class Ratio:
 
 
 def alternate(calls: dict[str, Callable[[], object]], count: int) -> dict[str, NDArray[np.float64]]:
-    """Seconds per call, one number for each of `count` rounds. The first call of each is not counted."""
+    """Seconds per call, one number for each of `count` rounds. The first call of each is not
+    counted.
+    """
     repeats = {}
     for name, call in calls.items():
         call()

@@ -1,4 +1,6 @@
-"""Training side by side: this package and stock Keras on each backend, and plain PyTorch loops over the same table, a process each."""
+"""Training side by side: this package and stock Keras on each backend, and plain PyTorch loops over
+the same table, a process each.
+"""
 
 import json
 import os
@@ -23,7 +25,9 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class Result:
-    """One way to train. Ratios are of its time to another's: stock Keras on the same backend, and the plain PyTorch loop."""
+    """One way to train. Ratios are of its time to another's: stock Keras on the same backend, and
+    the plain PyTorch loop.
+    """
 
     variant: str
     trainer: str
@@ -37,7 +41,9 @@ class Result:
 
 @dataclass(frozen=True)
 class Reached:
-    """How a way to train came to a test error: seconds of training, epochs, the error at the end; `share` is of the loop's seconds."""
+    """How a way to train came to a test error: seconds of training, epochs, the error at the end;
+    `share` is of the loop's seconds.
+    """
 
     variant: str
     trainer: str
@@ -57,9 +63,20 @@ class Worker:
         environment = {**os.environ, "KERAS_BACKEND": backend}
         command = [sys.executable, "-m", "keras_mnist_ae.bench.worker"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
         )
-        job = {"trainer": trainer, "backend": backend, "variant": variant, "recipe": recipe, "dataset": dataset}
+        job = {
+            "trainer": trainer,
+            "backend": backend,
+            "variant": variant,
+            "recipe": recipe,
+            "dataset": dataset,
+        }
         self._say(json.dumps(job))
 
     def ask(self, what: str) -> dict[str, Any]:
@@ -69,7 +86,9 @@ class Worker:
             assert self._process.stdout
             answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         except (OSError, ValueError) as error:
-            raise KaeError(f"the process that trains with {self.trainer} on {self.backend} has died; it may lack memory") from error
+            raise KaeError(
+                f"the process that trains with {self.trainer} on {self.backend} has died; it may lack memory"
+            ) from error
         return answer
 
     def _say(self, line: str) -> None:
@@ -90,12 +109,17 @@ def installed() -> list[str]:
 
 
 def measure(variant: Variant) -> list[Result]:
-    """Time epochs of 4,311 images at the variant's own batch size, Adam on the mean squared error, all trainers by turns.
+    """Time epochs of 4,311 images at the variant's own batch size, Adam on the mean squared error,
+    all trainers by turns.
 
-    The first epoch of each, in which backends compile, is not counted, nor the second, in which they do so for the last batch.
+    The first epoch of each, in which backends compile, is not counted, nor the second, in which
+    they do so for the last batch.
     """
     with ExitStack() as stack:
-        ways = [(trainer, backend) for backend in installed() for trainer in (OURS, STOCK)] + [(LOOP, "torch"), (TUNED, "torch")]
+        ways = [(trainer, backend) for backend in installed() for trainer in (OURS, STOCK)] + [
+            (LOOP, "torch"),
+            (TUNED, "torch"),
+        ]
         workers = [stack.enter_context(Worker(*way, variant.name, "reference", "digits")) for way in ways]
         answers = [[worker.ask("epoch") for worker in workers] for _ in range(ROUNDS + 2)][2:]
     seconds = {way: np.array([turn[at]["seconds"] for turn in answers]) for at, way in enumerate(ways)}
@@ -116,13 +140,19 @@ def measure(variant: Variant) -> list[Result]:
 
 
 def until(variant: Variant, mse: float) -> list[Reached]:
-    """Train on MNIST until the test images' mean squared error is at most `mse`, looked at after each epoch and not timed: the plain
-    PyTorch loop and this package at the reference recipe, and this package at `--recipe fast`, an epoch of each by turns.
+    """Train on MNIST until the test images' mean squared error is at most `mse`, looked at after
+    each epoch and not timed: the plain PyTorch loop and this package at the reference recipe, and
+    this package at `--recipe fast`, an epoch of each by turns.
     """
     ways = [(LOOP, "reference"), (OURS, "reference"), (OURS, "fast")]
-    found: dict[int, Any] = {at: {"seconds": 0.0, "epochs": 0, "mse": float("inf")} for at in range(len(ways))}
+    found: dict[int, Any] = {
+        at: {"seconds": 0.0, "epochs": 0, "mse": float("inf")} for at in range(len(ways))
+    }
     with ExitStack() as stack:
-        workers = [stack.enter_context(Worker(trainer, "torch", variant.name, recipe, "mnist")) for trainer, recipe in ways]
+        workers = [
+            stack.enter_context(Worker(trainer, "torch", variant.name, recipe, "mnist"))
+            for trainer, recipe in ways
+        ]
         open_ways = set(found)
         while open_ways:
             for at in sorted(open_ways):

@@ -1,4 +1,6 @@
-"""One way to train, in a process of its own: an epoch for each line that it is sent, its time and what it came to sent back."""
+"""One way to train, in a process of its own: an epoch for each line that it is sent, its time and
+what it came to sent back.
+"""
 
 import json
 import os
@@ -29,7 +31,9 @@ Errors = Callable[[Images], float]  # mean squared error on images
 
 
 def main(told: TextIO) -> None:
-    """Read a job as a line of JSON, then do an epoch for each "epoch" and measure the test images for each "test"."""
+    """Read a job as a line of JSON, then do an epoch for each "epoch" and measure the test images
+    for each "test".
+    """
     job = json.loads(sys.stdin.readline())
     backend.choose(job["backend"])
     variant, recipe = find(job["variant"]), recipe_of(find(job["variant"]), job["recipe"])
@@ -56,18 +60,26 @@ def _keras(variant: Variant, images: Images, recipe: Recipe, stock: bool = False
     from ..training.optimizer import adam
 
     model: Any = build(variant)
-    if stock and keras.backend.backend() == "torch":  # where Keras would not reset all gradients of a model made anew of another's layers
+    if (
+        stock and keras.backend.backend() == "torch"
+    ):  # where Keras would not reset all gradients of a model made anew of another's layers
         for name in ("make_train_function", "train_step"):
             setattr(model, name, getattr(keras.Model, name).__get__(model))
     elif stock:
         model = model._stock()
     settings: Any = SimpleNamespace(**vars(recipe))
-    model.compile(optimizer=adam(settings, len(images)), loss="mse", steps_per_execution=1 if stock else at_once(model, recipe.batch_size))
+    model.compile(
+        optimizer=adam(settings, len(images)),
+        loss="mse",
+        steps_per_execution=1 if stock else at_once(model, recipe.batch_size),
+    )
     if stock:
         floats = to_float(images)
         given: dict[str, Any] = {"x": floats, "y": floats, "batch_size": recipe.batch_size}
     else:
-        look = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: float(logs["loss"]))  # as `kae train` does
+        look = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: float(logs["loss"])
+        )  # as `kae train` does
         given = {"x": Batches(images, recipe.batch_size, seed=0), "callbacks": [look]}
     done = 0
 
@@ -80,7 +92,11 @@ def _keras(variant: Variant, images: Images, recipe: Recipe, stock: bool = False
             return float(model.fit(**given, epochs=1, verbose=0).history["loss"][0])
 
     def errors(test: Images) -> float:
-        return float(np.square(np.asarray(model.predict(to_float(test), batch_size=1000, verbose=0)) - to_float(test)).mean())
+        return float(
+            np.square(
+                np.asarray(model.predict(to_float(test), batch_size=1000, verbose=0)) - to_float(test)
+            ).mean()
+        )
 
     return epoch, errors
 
@@ -105,8 +121,12 @@ def _loop(variant: Variant, images: Images, recipe: Recipe, tuned: bool = False)
     if tuned:  # the best that PyTorch offers without compiling
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         data = data.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(model.parameters(), recipe.learning_rate, betas=(0.9, recipe.beta_2), fused=tuned)
-    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(data), batch_size=recipe.batch_size, shuffle=True)
+    optimizer = torch.optim.Adam(
+        model.parameters(), recipe.learning_rate, betas=(0.9, recipe.beta_2), fused=tuned
+    )
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(data), batch_size=recipe.batch_size, shuffle=True
+    )
     torch.manual_seed(0)
 
     def batches() -> Iterator[torch.Tensor]:
@@ -139,7 +159,12 @@ def _tuned(variant: Variant, images: Images, recipe: Recipe) -> tuple[Epoch, Err
     return _loop(variant, images, recipe, tuned=True)
 
 
-TRAINERS: dict[str, Callable[[Variant, Images, Recipe], tuple[Epoch, Errors]]] = {OURS: _keras, STOCK: _stock, LOOP: _loop, TUNED: _tuned}
+TRAINERS: dict[str, Callable[[Variant, Images, Recipe], tuple[Epoch, Errors]]] = {
+    OURS: _keras,
+    STOCK: _stock,
+    LOOP: _loop,
+    TUNED: _tuned,
+}
 
 
 @contextmanager

@@ -21,9 +21,11 @@ def bench() -> None:
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...")
 @as_json
 def infer(variants: tuple[str, ...], as_json: bool) -> None:
-    """Time exported graphs in onnxruntime on one thread: ours, Keras' own export and plain PyTorch's.
+    """Time exported graphs in onnxruntime on one thread: ours, Keras' own export and plain
+    PyTorch's.
 
-    Of all variants unless some are named. Ratios are medians over rounds in which every graph has its turn.
+    Of all variants unless some are named. Ratios are medians over rounds in which every graph has
+    its turn.
     """
     from importlib.metadata import version
 
@@ -37,7 +39,18 @@ def infer(variants: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         echo_json({"onnxruntime": version("onnxruntime"), "results": [asdict(result) for result in results]})
         return
-    header = ("variant", "batch", "graph", "nodes", "bytes", "time", "to Keras", "to PyTorch", "to float32", "")
+    header = (
+        "variant",
+        "batch",
+        "graph",
+        "nodes",
+        "bytes",
+        "time",
+        "to Keras",
+        "to PyTorch",
+        "to float32",
+        "",
+    )
     rows = [
         (
             result.variant,
@@ -53,19 +66,26 @@ def infer(variants: tuple[str, ...], as_json: bool) -> None:
         for result in results
     ]
     echo_table(header, rows)
-    click.echo(f"onnxruntime {version('onnxruntime')}, one thread; ratios of times: median (quartiles) of {ROUNDS} rounds")
+    click.echo(
+        f"onnxruntime {version('onnxruntime')}, one thread; ratios of times: median (quartiles) of {ROUNDS} rounds"
+    )
 
 
 @bench.command()
 @click.argument("variants", nargs=-1, metavar="[VARIANT]...")
 @click.option(
-    "--until", type=click.FloatRange(0, min_open=True), metavar="MSE", help="Train on MNIST to that test MSE instead, and time it."
+    "--until",
+    type=click.FloatRange(0, min_open=True),
+    metavar="MSE",
+    help="Train on MNIST to that test MSE instead, and time it.",
 )
 @as_json
 def train(variants: tuple[str, ...], until: float | None, as_json: bool) -> None:
-    """Time training: `model.fit` here and stock Keras' on each backend, and plain PyTorch loops over the same table.
+    """Time training: `model.fit` here and stock Keras' on each backend, and plain PyTorch loops
+    over the same table.
 
-    Of all variants unless some are named; takes minutes. Ratios are medians over rounds in which every trainer has its turn.
+    Of all variants unless some are named; takes minutes. Ratios are medians over rounds in which
+    every trainer has its turn.
     """
     from ..bench.train import ROUNDS, installed, measure
     from ..bench.train import until as reached
@@ -76,17 +96,36 @@ def train(variants: tuple[str, ...], until: float | None, as_json: bool) -> None
     if until is not None:
         times = [result for variant in chosen for result in reached(variant, until)]
         if as_json:
-            echo_json({"until": until, "versions": versions, "threads": threads, "results": [asdict(result) for result in times]})
+            echo_json(
+                {
+                    "until": until,
+                    "versions": versions,
+                    "threads": threads,
+                    "results": [asdict(result) for result in times],
+                }
+            )
             return
         lines = [
-            (of.variant, of.trainer, f"{of.seconds:.1f}", str(of.epochs), f"{of.mse:.5f}", "yes" if of.reached else "no", f"{of.share:.0%}")
+            (
+                of.variant,
+                of.trainer,
+                f"{of.seconds:.1f}",
+                str(of.epochs),
+                f"{of.mse:.5f}",
+                "yes" if of.reached else "no",
+                f"{of.share:.0%}",
+            )
             for of in times
         ]
-        echo_table(("variant", "trainer", "seconds", "epochs", "test MSE", "reached", "of the loop's time"), lines)
+        echo_table(
+            ("variant", "trainer", "seconds", "epochs", "test MSE", "reached", "of the loop's time"), lines
+        )
         return
     results = [result for variant in chosen for result in measure(variant)]
     if as_json:
-        echo_json({"versions": versions, "threads": threads, "results": [asdict(result) for result in results]})
+        echo_json(
+            {"versions": versions, "threads": threads, "results": [asdict(result) for result in results]}
+        )
         return
     rows = [
         (
@@ -101,22 +140,40 @@ def train(variants: tuple[str, ...], until: float | None, as_json: bool) -> None
         )
         for result in results
     ]
-    echo_table(("variant", "trainer", "backend", "images/s", "epochs/s", "to stock Keras", "to PyTorch loop", "peak memory"), rows)
-    click.echo(f"{threads} threads, epochs of 4,311 images; ratios of times: median (quartiles) of {ROUNDS} rounds")
+    echo_table(
+        (
+            "variant",
+            "trainer",
+            "backend",
+            "images/s",
+            "epochs/s",
+            "to stock Keras",
+            "to PyTorch loop",
+            "peak memory",
+        ),
+        rows,
+    )
+    click.echo(
+        f"{threads} threads, epochs of 4,311 images; ratios of times: median (quartiles) of {ROUNDS} rounds"
+    )
 
 
 @bench.command()
 @data_dir
 @as_json
 def startup(data_dir: Path | None, as_json: bool) -> None:
-    """Time `kae --help`, the import of the package, and loading MNIST for the first time and afterwards."""
+    """Time `kae --help`, the import of the package, and loading MNIST for the first time and
+    afterwards.
+    """
     from ..bench.startup import measure
 
     results = measure(data_dir)
     if as_json:
         echo_json({"results": [asdict(result) for result in results]})
         return
-    rows = [(of.what, f"{of.seconds:.3f} s", "-" if of.to_click is None else _told(of.to_click)) for of in results]
+    rows = [
+        (of.what, f"{of.seconds:.3f} s", "-" if of.to_click is None else _told(of.to_click)) for of in results
+    ]
     echo_table(("", "time", "to import click"), rows)
 
 

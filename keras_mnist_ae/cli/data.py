@@ -25,7 +25,10 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
     if as_json:
         echo_json({"datasets": [dataclasses.asdict(record) for record in found]})
     else:
-        echo_table(("dataset", "images", "where"), [(record.name, record.description, record.where) for record in found])
+        echo_table(
+            ("dataset", "images", "where"),
+            [(record.name, record.description, record.where) for record in found],
+        )
 
 
 @data.command()

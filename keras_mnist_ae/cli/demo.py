@@ -17,7 +17,9 @@ EPOCHS = 40  # of 45 steps each
 @runs_dir
 @as_json
 def demo(backend: str | None, runs_dir: Path, as_json: bool) -> None:
-    """Train conv-avgpool on the embedded digits, export it as ONNX and write a report: no download, about a minute."""
+    """Train conv-avgpool on the embedded digits, export it as ONNX and write a report: no download,
+    about a minute.
+    """
     from ..runs.reopen import reopen
     from ..training.train import train
 
@@ -33,4 +35,6 @@ def demo(backend: str | None, runs_dir: Path, as_json: bool) -> None:
     if not as_json:
         click.echo(f"report     {run.report}")
         furthest = max(graph["max_abs_diff"] for graph in graphs)
-        click.echo(f"onnx       {folder}: {len(graphs)} graphs, equal to the Keras model up to {furthest:.0e} on every test image")
+        click.echo(
+            f"onnx       {folder}: {len(graphs)} graphs, equal to the Keras model up to {furthest:.0e} on every test image"
+        )

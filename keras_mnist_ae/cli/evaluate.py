@@ -10,8 +10,12 @@ from .options import as_json, data_dir, echo_json, echo_table, progress, runs_di
 
 @click.command()
 @click.argument("run", required=False, metavar="[RUN|DIR]")
-@click.option("--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Which images.")
-@click.option("--onnx", is_flag=True, help="Measure the run's exported float32 graphs instead of its Keras model.")
+@click.option(
+    "--split", type=click.Choice(["test", "train"]), default="test", show_default=True, help="Which images."
+)
+@click.option(
+    "--onnx", is_flag=True, help="Measure the run's exported float32 graphs instead of its Keras model."
+)
 @click.option(
     "--importance-samples",
     type=click.IntRange(0, 10_000),
@@ -22,13 +26,20 @@ from .options import as_json, data_dir, echo_json, echo_table, progress, runs_di
 @data_dir
 @as_json
 def evaluate(
-    run: str | None, split: str, onnx: bool, importance_samples: int, runs_dir: Path, data_dir: Path | None, as_json: bool
+    run: str | None,
+    split: str,
+    onnx: bool,
+    importance_samples: int,
+    runs_dir: Path,
+    data_dir: Path | None,
+    as_json: bool,
 ) -> None:
-    """Measure RUN (the latest unless named), or the exported graphs in its folder DIR, beside a PCA with as many components as its code has
-    numbers.
+    """Measure RUN (the latest unless named), or the exported graphs in its folder DIR, beside a PCA
+    with as many components as its code has numbers.
 
-    All errors are per pixel on [0, 1]. MSE, MAE, PSNR and SSIM are means over the images. A variational variant reconstructs from the mean
-    of the code; its evidence lower bound is told too. A run with noise is measured with it as well.
+    All errors are per pixel on [0, 1]. MSE, MAE, PSNR and SSIM are means over the images. A
+    variational variant reconstructs from the mean of the code; its evidence lower bound is told
+    too. A run with noise is measured with it as well.
     """
     from ..export.manifest import find
 
@@ -44,11 +55,15 @@ def evaluate(
     if as_json:
         echo_json({"run": str(found.path), **facts})
         return
-    click.echo(f"{found.path}: {found.config.variant} ({source}) on the {facts['n']:,} {split} images of {data.name}\n")
+    click.echo(
+        f"{found.path}: {found.config.variant} ({source}) on the {facts['n']:,} {split} images of {data.name}\n"
+    )
     report(facts)
 
 
-def evaluated(run: Any, codec: Any, data: Any, split: str = "test", source: str = "Keras", samples: int = 0) -> dict[str, Any]:
+def evaluated(
+    run: Any, codec: Any, data: Any, split: str = "test", source: str = "Keras", samples: int = 0
+) -> dict[str, Any]:
     """The evaluation, kept in the run's metrics."""
     from ..analysis.elbo import evidence
     from ..analysis.metrics import evaluate, noisy_error
@@ -56,13 +71,19 @@ def evaluated(run: Any, codec: Any, data: Any, split: str = "test", source: str 
 
     images = getattr(data, split).images
     with progress(len(images), "evaluating") as tell:
-        facts = {"split": split, "model": source, **evaluate(data, split, codec.reconstruct, run.variant, tell)}
+        facts = {
+            "split": split,
+            "model": source,
+            **evaluate(data, split, codec.reconstruct, run.variant, tell),
+        }
     if run.config.noise:
         noisy = noisy_error(images, codec.reconstruct, corruption(run.config.noise), run.config.seed + 1)
         facts["noise"] = {"kind": run.config.noise, "mse": noisy}
     if run.variant.variational and source == "Keras":
         with progress(len(images), "sampling") as tell:
-            facts["evidence"] = evidence(run.model, images, run.config.likelihood, samples, run.config.seed, tell)
+            facts["evidence"] = evidence(
+                run.model, images, run.config.likelihood, samples, run.config.seed, tell
+            )
     run.add_metrics(facts if source == "Keras" and split == "test" else {f"{source} {split}": facts})
     return facts
 
@@ -93,7 +114,9 @@ def with_graphs(run: Any, folder: Path, data_dir: Path | None) -> Any:
     graphs = OnnxAutoencoder(folder)
     graphs.load()
     if graphs.info.variant != run.config.variant:
-        raise CorruptFileError(f"{run.path} says {run.config.variant}, but the graphs in {folder} are a {graphs.info.variant}")
+        raise CorruptFileError(
+            f"{run.path} says {run.config.variant}, but the graphs in {folder} are a {graphs.info.variant}"
+        )
     return of_graphs(graphs), reopen_data(run, data_dir)
 
 

@@ -7,8 +7,14 @@ import click
 
 from .options import as_json, data_dir, echo_json, echo_table, run, runs_dir
 
-images = click.option("--images", type=click.IntRange(1), help="Validate on the first N test images.  [default: all]")
-precision = click.option("--precision", type=click.Choice(["float32", "float16", "int8"]), help="Of the weights.  [default: float32]")
+images = click.option(
+    "--images", type=click.IntRange(1), help="Validate on the first N test images.  [default: all]"
+)
+precision = click.option(
+    "--precision",
+    type=click.Choice(["float32", "float16", "int8"]),
+    help="Of the weights.  [default: float32]",
+)
 
 
 @click.group()
@@ -23,10 +29,14 @@ def export() -> None:
 @precision
 @images
 @as_json
-def onnx_(run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any, images: int | None, as_json: bool) -> None:
-    """Write encoder, decoder and autoencoder of RUN (the latest unless named) as ONNX graphs, held against the Keras model.
+def onnx_(
+    run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any, images: int | None, as_json: bool
+) -> None:
+    """Write encoder, decoder and autoencoder of RUN (the latest unless named) as ONNX graphs, held
+    against the Keras model.
 
-    float16 halves the files, int8 makes them up to four times smaller; each goes to a folder of its own beside float32's.
+    float16 halves the files, int8 makes them up to four times smaller; each goes to a folder of its
+    own beside float32's.
     """
     from ..runs.reopen import reopen
     from ..runs.runs_dir import find
@@ -45,8 +55,12 @@ def onnx_(run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any
 @precision
 @images
 @as_json
-def validate(run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any, images: int | None, as_json: bool) -> None:
-    """Hold the exported graphs of RUN (the latest unless named), or those in its folder DIR, against its Keras model again."""
+def validate(
+    run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any, images: int | None, as_json: bool
+) -> None:
+    """Hold the exported graphs of RUN (the latest unless named), or those in its folder DIR,
+    against its Keras model again.
+    """
     from ..export.manifest import find
     from ..runs.reopen import reopen
 
@@ -56,7 +70,14 @@ def validate(run: str | None, runs_dir: Path, data_dir: Path | None, precision: 
     _, data = reopen(found, data_dir)
     from ..export.folder import validate
 
-    report(found, data, validate(found, data, of_folder or precision or "float32", images), images, as_json, passed=True)
+    report(
+        found,
+        data,
+        validate(found, data, of_folder or precision or "float32", images),
+        images,
+        as_json,
+        passed=True,
+    )
 
 
 def report(run: Any, data: Any, export: Any, images: int | None, as_json: bool, **more: bool) -> None:
@@ -66,7 +87,18 @@ def report(run: Any, data: Any, export: Any, images: int | None, as_json: bool, 
         echo_json({"run": str(run.path), "folder": str(folder), "graphs": graphs, **more})
         return
     exact = precision == "float32"
-    header = ("graph", "nodes", "bytes", "largest difference", "mean", "Keras MSE", "ONNX MSE", "rise", "tolerance", "verdict")
+    header = (
+        "graph",
+        "nodes",
+        "bytes",
+        "largest difference",
+        "mean",
+        "Keras MSE",
+        "ONNX MSE",
+        "rise",
+        "tolerance",
+        "verdict",
+    )
     rows = [
         (
             graph["file"],
@@ -84,7 +116,9 @@ def report(run: Any, data: Any, export: Any, images: int | None, as_json: bool, 
     ]
     echo_table(header, rows)
     count = len(data.test.images[:images])
-    click.echo(f"on {count:,} test images of {data.name}, at every optimisation level of onnxruntime, in batches of different sizes")
+    click.echo(
+        f"on {count:,} test images of {data.name}, at every optimisation level of onnxruntime, in batches of different sizes"
+    )
     if exact and graphs[0]["ties"]:
         click.echo(
             f"{graphs[0]['ties']} images have a pooling window whose two largest pixels are equal up to rounding: their switches differ"

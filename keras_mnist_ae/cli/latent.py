@@ -13,12 +13,20 @@ PARTS = 23  # of the analysis
 
 @click.command()
 @run
-@click.option("--map", "method", type=click.Choice(["pca", "tsne", "umap"]), default="pca", show_default=True, help="The map of the codes.")
+@click.option(
+    "--map",
+    "method",
+    type=click.Choice(["pca", "tsne", "umap"]),
+    default="pca",
+    show_default=True,
+    help="The map of the codes.",
+)
 @runs_dir
 @data_dir
 @as_json
 def latent(run: str | None, method: str, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
-    """Tell what the codes of RUN (the latest unless named) hold: classes, clusters, dimensions in use, neighbours, a map.
+    """Tell what the codes of RUN (the latest unless named) hold: classes, clusters, dimensions in
+    use, neighbours, a map.
 
     Everything is fitted on the codes of the training images and scored on those of the test images.
     """
@@ -54,7 +62,9 @@ def analysed(run: Any, codec: Any, data: Any, method: str = "pca") -> tuple[dict
         linear = pca.fit(data.train.images, train.shape[1])
         first, second = (linear.encode(to_float(split.images)) for split in (data.train, data.test))
         facts = analyse(data, train, test, first, second, tell)
-        drawn = {f"map{'' if method == 'pca' else f'-{method}'}": figures.mapped(train, test, data, method, tell)}
+        drawn = {
+            f"map{'' if method == 'pca' else f'-{method}'}": figures.mapped(train, test, data, method, tell)
+        }
         drawn["neighbours"] = figures.neighbours(data, train, test)
     for name, figure in drawn.items():
         run.write_figure(name, figure)
@@ -77,7 +87,9 @@ def report(facts: dict[str, Any]) -> None:
         echo_table((f"k-means, {facts['kmeans']['clusters']} clusters", "mean", "std of 10 seeds"), rows)
     click.echo("\nTest images, and the training images whose codes are nearest:")
     for query in facts["nearest"]:
-        click.echo(f"  {_named(query['test'], query['class'])}: {', '.join(map(_named, query['train'], query['classes']))}")
+        click.echo(
+            f"  {_named(query['test'], query['class'])}: {', '.join(map(_named, query['train'], query['classes']))}"
+        )
     click.echo()
 
 
@@ -87,7 +99,9 @@ def _named(index: int, name: str | None) -> str:
 
 @click.command()
 @run
-@click.option("-n", "count", type=click.IntRange(1, 10_000), default=64, show_default=True, help="How many images.")
+@click.option(
+    "-n", "count", type=click.IntRange(1, 10_000), default=64, show_default=True, help="How many images."
+)
 @click.option(
     "--density",
     type=click.Choice(["mixture", "gaussian", "prior"]),
@@ -97,8 +111,12 @@ def _named(index: int, name: str | None) -> str:
 @runs_dir
 @data_dir
 @as_json
-def generate(run: str | None, count: int, density: Any, seed: int, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
-    """New images from RUN (the latest unless named), each beside the training image nearest to it, so that copying shows."""
+def generate(
+    run: str | None, count: int, density: Any, seed: int, runs_dir: Path, data_dir: Path | None, as_json: bool
+) -> None:
+    """New images from RUN (the latest unless named), each beside the training image nearest to it,
+    so that copying shows.
+    """
     import numpy as np
 
     from ..runs.runs_dir import find
@@ -122,7 +140,9 @@ def generate(run: str | None, count: int, density: Any, seed: int, runs_dir: Pat
         usual = float(np.median(nearest_images(data.train.images, to_float(data.test.images[:1000]))[0]))
     switches = bool(found.model.variant.switches)
     found.write_figure("generated", figures.samples(made, data.train, density, switches))
-    found.write_generated(images=made.images, codes=made.codes, nearest=made.nearest, distances=made.distances)
+    found.write_generated(
+        images=made.images, codes=made.codes, nearest=made.nearest, distances=made.distances
+    )
     facts = {
         "n": count,
         "density": density,
@@ -133,12 +153,21 @@ def generate(run: str | None, count: int, density: Any, seed: int, runs_dir: Pat
     }
     found.add_metrics({"generated": facts})
     if as_json:
-        echo_json({"run": str(found.path), **facts, "figure": str(found.figure("generated")), "arrays": str(found.generated)})
+        echo_json(
+            {
+                "run": str(found.path),
+                **facts,
+                "figure": str(found.figure("generated")),
+                "arrays": str(found.generated),
+            }
+        )
         return
     click.echo(f"{found.path}: {count} images {figures.drawn_from(density, made.components)}")
     if switches:
         click.echo(f"Its decoder needs pooling switches, which cannot be drawn: they are {BORROWED}.")
-    click.echo(f"RMSE to the nearest training image: {facts['nearest_rmse']:.4f} in the median; of test images, {usual:.4f}")
+    click.echo(
+        f"RMSE to the nearest training image: {facts['nearest_rmse']:.4f} in the median; of test images, {usual:.4f}"
+    )
     click.echo(f"figure         {found.figure('generated')}")
     click.echo(f"arrays         {found.generated}: images, codes, nearest, distances")
 
@@ -157,7 +186,9 @@ def interpolate(words: tuple[str, ...], runs_dir: Path, data_dir: Path | None, a
     from ..runs.runs_dir import find
 
     if len(words) not in (2, 3) or not all(word.isdecimal() for word in words[-2:]):
-        raise click.UsageError("give the numbers of two test images, counted from 0: kae interpolate [RUN] A B")
+        raise click.UsageError(
+            "give the numbers of two test images, counted from 0: kae interpolate [RUN] A B"
+        )
     found = find(words[0] if len(words) == 3 else None, runs_dir)
     codec, data = with_keras(found, data_dir)
     from ..datasets.images import to_float
@@ -165,7 +196,9 @@ def interpolate(words: tuple[str, ...], runs_dir: Path, data_dir: Path | None, a
 
     first, second = map(int, words[-2:])
     if max(first, second) >= len(data.test.images):
-        raise UsageError(f"there is no test image {max(first, second)}: {data.name} has {len(data.test.images):,}, counted from 0")
+        raise UsageError(
+            f"there is no test image {max(first, second)}: {data.name} has {len(data.test.images):,}, counted from 0"
+        )
     switches = bool(found.model.variant.switches)
     name = f"interpolation-{first}-{second}"
     found.write_figure(name, figures.paths(codec, data, [(first, second)], switches))
@@ -173,11 +206,27 @@ def interpolate(words: tuple[str, ...], runs_dir: Path, data_dir: Path | None, a
     codes = codec.encode(to_float(data.test.images[[first, second]]))[0]
     if len(set(map(bytes, codes))) == 1:
         click.echo("kae: both images have the same code: there is no way between them", err=True)
-    labels = [None if data.test.labels is None else data.classes[data.test.labels[index]] for index in (first, second)]
+    labels = [
+        None if data.test.labels is None else data.classes[data.test.labels[index]]
+        for index in (first, second)
+    ]
     if as_json:
-        echo_json({"run": str(found.path), "a": first, "b": second, "classes": labels, "steps": figures.STEPS, "figure": str(path)})
+        echo_json(
+            {
+                "run": str(found.path),
+                "a": first,
+                "b": second,
+                "classes": labels,
+                "steps": figures.STEPS,
+                "figure": str(path),
+            }
+        )
         return
-    click.echo(f"{found.path}: from {_named(first, labels[0])} to {_named(second, labels[1])} in {figures.STEPS} steps")
+    click.echo(
+        f"{found.path}: from {_named(first, labels[0])} to {_named(second, labels[1])} in {figures.STEPS} steps"
+    )
     if switches:
-        click.echo("Its decoder needs pooling switches, which have no path between them: they are those of the nearer end.")
+        click.echo(
+            "Its decoder needs pooling switches, which have no path between them: they are those of the nearer end."
+        )
     click.echo(f"figure         {path}")

@@ -22,7 +22,9 @@ from .train import resume, train
 
 
 class Commands(click.Group):
-    """A group whose commands end as the contract says: a message of a few lines on stderr and an exit code, no traceback."""
+    """A group whose commands end as the contract says: a message of a few lines on stderr and an
+    exit code, no traceback.
+    """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta["debug"] = "--debug" in args  # wherever on the line it stands
@@ -54,7 +56,10 @@ def _ending(error: BaseException) -> tuple[str, int]:
             return "interrupted", 130
         case ModuleNotFoundError(name=str(name)) if not name.startswith("keras_mnist_ae"):
             package = name.partition(".")[0]
-            return f"the package {package!r} is not installed.\nInstall it: pip install {package}", MissingDependencyError.exit_code
+            return (
+                f"the package {package!r} is not installed.\nInstall it: pip install {package}",
+                MissingDependencyError.exit_code,
+            )
         case MemoryError():
             return f"out of memory: {error}\nA smaller --batch-size or --limit needs less.", 1
         case OSError() if error.errno == 28 and error.filename is None:
@@ -70,7 +75,9 @@ def _ending(error: BaseException) -> tuple[str, int]:
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of a failure.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def kae() -> None:
-    """Image autoencoders: train with Keras on torch, TensorFlow or JAX, and look at what they learned."""
+    """Image autoencoders: train with Keras on torch, TensorFlow or JAX, and look at what they
+    learned.
+    """
 
 
 for command in (

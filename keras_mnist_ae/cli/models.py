@@ -12,11 +12,20 @@ from .options import as_json, echo_json, echo_table
 
 @click.command()
 @click.argument("name", required=False)
-@click.option("--check", type=click.Path(path_type=Path), metavar="FILE", help="Check a table of your own, and print it.")
-@click.option("--toml", is_flag=True, help="Print it as `kae train --table` takes it: a start for one of your own.")
+@click.option(
+    "--check",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Check a table of your own, and print it.",
+)
+@click.option(
+    "--toml", is_flag=True, help="Print it as `kae train --table` takes it: a start for one of your own."
+)
 @as_json
 def models(name: str | None, check: Path | None, toml: bool, as_json: bool) -> None:
-    """List the variants, or print the table of the one called NAME: each row with output shape and parameters."""
+    """List the variants, or print the table of the one called NAME: each row with output shape and
+    parameters.
+    """
     if name is not None and check is not None:
         raise click.UsageError("give NAME or --check, not both")
     if name is None and check is None:
@@ -35,10 +44,19 @@ def models(name: str | None, check: Path | None, toml: bool, as_json: bool) -> N
     if toml:
         click.echo(to_toml(variant), nl=False)
     elif as_json:
-        echo_json({**summary(variant), "encoder": table(variant.encoder), "decoder": table(variant.decoder), "note": variant.note})
+        echo_json(
+            {
+                **summary(variant),
+                "encoder": table(variant.encoder),
+                "decoder": table(variant.decoder),
+                "note": variant.note,
+            }
+        )
     else:
         click.echo(f"{variant.name}: {variant.summary}\n\n{variant.table()}\n")
-        click.echo(f"recipe: {variant.recipe}, {'evidence lower bound' if variant.variational else 'mean squared error'}")
+        click.echo(
+            f"recipe: {variant.recipe}, {'evidence lower bound' if variant.variational else 'mean squared error'}"
+        )
         if variant.note:
             click.echo(f"\n{variant.note}")
 
@@ -56,4 +74,12 @@ def summary(variant: Variant) -> dict[str, object]:
 
 
 def table(stack: Stack) -> list[dict[str, object]]:
-    return [{"name": step.name, "row": str(step.layer), "output": list(step.output), "parameters": step.layer.parameters} for step in stack]
+    return [
+        {
+            "name": step.name,
+            "row": str(step.layer),
+            "output": list(step.output),
+            "parameters": step.layer.parameters,
+        }
+        for step in stack
+    ]

@@ -13,10 +13,16 @@ from ..system import signals
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 data_dir = click.option(
-    "--data-dir", type=click.Path(path_type=Path), help="Folder of the datasets.  [default: KAE_DATA_DIR, else the user's cache folder]"
+    "--data-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of the datasets.  [default: KAE_DATA_DIR, else the user's cache folder]",
 )
 runs_dir = click.option(
-    "--runs-dir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of the run folders."
+    "--runs-dir",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder of the run folders.",
 )
 run = click.argument("run", required=False)
 
@@ -27,7 +33,9 @@ def echo_json(value: Any) -> None:
 
 
 def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their longest entry; a column whose entries below the header start with a digit is aligned to the right."""
+    """Columns as wide as their longest entry; a column whose entries below the header start with a
+    digit is aligned to the right.
+    """
     for line in _aligned([header, *rows]):
         click.echo(line)
 
@@ -43,9 +51,16 @@ def _aligned(lines: list[Sequence[str]]) -> list[str]:
 
 @contextmanager
 def progress(length: int, label: str) -> Iterator[Any]:
-    """A progress bar on stderr, on a terminal only: call it with the name of the next of `length` parts or the number of those done."""
+    """A progress bar on stderr, on a terminal only: call it with the name of the next of `length`
+    parts or the number of those done.
+    """
     with click.progressbar(
-        length=length, label=label, file=sys.stderr, hidden=not sys.stderr.isatty(), item_show_func=lambda item: item, show_pos=False
+        length=length,
+        label=label,
+        file=sys.stderr,
+        hidden=not sys.stderr.isatty(),
+        item_show_func=lambda item: item,
+        show_pos=False,
     ) as bar:
 
         def tell(what: str | int) -> None:

@@ -27,7 +27,9 @@ def figures(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: boo
     from ..reporting.figures import CAPTIONS
 
     if missing := [name for name in CAPTIONS if name not in drawn]:
-        click.echo(f"kae: left out {', '.join(missing)}: the codes of the training images do not differ", err=True)
+        click.echo(
+            f"kae: left out {', '.join(missing)}: the codes of the training images do not differ", err=True
+        )
     if as_json:
         echo_json({"run": str(found.path), "figures": drawn})
         return
@@ -41,7 +43,8 @@ def figures(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: boo
 @data_dir
 @as_json
 def report(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
-    """Tell the story of RUN (the latest unless named) in one HTML file: settings, numbers, pictures, how to use it.
+    """Tell the story of RUN (the latest unless named) in one HTML file: settings, numbers,
+    pictures, how to use it.
 
     What `kae evaluate`, `kae latent` and `kae figures` have not made yet is made first.
     """

@@ -57,12 +57,24 @@ def runs(names: tuple[str, ...], compare: bool, runs_dir: Path, as_json: bool) -
     elif not found:
         click.echo(f"no run in {runs_dir.resolve()} yet; train one: kae train", err=True)
     else:
-        header = ("run", "variant", "latent", "backend", "dataset", "epochs", "train MSE", "test MSE", "seconds")
+        header = (
+            "run",
+            "variant",
+            "latent",
+            "backend",
+            "dataset",
+            "epochs",
+            "train MSE",
+            "test MSE",
+            "seconds",
+        )
         echo_table(header, [shown(row) for row in found])
 
 
 def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
-    """Finished runs in a column each: the settings in which they differ, their numbers, and one figure."""
+    """Finished runs in a column each: the settings in which they differ, their numbers, and one
+    figure.
+    """
     from ..analysis import plots
 
     told = [{**facts(run), "settings": dict(settings(run))} for run in found]
@@ -76,20 +88,30 @@ def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
     if as_json:
         echo_json({"runs": told, "figure": str(path)})
         return
-    names = [name for name in told[0]["settings"] if len({str(row["settings"].get(name)) for row in told}) > 1]
+    names = [
+        name for name in told[0]["settings"] if len({str(row["settings"].get(name)) for row in told}) > 1
+    ]
     rows = [(name, *(str(row["settings"].get(name, "-")) for row in told)) for name in names]
     numbers = [(label, *(_at(row, keys, form) for row in told)) for label, keys, form in COMPARED]
-    rows += [row for row in numbers if any(run.variant.variational for run in found) or not row[0].endswith("nats")]
+    rows += [
+        row for row in numbers if any(run.variant.variational for run in found) or not row[0].endswith("nats")
+    ]
     echo_table(("", *(row["run"] for row in told)), rows)
     if len({run.environment.get("dataset_sha256") for run in found}) > 1:
         click.echo("The runs are of different datasets: their errors do not compare.")
-    click.echo("- is not known: kae evaluate and kae latent measure it" if any("-" in row for row in rows) else "")
+    click.echo(
+        "- is not known: kae evaluate and kae latent measure it" if any("-" in row for row in rows) else ""
+    )
     click.echo(f"figure  {path}")
 
 
 def settings(run: "Run") -> Iterable[tuple[str, Any]]:
     """What a run was told, but for where it lies."""
-    return ((name, value) for name, value in vars(run.config).items() if name not in ("runs_dir", "name", "data_dir", "table"))
+    return (
+        (name, value)
+        for name, value in vars(run.config).items()
+        if name not in ("runs_dir", "name", "data_dir", "table")
+    )
 
 
 def facts(run: "Run") -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""Image sets as arrays, behind `load`. Importing this room imports only numpy and the standard library."""
+"""Image sets as arrays, behind `load`. Importing this room imports only numpy and the standard
+library.
+"""
 
 from .catalog import Available, Dataset, Split, available, data_folder, load
 

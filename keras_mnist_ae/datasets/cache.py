@@ -1,4 +1,6 @@
-"""Decoded image sets, kept as .npy files in the user's cache folder and memory-mapped: the second load only checks their sha256."""
+"""Decoded image sets, kept as .npy files in the user's cache folder and memory-mapped: the second
+load only checks their sha256.
+"""
 
 import hashlib
 import json
@@ -27,15 +29,23 @@ class Decoded(NamedTuple):
     sha256: str
 
 
-def decoded(name: str, origin: Path, sources: list[Path], decode: Callable[[], tuple[Arrays, tuple[str, ...]]]) -> Decoded:
-    """The set out of the cache; decoded and put there when `sources`, the files it comes from below `origin`, are new or have changed."""
+def decoded(
+    name: str, origin: Path, sources: list[Path], decode: Callable[[], tuple[Arrays, tuple[str, ...]]]
+) -> Decoded:
+    """The set out of the cache; decoded and put there when `sources`, the files it comes from below
+    `origin`, are new or have changed.
+    """
     if cached := from_cache(name, origin, sources):
         return cached
-    stamp = _stamp(sources)  # of before the reading: a file that changes meanwhile is read again the next time
+    stamp = _stamp(
+        sources
+    )  # of before the reading: a file that changes meanwhile is read again the next time
     arrays, classes = decode()
     found = Decoded(arrays, classes, content_sha256(arrays))
     with suppress(OSError, WriteError):  # a cache that cannot be written is done without
-        _to_cache(_entry(name, origin), arrays, {"sources": stamp, "classes": classes, "sha256": found.sha256})
+        _to_cache(
+            _entry(name, origin), arrays, {"sources": stamp, "classes": classes, "sha256": found.sha256}
+        )
     return found
 
 
@@ -45,7 +55,9 @@ def from_cache(name: str, origin: Path, sources: list[Path]) -> Decoded | None:
     with suppress(Exception):  # whatever is wrong with a cache, the source is still there
         meta, check = json.loads((entry / "meta.json").read_text(encoding="utf-8"))
         if sources and check == _text_sha256(meta) and meta["sources"] == _stamp(sources):
-            train_images, train_labels, test_images, test_labels = (_mapped(entry, part, meta["arrays"]) for part in PARTS)
+            train_images, train_labels, test_images, test_labels = (
+                _mapped(entry, part, meta["arrays"]) for part in PARTS
+            )
             arrays = train_images, train_labels, test_images, test_labels
             if content_sha256(arrays) == meta["sha256"]:
                 return Decoded(arrays, tuple(meta["classes"]), meta["sha256"])
@@ -53,7 +65,9 @@ def from_cache(name: str, origin: Path, sources: list[Path]) -> Decoded | None:
 
 
 def content_sha256(arrays: Arrays) -> str:
-    """Over the bytes of train images, train labels, test images, test labels (little-endian), whatever they came from."""
+    """Over the bytes of train images, train labels, test images, test labels (little-endian),
+    whatever they came from.
+    """
     digest = hashlib.sha256()
     for array in arrays:
         if array is not None:
@@ -62,7 +76,9 @@ def content_sha256(arrays: Arrays) -> str:
 
 
 def _entry(name: str, origin: Path) -> Path:
-    """Folder of one cached dataset: what comes of a changed source takes the place of the old arrays."""
+    """Folder of one cached dataset: what comes of a changed source takes the place of the old
+    arrays.
+    """
     key = hashlib.sha256(f"{FORMAT} {name} {origin.resolve()}".encode()).hexdigest()
     return cache_folder() / "arrays" / f"{re.sub(r'[^a-z0-9_]+', '-', name)}-{key[:16]}"
 
@@ -73,7 +89,9 @@ def _stamp(sources: list[Path]) -> list[list[Any]]:
 
 
 def _to_cache(entry: Path, arrays: Arrays, meta: dict[str, Any]) -> None:
-    """Raises `WriteError` or OSError. The meta file goes first and comes last: arrays without it count for nothing."""
+    """Raises `WriteError` or OSError. The meta file goes first and comes last: arrays without it
+    count for nothing.
+    """
     (entry / "meta.json").unlink(missing_ok=True)
     shapes = {}
     for part, array in zip(PARTS, arrays, strict=True):
@@ -90,7 +108,9 @@ def _text_sha256(meta: dict[str, Any]) -> str:
 
 
 def _mapped(entry: Path, part: str, shapes: dict[str, list[Any]]) -> Any:
-    """The array in a cache file, memory-mapped; None where there is none. Raises ValueError or OSError."""
+    """The array in a cache file, memory-mapped; None where there is none. Raises ValueError or
+    OSError.
+    """
     if part not in shapes:
         return None
     array = np.load(entry / f"{part}.npy", mmap_mode="r", allow_pickle=False)

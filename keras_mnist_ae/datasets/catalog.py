@@ -1,4 +1,6 @@
-"""Named image sets as arrays: IDX files, TensorFlow Datasets, and the handwritten digits inside scikit-learn, behind `load`."""
+"""Named image sets as arrays: IDX files, TensorFlow Datasets, and the handwritten digits inside
+scikit-learn, behind `load`.
+"""
 
 import os
 import re
@@ -17,14 +19,18 @@ from .cache import Decoded, content_sha256, decoded, from_cache
 from .idx import IDX_SETS, find, read_set
 from .resize import Fit
 
-PREPARED = "[0-9]*.[0-9]*.[0-9]*/dataset_info.json"  # TFDS gives a folder the name of its version once it is whole
+PREPARED = (
+    "[0-9]*.[0-9]*.[0-9]*/dataset_info.json"  # TFDS gives a folder the name of its version once it is whole
+)
 DIGITS_TRAIN = 1437  # of 1,797: the set is ordered by writer, so that the rest comes mostly from other hands
 OTHER_NAMES = "tfds:NAME (any image dataset of TensorFlow Datasets)"
 
 
 @dataclass(frozen=True)
 class Split:
-    """Images uint8 of shape (n, H, W, C), labels int64 of shape (n,) or None where there are none. Read-only, often memory-mapped."""
+    """Images uint8 of shape (n, H, W, C), labels int64 of shape (n,) or None where there are none.
+    Read-only, often memory-mapped.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
@@ -34,8 +40,8 @@ class Split:
 class Dataset:
     """Two splits and the names of the classes, () without labels.
 
-    `sha256` identifies the content wherever it came from: it is taken over the bytes of train images, train labels, test images, test
-    labels (as little-endian int64).
+    `sha256` identifies the content wherever it came from: it is taken over the bytes of train
+    images, train labels, test images, test labels (as little-endian int64).
     """
 
     name: str
@@ -60,23 +66,31 @@ class Available:
     where: str
 
 
-def load(name: str, data_dir: Path | None = None, *, download: bool = True, fit: Fit | None = None) -> Dataset:
-    """The image set `name`: mnist, fashion_mnist, kmnist, digits, tfds:NAME, or the path of a folder of pictures or of a .npz or .npy file.
-    Its images are made to `fit`, where that is given.
+def load(
+    name: str, data_dir: Path | None = None, *, download: bool = True, fit: Fit | None = None
+) -> Dataset:
+    """The image set `name`: mnist, fashion_mnist, kmnist, digits, tfds:NAME, or the path of a
+    folder of pictures or of a .npz or .npy file. Its images are made to `fit`, where that is given.
 
-    IDX files in DATA_DIR/NAME come first, then what was prepared in DATA_DIR/tfds; what is in neither is downloaded and prepared there.
+    IDX files in DATA_DIR/NAME come first, then what was prepared in DATA_DIR/tfds; what is in
+    neither is downloaded and prepared there.
 
-    Raises `UsageError` for an unknown name; `DataError` for data that are missing (with the ways out) or broken, and for a data folder that
-    was named but does not exist; `MissingDependencyError` and `WriteError` while a set is prepared.
+    Raises `UsageError` for an unknown name; `DataError` for data that are missing (with the ways
+    out) or broken, and for a data folder that was named but does not exist;
+    `MissingDependencyError` and `WriteError` while a set is prepared.
     """
     if user_files.is_path(name):
         path = Path(name).expanduser().absolute()
         files = user_files.sources(path)
-        return _dataset(name, decoded(f"{path.name} {fit or ''}", path, files, lambda: user_files.read(path, files, fit)))
+        return _dataset(
+            name, decoded(f"{path.name} {fit or ''}", path, files, lambda: user_files.read(path, files, fit))
+        )
     data = _named(name, data_dir, download)
     if fit is None or (fit.channels or data.image_shape[0], fit.height, fit.width) == data.image_shape:
         return data
-    splits = [replace(split, images=user_files.refitted(split.images, fit)) for split in (data.train, data.test)]
+    splits = [
+        replace(split, images=user_files.refitted(split.images, fit)) for split in (data.train, data.test)
+    ]
     arrays = (splits[0].images, splits[0].labels, splits[1].images, splits[1].labels)
     return _dataset(name, Decoded(arrays, data.classes, content_sha256(arrays)))
 
@@ -87,7 +101,9 @@ def _named(name: str, data_dir: Path | None, download: bool) -> Dataset:
     if name in IDX_SETS:
         folder, known = _existing_folder(data_dir), IDX_SETS[name]
         if paths := find(folder / name, known):
-            return _dataset(name, decoded(name, folder / name, paths, lambda: (read_set(paths, known), known.classes)))
+            return _dataset(
+                name, decoded(name, folder / name, paths, lambda: (read_set(paths, known), known.classes))
+            )
         return _load_tfds(name, f"kae_idx/{name}", folder, download)
     if match := re.fullmatch(r"tfds:(\w+(?:/\w[\w.\-]*)?)(:[\w.*]+)?", name):
         return _load_tfds(name, match[1], _existing_folder(data_dir), download)
@@ -95,27 +111,54 @@ def _named(name: str, data_dir: Path | None, download: bool) -> Dataset:
     hint = f" Did you mean {near[0]!r}?" if near else ""
     if Path(name).exists():
         hint = f" There is a {'folder' if Path(name).is_dir() else 'file'} of that name: give ./{name}"
-    raise UsageError(f"unknown dataset {name!r}.{hint}\nThere are {', '.join(IDX_SETS)}, digits, {OTHER_NAMES}, and paths of your own.")
+    raise UsageError(
+        f"unknown dataset {name!r}.{hint}\nThere are {', '.join(IDX_SETS)}, digits, {OTHER_NAMES}, and paths of your own."
+    )
 
 
 def data_folder(data_dir: Path | None) -> Path:
-    """Where data are looked for and prepared: `data_dir`, else KAE_DATA_DIR, else `data` in the user's cache folder."""
+    """Where data are looked for and prepared: `data_dir`, else KAE_DATA_DIR, else `data` in the
+    user's cache folder.
+    """
     return Path(data_dir or os.environ.get("KAE_DATA_DIR") or cache_folder() / "data").expanduser()
 
 
 def available(data_dir: Path | None = None) -> list[Available]:
-    """Every dataset and where it is found: what `kae data list` prints. Raises `DataError` for a named folder that does not exist."""
+    """Every dataset and where it is found: what `kae data list` prints. Raises `DataError` for a
+    named folder that does not exist.
+    """
     folder = _existing_folder(data_dir)
     found = []
     for name, known in IDX_SETS.items():
         (train, height, width), (test, _, _) = known.files[0].shape, known.files[2].shape
-        description = f"{known.title}, {train:,} + {test:,} images of {height} x {width}, {len(known.classes)} classes"
+        description = (
+            f"{known.title}, {train:,} + {test:,} images of {height} x {width}, {len(known.classes)} classes"
+        )
         found.append(Available(name, description, _where(name, folder)))
-    found.append(Available("digits", "handwritten digits, 1,437 + 360 images of 28 x 28 (enlarged from 8 x 8), 10 classes", "embedded"))
-    others = sorted({path.relative_to(folder / "tfds").parts[0] for path in (folder / "tfds").rglob(PREPARED)} - {"kae_idx"})
-    where = f"prepared in {folder / 'tfds'}: {', '.join(others)}" if others else "not here: kae data get tfds:NAME"
+    found.append(
+        Available(
+            "digits",
+            "handwritten digits, 1,437 + 360 images of 28 x 28 (enlarged from 8 x 8), 10 classes",
+            "embedded",
+        )
+    )
+    others = sorted(
+        {path.relative_to(folder / "tfds").parts[0] for path in (folder / "tfds").rglob(PREPARED)}
+        - {"kae_idx"}
+    )
+    where = (
+        f"prepared in {folder / 'tfds'}: {', '.join(others)}"
+        if others
+        else "not here: kae data get tfds:NAME"
+    )
     found.append(Available("tfds:NAME", "any image dataset of TensorFlow Datasets", where))
-    found.append(Available("PATH", "a folder of pictures (png, jpg; sub-folders are classes), a .npz or .npy file", "given by you"))
+    found.append(
+        Available(
+            "PATH",
+            "a folder of pictures (png, jpg; sub-folders are classes), a .npz or .npy file",
+            "given by you",
+        )
+    )
     return found
 
 
@@ -135,7 +178,9 @@ def _existing_folder(data_dir: Path | None) -> Path:
     named = "--data-dir" if data_dir else "KAE_DATA_DIR" if os.environ.get("KAE_DATA_DIR") else None
     if named and not folder.is_dir():
         fault = "is not a folder" if folder.exists() else "does not exist"
-        raise DataError(f"the data folder {folder} (from {named}) {fault}.\nCreate it, or name the folder that holds the data.")
+        raise DataError(
+            f"the data folder {folder} (from {named}) {fault}.\nCreate it, or name the folder that holds the data."
+        )
     return folder
 
 
@@ -154,7 +199,9 @@ def _load_tfds(name: str, below: str, folder: Path, download: bool) -> Dataset:
         try:
             tfds.prepare(builder)
         except DataError as error:
-            raise DataError(_ways_out(f"{name} is not in {folder} and could not be fetched:\n{error}", name, folder)) from error
+            raise DataError(
+                _ways_out(f"{name} is not in {folder} and could not be fetched:\n{error}", name, folder)
+            ) from error
     return _dataset(name, decoded(name, root, _files(root), lambda: tfds.read(builder)))
 
 
@@ -164,7 +211,11 @@ def _files(root: Path) -> list[Path]:
 
 def _ways_out(fault: str, name: str, folder: Path) -> str:
     known = IDX_SETS.get(name)
-    files = f"- put {', '.join(file.name for file in known.files)} (plain or .gz) into {folder / name}/\n" if known else ""
+    files = (
+        f"- put {', '.join(file.name for file in known.files)} (plain or .gz) into {folder / name}/\n"
+        if known
+        else ""
+    )
     return (
         f"{fault}\nWays out:\n{files}"
         f"- `kae data get {name} --data-dir DIR` on a machine with network, copy DIR here and use it with `--data-dir`\n"
@@ -177,7 +228,9 @@ def _digits() -> Dataset:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    enlarged = np.stack([resize(image / 16, (28, 28), order=3) for image in digits.images])  # resize clips the overshoot of cubic splines
+    enlarged = np.stack(
+        [resize(image / 16, (28, 28), order=3) for image in digits.images]
+    )  # resize clips the overshoot of cubic splines
     images = np.rint(enlarged * 255).astype(np.uint8)[..., np.newaxis]
     labels = digits.target.astype(np.int64)
     arrays = images[:DIGITS_TRAIN], labels[:DIGITS_TRAIN], images[DIGITS_TRAIN:], labels[DIGITS_TRAIN:]
@@ -189,4 +242,6 @@ def _dataset(name: str, found: Decoded) -> Dataset:
         if array is not None:
             array.flags.writeable = False
     train_images, train_labels, test_images, test_labels = found.arrays
-    return Dataset(name, Split(train_images, train_labels), Split(test_images, test_labels), found.classes, found.sha256)
+    return Dataset(
+        name, Split(train_images, train_labels), Split(test_images, test_labels), found.classes, found.sha256
+    )

@@ -1,4 +1,6 @@
-"""IDX files, the format of MNIST and of its drop-in replacements: the known sets, and a strict reader of their files."""
+"""IDX files, the format of MNIST and of its drop-in replacements: the known sets, and a strict
+reader of their files.
+"""
 
 import gzip
 import hashlib
@@ -20,7 +22,9 @@ Arrays = tuple[NDArray[np.uint8], NDArray[np.int64] | None, NDArray[np.uint8], N
 
 @dataclass(frozen=True)
 class IdxFile:
-    """One file of a set. `gz_bytes` and `gz_sha256` are those of the published .gz; `md5` is that of its contents, where it is known."""
+    """One file of a set. `gz_bytes` and `gz_sha256` are those of the published .gz; `md5` is that
+    of its contents, where it is known.
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -40,7 +44,18 @@ class IdxSet:
 
 
 TRAIN, TEST = (60_000, 28, 28), (10_000, 28, 28)
-FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+FASHION = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 HIRAGANA = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
 # fmt: off
@@ -72,23 +87,41 @@ IDX_SETS = {
 
 
 def find(folder: Path, known: IdxSet) -> list[Path]:
-    """The four files of a set in `folder`, each one plain or else with .gz; [] when none is there. Raises `DataError` when some are."""
-    found = [next((path for path in (folder / file.name, folder / f"{file.name}.gz") if path.is_file()), None) for file in known.files]
+    """The four files of a set in `folder`, each one plain or else with .gz; [] when none is there.
+    Raises `DataError` when some are.
+    """
+    found = [
+        next((path for path in (folder / file.name, folder / f"{file.name}.gz") if path.is_file()), None)
+        for file in known.files
+    ]
     paths = [path for path in found if path]
     if paths and len(paths) < len(found):
         missing = ", ".join(file.name for file, path in zip(known.files, found, strict=True) if path is None)
-        raise DataError(f"{folder} is incomplete: there is no {missing} (plain or .gz).\nPublished at {known.url}: add what is missing.")
+        raise DataError(
+            f"{folder} is incomplete: there is no {missing} (plain or .gz).\nPublished at {known.url}: add what is missing."
+        )
     return paths
 
 
 def read_set(paths: list[Path], known: IdxSet) -> Arrays:
-    """The arrays in the four files of a set. Raises `DataError` for a file that is not what the set says."""
-    train_images, train_labels, test_images, test_labels = (_read(path, file, known) for path, file in zip(paths, known.files, strict=True))
-    return train_images[..., np.newaxis], train_labels.astype(np.int64), test_images[..., np.newaxis], test_labels.astype(np.int64)
+    """The arrays in the four files of a set. Raises `DataError` for a file that is not what the set
+    says.
+    """
+    train_images, train_labels, test_images, test_labels = (
+        _read(path, file, known) for path, file in zip(paths, known.files, strict=True)
+    )
+    return (
+        train_images[..., np.newaxis],
+        train_labels.astype(np.int64),
+        test_images[..., np.newaxis],
+        test_labels.astype(np.int64),
+    )
 
 
 def _read(path: Path, file: IdxFile, known: IdxSet) -> NDArray[Any]:
-    """uint8 of shape `file.shape`, read-only. Reads one byte more than the file may have: a giant cannot fill the memory."""
+    """uint8 of shape `file.shape`, read-only. Reads one byte more than the file may have: a giant
+    cannot fill the memory.
+    """
     size = len(_header(file)) + prod(file.shape)
     fault: str | None
     try:
@@ -107,7 +140,9 @@ def _read(path: Path, file: IdxFile, known: IdxSet) -> NDArray[Any]:
 
 
 def _header(file: IdxFile) -> bytes:
-    """Magic number (0, 0, 8 for unsigned bytes, number of axes) and the length of each axis, big-endian."""
+    """Magic number (0, 0, 8 for unsigned bytes, number of axes) and the length of each axis,
+    big-endian.
+    """
     return struct.pack(f">I{len(file.shape)}I", 0x0800 + len(file.shape), *file.shape)
 
 
@@ -133,15 +168,27 @@ def _content_fault(content: bytes, size: int, file: IdxFile, classes: int) -> st
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if file.md5 and found != file.md5:
         return f"is mislabelled, not the canonical file: found md5 {found} (of the contents), expected {file.md5}"
-    if owner := next((name for name, known in IDX_SETS.items() for other in known.files if file.md5 is None and other.md5 == found), None):
+    if owner := next(
+        (
+            name
+            for name, known in IDX_SETS.items()
+            for other in known.files
+            if file.md5 is None and other.md5 == found
+        ),
+        None,
+    ):
         return f"is mislabelled: found the contents of a file of {owner}"
     return None
 
 
 def _archive_fault(path: Path, file: IdxFile) -> str | None:
-    """Where the md5 of the contents is not published, the archive itself is what can be checked (a plain file: header and size alone)."""
+    """Where the md5 of the contents is not published, the archive itself is what can be checked (a
+    plain file: header and size alone).
+    """
     if path.stat().st_size != file.gz_bytes:
-        return f"is not the published archive: found {path.stat().st_size:,} bytes, expected {file.gz_bytes:,}"
+        return (
+            f"is not the published archive: found {path.stat().st_size:,} bytes, expected {file.gz_bytes:,}"
+        )
     if (found := hashlib.sha256(path.read_bytes()).hexdigest()) != file.gz_sha256:
         return f"is not the published archive: found sha256 {found}, expected {file.gz_sha256}"
     return None

@@ -1,4 +1,6 @@
-"""Sets of uint8 images as float32 in [0, 1], a chunk at a time: the memory stays bounded, whatever the size of the set."""
+"""Sets of uint8 images as float32 in [0, 1], a chunk at a time: the memory stays bounded, whatever
+the size of the set.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +22,9 @@ def to_float(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def chunk_size(images: Images) -> int:
-    """How many of the images, of shape (n, H, W, C), a chunk holds: as many pixels, whatever their size."""
+    """How many of the images, of shape (n, H, W, C), a chunk holds: as many pixels, whatever their
+    size.
+    """
     return int(np.clip(CHUNK * 28 * 28 // np.prod(images.shape[1:]), 1, CHUNK))
 
 

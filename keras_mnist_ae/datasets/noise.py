@@ -1,6 +1,8 @@
-"""What training draws at random beside the order of the images: noise on them, and the samples of a variational code.
+"""What training draws at random beside the order of the images: noise on them, and the samples of a
+variational code.
 
-All of it is drawn by numpy from (seed, epoch, number of the batch): the same on every backend, and after a resume.
+All of it is drawn by numpy from (seed, epoch, number of the batch): the same on every backend, and
+after a resume.
 """
 
 import re
@@ -21,8 +23,8 @@ LIKELIHOODS = ("bernoulli", "gaussian")  # of pixels, given a code: see `variati
 class Corruption:
     """Noise on images in [0, 1], which stay there.
 
-    "gaussian": normal, of standard deviation `amount`, then clipped. "mask": that share of the pixels is 0 (all channels; Vincent et al.
-    2008). "salt-pepper": that share is 0 or 1, as likely.
+    "gaussian": normal, of standard deviation `amount`, then clipped. "mask": that share of the
+    pixels is 0 (all channels; Vincent et al. 2008). "salt-pepper": that share is 0 or 1, as likely.
     """
 
     kind: str
@@ -44,16 +46,20 @@ def corruption(text: str) -> Corruption:
     """KIND:AMOUNT, as in gaussian:0.3. Raises `UsageError`."""
     match = re.fullmatch(r"(gaussian|mask|salt-pepper):(\d*\.?\d+)", text) if isinstance(text, str) else None
     if not match or not 0 < (amount := float(match[2])) <= (10 if match[1] == "gaussian" else 1):
-        raise UsageError(f"noise is {text!r}; give gaussian:DEVIATION (above 0, to 10), mask:SHARE or salt-pepper:SHARE (above 0, to 1)")
+        raise UsageError(
+            f"noise is {text!r}; give gaussian:DEVIATION (above 0, to 10), mask:SHARE or salt-pepper:SHARE (above 0, to 1)"
+        )
     return Corruption(match[1], amount)
 
 
 @dataclass(frozen=True)
 class Chance:
-    """What goes into a model in place of the images: with noise on them, and for a variational code of `latent` numbers the triple
-    (images, standard normal noise (n, latent), weight of the divergence (n,)).
+    """What goes into a model in place of the images: with noise on them, and for a variational code
+    of `latent` numbers the triple (images, standard normal noise (n, latent), weight of the
+    divergence (n,)).
 
-    The weight is `beta`, or in the first `warm_up` steps what a line from 0 to it gives (Bowman et al. 2016).
+    The weight is `beta`, or in the first `warm_up` steps what a line from 0 to it gives (Bowman et
+    al. 2016).
     """
 
     seed: int
@@ -69,9 +75,15 @@ class Chance:
         if not self.latent:
             return given
         weight = self.beta * min(1.0, (step + 1) / self.warm_up) if self.warm_up else self.beta
-        return given, generator.standard_normal((len(images), self.latent), np.float32), np.full(len(images), weight, np.float32)
+        return (
+            given,
+            generator.standard_normal((len(images), self.latent), np.float32),
+            np.full(len(images), weight, np.float32),
+        )
 
 
 def corrupted(images: Images, noise: str | None, seed: int) -> Images:
-    """Float images with noise of that kind drawn from the seed; the images themselves where `noise` is None."""
+    """Float images with noise of that kind drawn from the seed; the images themselves where `noise`
+    is None.
+    """
     return Chance(seed, corruption(noise))(images, 0, 0, 0) if noise else images

@@ -31,18 +31,24 @@ class Fit(NamedTuple):
 
 @contextmanager
 def opened(path: Path) -> "Iterator[Image]":
-    """The picture in a file, whose pixels are not read yet. Raises ValueError for one of more than `LARGEST` and what Pillow does."""
+    """The picture in a file, whose pixels are not read yet. Raises ValueError for one of more than
+    `LARGEST` and what Pillow does.
+    """
     from PIL import Image
 
-    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning), Image.open(path, formats=FORMATS) as picture:
+    with (
+        warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning),
+        Image.open(path, formats=FORMATS) as picture,
+    ):
         if picture.width * picture.height > LARGEST:
             raise ValueError(f"it is {picture.width}x{picture.height}, more than {LARGEST:,} pixels")
         yield picture
 
 
 def upright(picture: "Image", channels: int) -> "Image":
-    """In 8 bits and that many channels: turned as its EXIF data say, 16 bits cut to the upper 8, a palette resolved, grey by ITU-R 601
-    (0.299 R + 0.587 G + 0.114 B); what is transparent is laid over white, unless alpha is a channel.
+    """In 8 bits and that many channels: turned as its EXIF data say, 16 bits cut to the upper 8, a
+    palette resolved, grey by ITU-R 601 (0.299 R + 0.587 G + 0.114 B); what is transparent is laid
+    over white, unless alpha is a channel.
     """
     from PIL import Image, ImageOps
 
@@ -56,7 +62,9 @@ def upright(picture: "Image", channels: int) -> "Image":
 
 
 def fitted(picture: "Image", fit: Fit) -> "Image":
-    """Scaled, bicubic with anti-aliasing, until it just covers the size, then cropped at the centre."""
+    """Scaled, bicubic with anti-aliasing, until it just covers the size, then cropped at the
+    centre.
+    """
     from PIL import Image, ImageOps
 
     size = (fit.width, fit.height)

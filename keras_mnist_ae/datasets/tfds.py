@@ -1,4 +1,6 @@
-"""TensorFlow Datasets: a builder of ours that needs no TensorFlow for the IDX sets, and any other image dataset of theirs as arrays."""
+"""TensorFlow Datasets: a builder of ours that needs no TensorFlow for the IDX sets, and any other
+image dataset of theirs as arrays.
+"""
 
 import io
 import logging
@@ -34,21 +36,30 @@ BATCH = 250  # records: one at a time, MNIST takes 13 s instead of 5
 
 class _Info(tfds.core.DatasetInfo):
     def initialize_from_bucket(self) -> None:
-        """Asks nobody: TFDS' own, although switched off, leaves an empty folder among the temporary files each time."""
+        """Asks nobody: TFDS' own, although switched off, leaves an empty folder among the temporary
+        files each time.
+        """
 
 
 class KaeIdx(tfds.core.GeneratorBasedBuilder):
-    """The IDX sets, one config each: unzipped by us, stored as tensors in the published order (PNG reads three times slower)."""
+    """The IDX sets, one config each: unzipped by us, stored as tensors in the published order (PNG
+    reads three times slower).
+    """
 
     name = "kae_idx"
     VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name=name, description=known.title) for name, known in IDX_SETS.items()]  # noqa: RUF012
+    BUILDER_CONFIGS = [
+        tfds.core.BuilderConfig(name=name, description=known.title) for name, known in IDX_SETS.items()
+    ]
 
     @property
     def url_infos(self) -> dict[str, UrlInfo]:
         """Size and sha256 of the published archives: what TFDS checks downloads against."""
         known = IDX_SETS[self.builder_config.name]
-        return {f"{known.url}{file.name}.gz": UrlInfo(file.gz_bytes, file.gz_sha256, f"{file.name}.gz") for file in known.files}
+        return {
+            f"{known.url}{file.name}.gz": UrlInfo(file.gz_bytes, file.gz_sha256, f"{file.name}.gz")
+            for file in known.files
+        }
 
     def _info(self) -> tfds.core.DatasetInfo:
         known = IDX_SETS[self.builder_config.name]
@@ -60,9 +71,14 @@ class KaeIdx(tfds.core.GeneratorBasedBuilder):
         known = IDX_SETS[self.builder_config.name]
         paths = dl_manager.download(list(self.url_infos))
         train_images, train_labels, test_images, test_labels = read_set([Path(path) for path in paths], known)
-        return {"train": self._generate_examples(train_images, train_labels), "test": self._generate_examples(test_images, test_labels)}
+        return {
+            "train": self._generate_examples(train_images, train_labels),
+            "test": self._generate_examples(test_images, test_labels),
+        }
 
-    def _generate_examples(self, images: NDArray[Any], labels: NDArray[Any] | None) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _generate_examples(
+        self, images: NDArray[Any], labels: NDArray[Any] | None
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
         assert labels is not None
         for index, (image, label) in enumerate(zip(images, labels, strict=True)):
             yield index, {"image": image, "label": int(label)}
@@ -71,7 +87,8 @@ class KaeIdx(tfds.core.GeneratorBasedBuilder):
 def builder(name: str, folder: Path) -> Any:
     """The builder, at home in `folder`, of one of `IDX_SETS` (ours) or of tfds:NAME (theirs).
 
-    Raises `UsageError` for a name that TFDS does not know and `DataError` for a dataset without images of one size.
+    Raises `UsageError` for a name that TFDS does not know and `DataError` for a dataset without
+    images of one size.
     """
     with _quiet(), _explained(name):
         if name in IDX_SETS:
@@ -81,13 +98,19 @@ def builder(name: str, folder: Path) -> Any:
             found = tfds.builder(stock, data_dir=folder)
         except DatasetNotFoundError as error:
             near = get_close_matches(stock, tfds.list_builders(with_community_datasets=False), n=1)
-            hint = f"Did you mean tfds:{near[0]}?" if near else "Their names: https://www.tensorflow.org/datasets/catalog/overview"
+            hint = (
+                f"Did you mean tfds:{near[0]}?"
+                if near
+                else "Their names: https://www.tensorflow.org/datasets/catalog/overview"
+            )
             raise UsageError(f"TensorFlow Datasets has no dataset {stock!r}.\n{hint}") from error
         features = _features(found)
         image = features.get("image")
         if image is None or len(image.shape) != 3 or None in image.shape or image.np_dtype != np.uint8:
             has = " ".join(str(found.info.features).split())
-            raise DataError(f"{name} has no feature 'image' of type uint8 and one height x width x channels.\nIt has: {has[:300]}")
+            raise DataError(
+                f"{name} has no feature 'image' of type uint8 and one height x width x channels.\nIt has: {has[:300]}"
+            )
         return found
 
 
@@ -99,29 +122,39 @@ def is_prepared(builder: Any) -> bool:
 def prepare(builder: Any) -> None:
     """Download, check and store a dataset in its folder: whole, or not at all.
 
-    Raises `DataError` with one line, the reason, when a download fails; `WriteError` when the folder cannot be written;
-    `MissingDependencyError`. A failed download leaves nothing that would be taken for good, and can simply be repeated.
+    Raises `DataError` with one line, the reason, when a download fails; `WriteError` when the
+    folder cannot be written; `MissingDependencyError`. A failed download leaves nothing that would
+    be taken for good, and can simply be repeated.
     """
     folder = Path(builder.data_dir_root)
-    ours = isinstance(builder, KaeIdx)  # the archives of ours are not kept; others may want files that the user put beside theirs
+    ours = isinstance(
+        builder, KaeIdx
+    )  # the archives of ours are not kept; others may want files that the user put beside theirs
     source = IDX_SETS[builder.builder_config.name].url if ours else builder.name
     tidy = _removed_on_failure(folder, Path(builder.data_dir))
     with signals.unfinished(), tidy, _quiet(), _bounded_network(), _explained(source, writes=folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".download-", dir=folder, ignore_cleanup_errors=True) as downloads:
+        with tempfile.TemporaryDirectory(
+            prefix=".download-", dir=folder, ignore_cleanup_errors=True
+        ) as downloads:
             config = tfds.download.DownloadConfig(try_download_gcs=False, force_checksums_validation=ours)
-            builder.download_and_prepare(download_dir=downloads if ours else None, download_config=config, file_format="array_record")
+            builder.download_and_prepare(
+                download_dir=downloads if ours else None, download_config=config, file_format="array_record"
+            )
 
 
 def read(builder: Any) -> tuple[Arrays, tuple[str, ...]]:
-    """All images and labels of a prepared dataset, and the names of its classes. The test images are split test, else validation.
+    """All images and labels of a prepared dataset, and the names of its classes. The test images
+    are split test, else validation.
 
     Raises `DataError` for a dataset without these splits or with damaged files.
     """
     splits = builder.info.splits
     test = next((split for split in ("test", "validation") if split in splits), None)
     if "train" not in splits or test is None:
-        raise DataError(f"{builder.name} has no splits train and test (or validation).\nIt has: {', '.join(splits) or 'none'}")
+        raise DataError(
+            f"{builder.name} has no splits train and test (or validation).\nIt has: {', '.join(splits) or 'none'}"
+        )
     with _quiet(), _explained(f"{builder.data_dir} cannot be read; remove it to have it prepared anew"):
         arrays = (*_split(builder, "train"), *_split(builder, test))
     return arrays, tuple(getattr(_features(builder).get("label"), "names", None) or ())
@@ -132,10 +165,16 @@ def _features(builder: Any) -> dict[str, Any]:
 
 
 def _split(builder: Any, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64] | None]:
-    """Images uint8 of shape (n, H, W, C); labels int64 of shape (n,), None where the dataset has no class labels."""
+    """Images uint8 of shape (n, H, W, C); labels int64 of shape (n,), None where the dataset has no
+    class labels.
+    """
     features = _features(builder)
     images = np.empty((builder.info.splits[split].num_examples, *features["image"].shape), np.uint8)
-    labels = np.empty(len(images), np.int64) if isinstance(features.get("label"), tfds.features.ClassLabel) else None
+    labels = (
+        np.empty(len(images), np.int64)
+        if isinstance(features.get("label"), tfds.features.ClassLabel)
+        else None
+    )
     source = builder.as_data_source(split)
     for start in range(0, len(images), BATCH):
         batch = range(start, min(start + BATCH, len(images)))
@@ -148,7 +187,9 @@ def _split(builder: Any, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int6
 
 @contextmanager
 def _removed_on_failure(*folders: Path) -> Iterator[None]:
-    """Remove those of the folders that were not there before: TFDS makes them, and files in them, before it asks the network."""
+    """Remove those of the folders that were not there before: TFDS makes them, and files in them,
+    before it asks the network.
+    """
     new = [folder for folder in folders if not folder.exists()]
     try:
         yield
@@ -160,9 +201,13 @@ def _removed_on_failure(*folders: Path) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """TFDS prints on stdout, which belongs to our results; its progress bars and notes are no messages of ours either."""
+    """TFDS prints on stdout, which belongs to our results; its progress bars and notes are no
+    messages of ours either.
+    """
     tfds.disable_progress_bar()
-    logs = [logging.getLogger(name) for name in ("absl", "urllib3")]  # the retries of urllib3 are told of in our message
+    logs = [
+        logging.getLogger(name) for name in ("absl", "urllib3")
+    ]  # the retries of urllib3 are told of in our message
     levels = [log.level for log in logs]
     for log in logs:
         log.setLevel(logging.CRITICAL)
@@ -176,9 +221,14 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _bounded_network() -> Iterator[None]:
-    """Make TFDS give up within a minute: its downloader has neither parameters nor limits of its own."""
+    """Make TFDS give up within a minute: its downloader has neither parameters nor limits of its
+    own.
+    """
     kept = downloader.MAX_RETRIES, downloader._open_with_requests
-    downloader.MAX_RETRIES, downloader._open_with_requests = RETRIES, partial(downloader._open_with_requests, timeout=TIMEOUT)
+    downloader.MAX_RETRIES, downloader._open_with_requests = (
+        RETRIES,
+        partial(downloader._open_with_requests, timeout=TIMEOUT),
+    )
     try:
         yield
     finally:
@@ -187,7 +237,9 @@ def _bounded_network() -> Iterator[None]:
 
 @contextmanager
 def _explained(subject: str, writes: Path | None = None) -> Iterator[None]:
-    """Turn whatever TFDS raises about `subject`, while it writes into the folder `writes`, into failures of ours."""
+    """Turn whatever TFDS raises about `subject`, while it writes into the folder `writes`, into
+    failures of ours.
+    """
     try:
         yield
     except KaeError:
@@ -195,7 +247,9 @@ def _explained(subject: str, writes: Path | None = None) -> Iterator[None]:
     except ImportError as error:
         package = (getattr(_root(error), "name", None) or "tensorflow").split(".")[0]
         wanted = "'keras_mnist_ae[tensorflow]'" if package == "tensorflow" else package
-        raise MissingDependencyError(f"{subject} needs {package}, which is not installed.\nInstall it: pip install {wanted}") from error
+        raise MissingDependencyError(
+            f"{subject} needs {package}, which is not installed.\nInstall it: pip install {wanted}"
+        ) from error
     except (requests.RequestException, DownloadError, NonMatchingChecksumError) as error:
         raise DataError(_network_fault(error, subject)) from error
     except OSError as error:
@@ -209,12 +263,18 @@ def _explained(subject: str, writes: Path | None = None) -> Iterator[None]:
 
 
 def _network_fault(error: Exception, source: str) -> str:
-    """One line: which address, `source` where the error does not know it, and what is wrong with it."""
+    """One line: which address, `source` where the error does not know it, and what is wrong with
+    it.
+    """
     url = str(error.request.url) if isinstance(error, requests.RequestException) and error.request else source
     match error:
         case NonMatchingChecksumError():
             parts = re.search(r"Artifact (\S+),.*checksum='(\w+)'.*checksum='(\w+)'", str(error), re.DOTALL)
-            return f"{parts[1]} has a wrong checksum: expected sha256 {parts[2]}, found {parts[3]}" if parts else _one_line(error)
+            return (
+                f"{parts[1]} has a wrong checksum: expected sha256 {parts[2]}, found {parts[3]}"
+                if parts
+                else _one_line(error)
+            )
         case requests.exceptions.ChunkedEncodingError():
             return f"{url} came truncated: {_one_line(_root(error))}"
         case requests.exceptions.RetryError():

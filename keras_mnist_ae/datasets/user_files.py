@@ -1,4 +1,6 @@
-"""Images of one's own as arrays: a folder of pictures, a .npz or a .npy file. Each is read a part at a time, into a file that is mapped."""
+"""Images of one's own as arrays: a folder of pictures, a .npz or a .npy file. Each is read a part
+at a time, into a file that is mapped.
+"""
 
 import os
 import struct
@@ -27,13 +29,22 @@ BOMB = 200  # images are not packed that well
 ROWS = 256  # of an array at a time
 
 Found = tuple[Arrays, tuple[str, ...]]
-SETS = (("x_train", "y_train", "x_test", "y_test"), ("train_images", "train_labels", "test_images", "test_labels"))
+SETS = (
+    ("x_train", "y_train", "x_test", "y_test"),
+    ("train_images", "train_labels", "test_images", "test_labels"),
+)
 WHOLE = ("images", "labels")
 
 
 def is_path(name: str) -> bool:
-    """Whether a dataset's name is that of a folder or file: it has a separator, or a suffix that is read here."""
-    return ("/" in name.removeprefix("tfds:") and not name.startswith("tfds:")) or name.endswith((".npz", ".npy")) or name in (".", "..")
+    """Whether a dataset's name is that of a folder or file: it has a separator, or a suffix that is
+    read here.
+    """
+    return (
+        ("/" in name.removeprefix("tfds:") and not name.startswith("tfds:"))
+        or name.endswith((".npz", ".npy"))
+        or name in (".", "..")
+    )
 
 
 def sources(path: Path) -> list[Path]:
@@ -60,7 +71,9 @@ def read(path: Path, files: list[Path], fit: Fit | None) -> Found:
 def refitted(images: NDArray[np.uint8], fit: Fit) -> NDArray[np.uint8]:
     """Images uint8 of shape (n, H, W, C) made to fit."""
     channels = fit.channels or images.shape[-1]
-    return _filled((len(images), fit.height, fit.width, channels), (fitted_array(image, fit) for image in images))
+    return _filled(
+        (len(images), fit.height, fit.width, channels), (fitted_array(image, fit) for image in images)
+    )
 
 
 def _pictures(folder: Path, files: list[Path], fit: Fit | None) -> Found:
@@ -86,7 +99,9 @@ def _pictures(folder: Path, files: list[Path], fit: Fit | None) -> Found:
     sizes = {size: path for path, _, size in reversed(good)}
     if not fit and len(sizes) > 1:
         shown = [f"{height}x{width} ({path.relative_to(folder)})" for (width, height), path in sizes.items()]
-        raise DataError(f"the pictures in {folder} have {len(sizes)} sizes: {_some(shown)}.\nFit them: --resize SIZE")
+        raise DataError(
+            f"the pictures in {folder} have {len(sizes)} sizes: {_some(shown)}.\nFit them: --resize SIZE"
+        )
     grey = all(grey for _, grey, _ in good)
     (width, height), *_ = sizes
     wanted = fit or Fit(height, width)
@@ -97,7 +112,10 @@ def _pictures(folder: Path, files: list[Path], fit: Fit | None) -> Found:
         with opened(path) as picture:
             return pixels(fitted(upright(picture, channels), wanted))
 
-    split = {part: [path for path, _, _ in good if path.relative_to(folder).parts[0] == part] for part in ("train", "test")}
+    split = {
+        part: [path for path, _, _ in good if path.relative_to(folder).parts[0] == part]
+        for part in ("train", "test")
+    }
     above = 1 if all(split.values()) else 0  # levels above the folders of the classes
     if not all(split.values()):
         train, test = _parted(len(good), folder)
@@ -107,7 +125,11 @@ def _pictures(folder: Path, files: list[Path], fit: Fit | None) -> Found:
     arrays: list[Any] = []
     for paths in split.values():
         arrays.append(_filled((len(paths), wanted.height, wanted.width, channels), map(decoded, paths)))
-        arrays.append(np.array([classes.index(named[path][0]) for path in paths], np.int64) if len(classes) > 1 else None)
+        arrays.append(
+            np.array([classes.index(named[path][0]) for path in paths], np.int64)
+            if len(classes) > 1
+            else None
+        )
     return (arrays[0], arrays[1], arrays[2], arrays[3]), classes if len(classes) > 1 else ()
 
 
@@ -136,13 +158,21 @@ def _array_file(path: Path, fit: Fit | None) -> Found:
             for train, train_labels, test, test_labels in SETS:
                 if {train, test} <= names:
                     first, second = member(train, images), member(test, images)
-                    given = [(member(label, labels), array) for label, array in ((train_labels, first), (test_labels, second))]
+                    given = [
+                        (member(label, labels), array)
+                        for label, array in ((train_labels, first), (test_labels, second))
+                    ]
                     if first.shape[1:] != second.shape[1:]:
-                        raise ValueError(f"{train} has images of {first.shape[1:]}, {test} of {second.shape[1:]}")
+                        raise ValueError(
+                            f"{train} has images of {first.shape[1:]}, {test} of {second.shape[1:]}"
+                        )
                     both = [_matched(each, array) for each, array in given]
                     if any(each is None for each in both):
                         if any(each is not None for each in both):
-                            print(f"kae: {path}: only one of {train_labels}, {test_labels} is there: no labels are used", file=sys.stderr)
+                            print(
+                                f"kae: {path}: only one of {train_labels}, {test_labels} is there: no labels are used",
+                                file=sys.stderr,
+                            )
                         both = [None, None]
                     return (first, both[0], second, both[1]), _classes(*both)
             name = WHOLE[0] if WHOLE[0] in names else next(iter(names)) if len(names) == 1 else None
@@ -159,23 +189,38 @@ def _images(path: Path, name: str, stream: IO[bytes], size: int, fit: Fit | None
     """From a stream of so many bytes."""
     shape, dtype = npy.header(stream)
     if len(shape) not in (3, 4) or not all(1 <= size <= 4096 for size in shape[1:]) or prod(shape) > LARGEST:
-        raise ValueError(f"{name} has shape {shape}; give images of shape (n, height, width) or (n, height, width, channels)")
+        raise ValueError(
+            f"{name} has shape {shape}; give images of shape (n, height, width) or (n, height, width, channels)"
+        )
     if prod(shape) * dtype.itemsize > size:
         raise ValueError(f"{name} is truncated: {size:,} bytes for shape {shape} and type {dtype}")
     first = len(shape) == 4 and shape[-1] not in MODES and shape[1] in MODES
     if len(shape) == 4 and shape[-1] not in MODES and not first:
-        raise ValueError(f"{name} has shape {shape}; give {', '.join(map(str, MODES))} channels, as the last axis")
+        raise ValueError(
+            f"{name} has shape {shape}; give {', '.join(map(str, MODES))} channels, as the last axis"
+        )
     if first:
-        print(f"kae: {path}: {name} has its channels first: {shape} is read as images of {shape[2]}x{shape[3]}", file=sys.stderr)
+        print(
+            f"kae: {path}: {name} has its channels first: {shape} is read as images of {shape[2]}x{shape[3]}",
+            file=sys.stderr,
+        )
 
     def rows() -> Iterator[NDArray[np.uint8]]:
         for start in range(0, shape[0], ROWS):
             signals.check()
             part = _bytes(npy.rows(stream, (min(ROWS, shape[0] - start), *shape[1:]), dtype), name, start)
-            part = part.reshape(*part.shape, 1) if part.ndim == 3 else part.transpose(0, 2, 3, 1) if first else part
+            part = (
+                part.reshape(*part.shape, 1)
+                if part.ndim == 3
+                else part.transpose(0, 2, 3, 1)
+                if first
+                else part
+            )
             yield from (fitted_array(image, fit) for image in part) if fit else part
 
-    height, width, channels = (*shape[1:], 1) if len(shape) == 3 else (*shape[2:], shape[1]) if first else shape[1:]
+    height, width, channels = (
+        (*shape[1:], 1) if len(shape) == 3 else (*shape[2:], shape[1]) if first else shape[1:]
+    )
     if fit:
         height, width, channels = fit.height, fit.width, fit.channels or channels
     return _filled((shape[0], height, width, channels), rows())
@@ -192,7 +237,9 @@ def _bytes(array: NDArray[Any], name: str, start: int) -> NDArray[np.uint8]:
         case "u":
             return array
         case _:
-            raise ValueError(f"{name} is of type {array.dtype}; give uint8 in 0..255 or floating point in [0, 1]")
+            raise ValueError(
+                f"{name} is of type {array.dtype}; give uint8 in 0..255 or floating point in [0, 1]"
+            )
     if not (low >= 0 and high <= top):  # NaN is not
         what = "NaN" if low != low or high != high else f"values from {low:g} to {high:g}"
         raise ValueError(
@@ -203,7 +250,11 @@ def _bytes(array: NDArray[Any], name: str, start: int) -> NDArray[np.uint8]:
 
 def _labels(path: Path, name: str, stream: IO[bytes]) -> NDArray[np.int64]:
     shape, dtype = npy.header(stream)
-    if dtype.kind not in "iu" or prod(shape) > LARGEST // 8 or not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
+    if (
+        dtype.kind not in "iu"
+        or prod(shape) > LARGEST // 8
+        or not (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1))
+    ):
         raise ValueError(f"{name} is {dtype} of shape {shape}; give whole numbers of shape (n,)")
     return npy.rows(stream, shape, dtype).reshape(-1).astype(np.int64)
 
@@ -234,7 +285,9 @@ def _classes(*labels: Any) -> tuple[str, ...]:
 def _parted(count: int, path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Which are for training and which for the test: the same for the same number of images."""
     if count < 2:
-        raise DataError(f"{path} has {count or 'no'} image{'s' * (count != 1)}; give at least 2: one in {TESTED} is for the test")
+        raise DataError(
+            f"{path} has {count or 'no'} image{'s' * (count != 1)}; give at least 2: one in {TESTED} is for the test"
+        )
     order = np.random.default_rng(0).permutation(count)
     test = max(1, count // TESTED)
     return np.sort(order[test:]), np.sort(order[:test])
@@ -247,7 +300,9 @@ def _filled(shape: tuple[int, ...], images: Iterator[NDArray[np.uint8]]) -> NDAr
     with tempfile.TemporaryFile() as file:
         try:
             if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(file.fileno(), 0, prod(shape))  # a mapped file that cannot grow ends the process
+                os.posix_fallocate(
+                    file.fileno(), 0, prod(shape)
+                )  # a mapped file that cannot grow ends the process
         except OSError as error:
             raise WriteError(
                 f"cannot write {prod(shape):,} bytes into {tempfile.gettempdir()}: {error.strerror}\nName another folder: TMPDIR."

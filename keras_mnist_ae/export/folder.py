@@ -1,4 +1,6 @@
-"""The export of a run: three graphs and a manifest, written together or not at all, and checked again later."""
+"""The export of a run: three graphs and a manifest, written together or not at all, and checked
+again later.
+"""
 
 import hashlib
 import json
@@ -31,10 +33,12 @@ class Export(NamedTuple):
 
 
 def export(run: Run, data: Dataset, precision: Precision = "float32", limit: int | None = None) -> Export:
-    """Write encoder.onnx, decoder.onnx, autoencoder.onnx and manifest.json into the run's folder for that precision.
+    """Write encoder.onnx, decoder.onnx, autoencoder.onnx and manifest.json into the run's folder
+    for that precision.
 
-    The graphs are held against the Keras model on the test images of `data`, the first `limit` if it is given, before; what is there
-    already stays until all is well. Raises `ValidationError` when a graph differs, and `WriteError`.
+    The graphs are held against the Keras model on the test images of `data`, the first `limit` if
+    it is given, before; what is there already stays until all is well. Raises `ValidationError`
+    when a graph differs, and `WriteError`.
     """
     images = data.test.images[:limit]
     facts = {
@@ -59,32 +63,45 @@ def export(run: Run, data: Dataset, precision: Precision = "float32", limit: int
     }
     folder = run.export_folder(precision)
     with run.locked():
-        _write_whole(folder, {**{f"{name}.onnx": content for name, content in files.items()}, manifest.NAME: _json(told)})
+        _write_whole(
+            folder,
+            {**{f"{name}.onnx": content for name, content in files.items()}, manifest.NAME: _json(told)},
+        )
     return Export(folder, precision, graphs)
 
 
 def validate(run: Run, data: Dataset, precision: Precision = "float32", limit: int | None = None) -> Export:
     """Hold the exported graphs of a run against its Keras model again, as `export` did.
 
-    Raises `UsageError` when nothing was exported, `CorruptFileError` for a file that is not what the manifest says, and
-    `ValidationError` when a graph differs.
+    Raises `UsageError` when nothing was exported, `CorruptFileError` for a file that is not what
+    the manifest says, and `ValidationError` when a graph differs.
     """
     folder = run.export_folder(precision)
     if not (folder / manifest.NAME).is_file():
-        raise UsageError(f"there is no export in {folder}.\nMake one: kae export onnx --precision {precision}")
+        raise UsageError(
+            f"there is no export in {folder}.\nMake one: kae export onnx --precision {precision}"
+        )
     autoencoder = OnnxAutoencoder(folder)
     files = autoencoder.load()
     if autoencoder.info.metadata["weights_sha256"] != weights.fingerprint(weights.read(run.model)):
         raise CorruptFileError(
             f"the graphs in {folder} hold other weights than the model of the run.\nMake the export anew: kae export onnx"
         )
-    return Export(folder, precision, reports(files, passed(compare(run.model, files, data.test.images[:limit], precision))))
+    return Export(
+        folder,
+        precision,
+        reports(files, passed(compare(run.model, files, data.test.images[:limit], precision))),
+    )
 
 
 def reports(files: dict[str, bytes], verdicts: list[Verdict]) -> list[dict[str, Any]]:
     """The verdicts with file name and sha256, for the manifest and for --json."""
     return [
-        {"file": f"{verdict.graph}.onnx", "sha256": hashlib.sha256(files[verdict.graph]).hexdigest(), **verdict._asdict()}
+        {
+            "file": f"{verdict.graph}.onnx",
+            "sha256": hashlib.sha256(files[verdict.graph]).hexdigest(),
+            **verdict._asdict(),
+        }
         for verdict in verdicts
     ]
 
@@ -102,7 +119,9 @@ def passed(verdicts: list[Verdict]) -> list[Verdict]:
 
 
 def _write_whole(folder: Path, contents: dict[str, bytes]) -> None:
-    """All files in a new folder that then takes the place of the old one, with whatever else the old one held."""
+    """All files in a new folder that then takes the place of the old one, with whatever else the
+    old one held.
+    """
     if folder.is_symlink():
         raise WriteError(f"{folder} is a link.\nPut a folder in its place.")
     new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")

@@ -1,4 +1,6 @@
-"""Files in, files out: exported graphs over arrays and pictures of any number, a chunk in memory at a time."""
+"""Files in, files out: exported graphs over arrays and pictures of any number, a chunk in memory at
+a time.
+"""
 
 import shutil
 import struct
@@ -28,19 +30,24 @@ Arrays = dict[str, NDArray[Any]]
 
 
 def infer(job: str, folder: Path, source: Path, target: Path) -> int:
-    """Run `job` ("encode", "decode" or "reconstruct") of the graphs in `folder` over `source` into `target`; give the number of items.
+    """Run `job` ("encode", "decode" or "reconstruct") of the graphs in `folder` over `source` into
+    `target`; give the number of items.
 
-    `source` is a .npy file, a .npz file (whose arrays are named as the graphs' inputs, or the only one), a .png or .jpg picture or a folder
-    of them. `target` is a .npy file; a .npz file, needed where encoding gives switches too; or, for images, a new folder of .png pictures,
-    which bear the names of those that were read, else numbers. Raises `UsageError` for another kind of file, `DataError` for content that
-    does not fit, `CorruptFileError`, and `WriteError`.
+    `source` is a .npy file, a .npz file (whose arrays are named as the graphs' inputs, or the only
+    one), a .png or .jpg picture or a folder of them. `target` is a .npy file; a .npz file, needed
+    where encoding gives switches too; or, for images, a new folder of .png pictures, which bear the
+    names of those that were read, else numbers. Raises `UsageError` for another kind of file,
+    `DataError` for content that does not fit, `CorruptFileError`, and `WriteError`.
     """
     model = OnnxAutoencoder(folder, chunk=CHUNK)
     ports = ["latent", *model.info.switches] if job == "decode" else ["image"]
     names = ["latent", *model.info.switches] if job == "encode" else ["reconstruction"]
     pictures = _paths(source)
     count = 0
-    with _reading(source, pictures, ports, model.info) as (total, chunks), _writing(target, names, total, pictures) as write:
+    with (
+        _reading(source, pictures, ports, model.info) as (total, chunks),
+        _writing(target, names, total, pictures) as write,
+    ):
         for chunk in chunks:
             given: Any = [chunk[port] for port in ports] if len(ports) > 1 else chunk[ports[0]]
             result = getattr(model, job)(given)
@@ -58,7 +65,9 @@ def _paths(source: Path) -> list[Path] | None:
 
 
 @contextmanager
-def _reading(source: Path, pictures: list[Path] | None, ports: list[str], info: Info) -> Iterator[tuple[int, Iterator[Arrays]]]:
+def _reading(
+    source: Path, pictures: list[Path] | None, ports: list[str], info: Info
+) -> Iterator[tuple[int, Iterator[Arrays]]]:
     """How many items there are, and their chunks by the name of the input."""
     with ExitStack() as stack:
         if pictures is not None:
@@ -85,9 +94,17 @@ def _reading(source: Path, pictures: list[Path] | None, ports: list[str], info: 
             raise DataError(f"{source} cannot be read: {error}") from error
         lengths = {shape[0] for shape, _ in headers.values()}
         if len(lengths) > 1:
-            raise DataError(f"the arrays in {source} are not equally long: {', '.join(map(str, sorted(lengths)))}")
+            raise DataError(
+                f"the arrays in {source} are not equally long: {', '.join(map(str, sorted(lengths)))}"
+            )
         (total,) = lengths
-        yield total, ({name: _rows(streams[name], *headers[name], at, source) for name in ports} for at in range(0, max(total, 1), CHUNK))
+        yield (
+            total,
+            (
+                {name: _rows(streams[name], *headers[name], at, source) for name in ports}
+                for at in range(0, max(total, 1), CHUNK)
+            ),
+        )
 
 
 def _streams(source: Path, ports: list[str], stack: ExitStack) -> dict[str, IO[bytes]]:
@@ -100,10 +117,14 @@ def _streams(source: Path, ports: list[str], stack: ExitStack) -> dict[str, IO[b
             if len(ports) == len(members) == 1:
                 return {ports[0]: stack.enter_context(archive.open(f"{members[0]}.npy"))}
             if missing := [port for port in ports if port not in members]:
-                raise DataError(f"{source} has the arrays {', '.join(members) or 'none'}; expected {', '.join(missing)} too.")
+                raise DataError(
+                    f"{source} has the arrays {', '.join(members) or 'none'}; expected {', '.join(missing)} too."
+                )
             return {port: stack.enter_context(archive.open(f"{port}.npy")) for port in ports}
         case ".npy":
-            raise UsageError(f"this decoder takes {', '.join(ports)}: give a .npz file with these arrays, as `kae infer encode` writes it.")
+            raise UsageError(
+                f"this decoder takes {', '.join(ports)}: give a .npz file with these arrays, as `kae infer encode` writes it."
+            )
         case other:
             raise UsageError(
                 f"{source}: cannot read {other or 'files without suffix'}; give .npy, .npz, .png, .jpg or a folder of pictures."
@@ -118,7 +139,9 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def _rows(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], at: int, source: Path) -> NDArray[Any]:
+def _rows(
+    stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], at: int, source: Path
+) -> NDArray[Any]:
     """The next chunk of rows."""
     try:
         return npy.rows(stream, (min(CHUNK, shape[0] - at), *shape[1:]), dtype)
@@ -136,7 +159,9 @@ def _pictures(paths: list[Path], image: tuple[int, ...], resized: bool) -> NDArr
         try:
             with opened(path) as picture:
                 if not resized and sorted(picture.size) != sorted((width, height)):
-                    raise DataError(f"{path} is {picture.width}x{picture.height} pixels; expected {width}x{height}")
+                    raise DataError(
+                        f"{path} is {picture.width}x{picture.height} pixels; expected {width}x{height}"
+                    )
                 if picture.mode == "F":
                     raise DataError(f"{path} holds floating point numbers; convert it to 8 bits")
                 ready = upright(picture, channels)
@@ -150,7 +175,9 @@ def _pictures(paths: list[Path], image: tuple[int, ...], resized: bool) -> NDArr
 
 @contextmanager
 def _writing(target: Path, names: list[str], total: int, pictures: list[Path] | None) -> Iterator[Any]:
-    """A function that takes chunks by name; when the block ends well, `target` is there, and otherwise as it was before."""
+    """A function that takes chunks by name; when the block ends well, `target` is there, and
+    otherwise as it was before.
+    """
     match target.suffix:
         case ".npy":
             if len(names) > 1:
@@ -159,7 +186,9 @@ def _writing(target: Path, names: list[str], total: int, pictures: list[Path] | 
                 yield _appending({names[0]: file}, total)
         case ".npz":
             with replacing(target) as temporary, ExitStack() as stack:
-                files = {name: stack.enter_context(tempfile.TemporaryFile(dir=target.parent)) for name in names}
+                files = {
+                    name: stack.enter_context(tempfile.TemporaryFile(dir=target.parent)) for name in names
+                }
                 yield _appending(files, total)
                 with zipfile.ZipFile(temporary, "w") as archive:
                     for name, part in files.items():
@@ -200,7 +229,11 @@ def _appending(files: Mapping[str, IO[bytes]], total: int) -> Any:
     def write(chunk: Arrays) -> None:
         for name, array in chunk.items():
             if name not in started:
-                header = {"descr": npy_format.dtype_to_descr(array.dtype), "fortran_order": False, "shape": (total, *array.shape[1:])}
+                header = {
+                    "descr": npy_format.dtype_to_descr(array.dtype),
+                    "fortran_order": False,
+                    "shape": (total, *array.shape[1:]),
+                }
                 npy_format.write_array_header_1_0(files[name], header)
                 started.add(name)
             files[name].write(np.ascontiguousarray(array).data)

@@ -29,14 +29,20 @@ def check(path: Path, content: bytes) -> dict[str, str]:
         expected = {graph["file"]: graph["sha256"] for graph in told["graphs"]}
         of_all = {key: str(told[key]) for key in TOLD}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"{manifest} is not a manifest of ours: {error!r}\nMake the export anew: kae export onnx") from error
+        raise CorruptFileError(
+            f"{manifest} is not a manifest of ours: {error!r}\nMake the export anew: kae export onnx"
+        ) from error
     if expected.get(path.name) != hashlib.sha256(content).hexdigest():
-        raise CorruptFileError(f"{path} is not the file that its {NAME} names.\nMake the export anew: kae export onnx")
+        raise CorruptFileError(
+            f"{path} is not the file that its {NAME} names.\nMake the export anew: kae export onnx"
+        )
     return of_all
 
 
 def find(name: str | None, runs_dir: Path) -> tuple[Run, Precision | None]:
-    """The run of that name or path, the latest for None; for the folder of an export that run and the precision. Raises `UsageError`."""
+    """The run of that name or path, the latest for None; for the folder of an export that run and
+    the precision. Raises `UsageError`.
+    """
     folder = Path(name or "").resolve()
     if not name or not (folder / NAME).is_file():
         return find_run(name, runs_dir), None

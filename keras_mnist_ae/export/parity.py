@@ -18,7 +18,10 @@ from ..models.autoencoder import Autoencoder
 from .manifest import Precision
 
 TOLERANCE = 1e-5  # on pixels; on codes as many times the largest code, where that is above 1
-TOLERATED_RISES = {"float16": 0.001, "int8": 0.02}  # of the mean squared error, as a share: the only measure in these precisions
+TOLERATED_RISES = {
+    "float16": 0.001,
+    "int8": 0.02,
+}  # of the mean squared error, as a share: the only measure in these precisions
 BATCHES = (1, 2, 7, 64, 257)
 LEVELS = {
     "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
@@ -34,12 +37,15 @@ Run = Callable[[str, Arrays], Arrays]  # graph and its inputs, channels last, to
 
 
 class Verdict(NamedTuple):
-    """One graph against Keras. Differences are absolute, over all images, batch sizes and optimisation levels.
+    """One graph against Keras. Differences are absolute, over all images, batch sizes and
+    optimisation levels.
 
-    `keras_mse` and `onnx_mse` are mean squared errors of the reconstructions, the latter at the worst optimisation level: the encoder's
-    with the decoder's graph behind it, the decoder's on Keras' codes. `mse_rise` is how much greater, as a share, the second one is. In
-    float32 the largest difference must be within `tolerance`, else the rise. `ties` counts the images whose switches differ because two
-    pixels of a window are equal up to rounding; the autoencoder, which would put a value elsewhere then, is not compared on them.
+    `keras_mse` and `onnx_mse` are mean squared errors of the reconstructions, the latter at the
+    worst optimisation level: the encoder's with the decoder's graph behind it, the decoder's on
+    Keras' codes. `mse_rise` is how much greater, as a share, the second one is. In float32 the
+    largest difference must be within `tolerance`, else the rise. `ties` counts the images whose
+    switches differ because two pixels of a window are equal up to rounding; the autoencoder, which
+    would put a value elsewhere then, is not compared on them.
     """
 
     graph: str
@@ -78,17 +84,23 @@ class Difference:
         return self.squared / max(self.count, 1)
 
 
-def compare(model: Autoencoder, files: dict[str, bytes], images: NDArray[np.uint8], precision: Precision = "float32") -> list[Verdict]:
-    """Hold the graphs "encoder", "decoder" and "autoencoder" against the Keras model on uint8 images of shape (n, H, W, C).
+def compare(
+    model: Autoencoder, files: dict[str, bytes], images: NDArray[np.uint8], precision: Precision = "float32"
+) -> list[Verdict]:
+    """Hold the graphs "encoder", "decoder" and "autoencoder" against the Keras model on uint8
+    images of shape (n, H, W, C).
 
-    Each image runs at every graph optimisation level, in batches whose sizes go round through `BATCHES`; the decoder on Keras' codes
-    and on the encoder's; a few images also in onnx.reference. Raises `ValidationError` for a graph that onnx.checker refuses.
+    Each image runs at every graph optimisation level, in batches whose sizes go round through
+    `BATCHES`; the decoder on Keras' codes and on the encoder's; a few images also in
+    onnx.reference. Raises `ValidationError` for a graph that onnx.checker refuses.
     """
     for name, content in files.items():
         try:
             onnx.checker.check_model(content, full_check=True)
         except Exception as error:  # the checker's own kinds are not public
-            raise ValidationError(f"{name}.onnx is not a valid ONNX model: {str(error).splitlines()[0]}") from error
+            raise ValidationError(
+                f"{name}.onnx is not a valid ONNX model: {str(error).splitlines()[0]}"
+            ) from error
     comparison = Comparison(model, images, TOLERATED_RISES.get(precision))
     for level in LEVELS.values():
         comparison.add(_session(files, level), _slices(len(images)))
@@ -98,12 +110,16 @@ def compare(model: Autoencoder, files: dict[str, bytes], images: NDArray[np.uint
 
 
 class Comparison:
-    """What Keras makes of the images, and how far the graphs were from it. A `tolerated_rise` makes the squared error the measure."""
+    """What Keras makes of the images, and how far the graphs were from it. A `tolerated_rise` makes
+    the squared error the measure.
+    """
 
     def __init__(self, model: Autoencoder, images: NDArray[np.uint8], tolerated_rise: float | None) -> None:
         self.model, self.images, self.tolerated_rise = model, images, tolerated_rise
         size = chunk_size(images)
-        expected = [_keras(model, to_float(images[start : start + size])) for start in range(0, len(images), size)]
+        expected = [
+            _keras(model, to_float(images[start : start + size])) for start in range(0, len(images), size)
+        ]
         self.decoded = 1 + len(model.variant.switches)  # how many of the encoder's outputs the decoder takes
         self.codes = [np.concatenate(parts) for parts in zip(*(codes for codes, _ in expected), strict=True)]
         self.pixels = np.concatenate([reconstructions for _, reconstructions in expected])
@@ -113,17 +129,25 @@ class Comparison:
         self.wrong_switches = 0
 
     def add(self, run: Run, parts: Iterable[slice], measured: bool = True) -> None:
-        """Run those parts of the images through the three graphs; where `measured`, what they reconstruct of them counts as their error."""
+        """Run those parts of the images through the three graphs; where `measured`, what they
+        reconstruct of them counts as their error.
+        """
         found = {name: Difference() for name in self.differences}
         for part in parts:
             target, codes = to_float(self.images[part]), [code[part] for code in self.codes]
             encoded, end = run("encoder", [target]), self.decoded
-            (decoded,), (composed,), (whole,) = run("decoder", codes[:end]), run("decoder", encoded[:end]), run("autoencoder", [target])
+            (decoded,), (composed,), (whole,) = (
+                run("decoder", codes[:end]),
+                run("decoder", encoded[:end]),
+                run("autoencoder", [target]),
+            )
             switches, expected = encoded[1:end], codes[1:end]
             tie = _flipped(switches, expected, len(target))
             self.ties[part] |= tie
             if self.tolerated_rise is None:
-                self.wrong_switches += _wrong_switches(self.model, target[tie], [s[tie] for s in switches], [s[tie] for s in expected])
+                self.wrong_switches += _wrong_switches(
+                    self.model, target[tie], [s[tie] for s in switches], [s[tie] for s in expected]
+                )
             for found_code, code in zip([encoded[0], *encoded[end:]], [codes[0], *codes[end:]], strict=True):
                 self.differences["encoder"].add(found_code, code)
             self.differences["decoder"].add(decoded, self.pixels[part])
@@ -132,7 +156,9 @@ class Comparison:
             for name, pixels in (("encoder", composed), ("decoder", decoded), ("autoencoder", whole)):
                 found[name].add(pixels, target)
         if measured:
-            self.mse = {name: float(np.maximum(self.mse[name], errors.mean_square)) for name, errors in found.items()}  # NaN stays
+            self.mse = {
+                name: float(np.maximum(self.mse[name], errors.mean_square)) for name, errors in found.items()
+            }  # NaN stays
 
     def verdict(self, name: str, content: bytes) -> Verdict:
         """On a graph, whose file holds `content`."""
@@ -141,7 +167,11 @@ class Comparison:
         rise = self.mse[name] / max(keras_error.mean_square, np.finfo(np.float64).tiny) - 1
         if self.tolerated_rise is None:
             tolerance = TOLERANCE * (
-                max(1.0, *(float(np.abs(code).max()) for code in (self.codes[0], *self.codes[self.decoded :]))) if name == "encoder" else 1
+                max(
+                    1.0, *(float(np.abs(code).max()) for code in (self.codes[0], *self.codes[self.decoded :]))
+                )
+                if name == "encoder"
+                else 1
             )
             passed = difference.largest <= tolerance and not (name == "encoder" and self.wrong_switches)
         else:
@@ -180,7 +210,12 @@ def _session(files: dict[str, bytes], level: Any) -> Run:
     options = ort.SessionOptions()
     options.graph_optimization_level = level
     options.log_severity_level = 3
-    return _runner({name: ort.InferenceSession(content, options, providers=["CPUExecutionProvider"]) for name, content in files.items()})
+    return _runner(
+        {
+            name: ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            for name, content in files.items()
+        }
+    )
 
 
 def _reference(files: dict[str, bytes]) -> Run:
@@ -214,16 +249,30 @@ def _flipped(switches: Arrays, expected: Arrays, count: int) -> NDArray[np.bool_
     return differ
 
 
-def _wrong_switches(model: Autoencoder, images: NDArray[np.float32], switches: Arrays, expected: Arrays) -> int:
-    """How many of the switches that differ name a pixel that, in Keras, is further below the maximum than rounding explains."""
+def _wrong_switches(
+    model: Autoencoder, images: NDArray[np.float32], switches: Arrays, expected: Arrays
+) -> int:
+    """How many of the switches that differ name a pixel that, in Keras, is further below the
+    maximum than rounding explains.
+    """
     if not len(images):
         return 0
     wrong = 0
     pools = [step for step in model.variant.encoder if isinstance(step.layer, MaxPool) and step.layer.switch]
     for step, found, theirs in zip(pools, switches, expected, strict=True):
-        pooled = keras.Model(model.encoder.input, model.encoder.get_layer(step.name).input).predict_on_batch(images)
+        pooled = keras.Model(model.encoder.input, model.encoder.get_layer(step.name).input).predict_on_batch(
+            images
+        )
         n, height, width, channels = theirs.shape
-        windows = np.asarray(pooled).reshape(n, height, 2, width, 2, channels).transpose(0, 1, 3, 5, 2, 4).reshape(*theirs.shape, 4)
-        lost = windows.max(axis=-1) - np.take_along_axis(windows, found[..., np.newaxis].astype(int), axis=-1)[..., 0]
+        windows = (
+            np.asarray(pooled)
+            .reshape(n, height, 2, width, 2, channels)
+            .transpose(0, 1, 3, 5, 2, 4)
+            .reshape(*theirs.shape, 4)
+        )
+        lost = (
+            windows.max(axis=-1)
+            - np.take_along_axis(windows, found[..., np.newaxis].astype(int), axis=-1)[..., 0]
+        )
         wrong += int(((lost > TOLERANCE) & (found != theirs)).sum())
     return wrong

@@ -1,14 +1,27 @@
-"""A look at an ONNX file before onnxruntime sees it: what the exporter does not write is refused. Standard library only."""
+"""A look at an ONNX file before onnxruntime sees it: what the exporter does not write is refused.
+Standard library only.
+"""
 
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Every operator that the exporter writes. A file with another one is not ours and never reaches onnxruntime.
+# Every operator that the exporter writes. A file with another one is not ours and never reaches
+# onnxruntime.
 OPERATORS = frozenset(
     {
-        *("Conv", "ConvTranspose", "Gemm", "MaxPool", "GlobalAveragePool", "Flatten", "Reshape", "Mul", "Add"),  # rows
+        *(
+            "Conv",
+            "ConvTranspose",
+            "Gemm",
+            "MaxPool",
+            "GlobalAveragePool",
+            "Flatten",
+            "Reshape",
+            "Mul",
+            "Add",
+        ),  # rows
         *("Relu", "Tanh", "Sigmoid"),  # activations
         *("Equal", "Where", "Resize"),  # pooling with switches
         *("Cast", "QuantizeLinear", "DequantizeLinear"),  # float16 and int8
@@ -29,7 +42,8 @@ def content(path: Path) -> bytes:
 
 
 def screened(data: bytes) -> dict[str, str]:
-    """The `kae.*` metadata, without that prefix, of a file whose graph holds nothing that the exporter does not write.
+    """The `kae.*` metadata, without that prefix, of a file whose graph holds nothing that the
+    exporter does not write.
 
     Raises `ValueError`, saying what is wrong.
     """
@@ -40,7 +54,9 @@ def screened(data: bytes) -> dict[str, str]:
 
 
 def _metadata(model: memoryview) -> dict[str, str]:
-    """Reads the fields, numbered as in onnx.proto, since onnxruntime would open whatever file a graph names as the place of its weights."""
+    """Reads the fields, numbered as in onnx.proto, since onnxruntime would open whatever file a
+    graph names as the place of its weights.
+    """
     metadata, versions = {}, dict[str, int]()
     for number, value in _fields(model):
         if number == 1:
@@ -59,7 +75,9 @@ def _metadata(model: memoryview) -> dict[str, str]:
             raise ValueError("it holds more than a graph")
     for what, known in (("IR version", IR_VERSIONS), ("opset", OPSETS)):
         if versions.get(what) not in known:
-            raise ValueError(f"it has {what} {versions.get(what, 'none')}, not one of {known[0]} to {known[-1]}")
+            raise ValueError(
+                f"it has {what} {versions.get(what, 'none')}, not one of {known[0]} to {known[-1]}"
+            )
     missing = [f"kae.{key}" for key in OUR_METADATA if f"kae.{key}" not in metadata]
     if missing:
         raise ValueError(f"its metadata lack {', '.join(missing)}")
@@ -71,12 +89,21 @@ def _inspect_graph(graph: memoryview) -> None:
     for number, value in _fields(graph):
         if number == 1:  # node
             fields = list(_fields(value))
-            names = {key: str(content, "utf-8") for key, content in fields if key in (4, 7)}  # op_type, domain
+            names = {
+                key: str(content, "utf-8") for key, content in fields if key in (4, 7)
+            }  # op_type, domain
             operator = ".".join(filter(None, (names.get(7), names.get(4))))
             if operator not in OPERATORS:
                 raise ValueError(f"it uses the operator {operator!r}")
-            if any(part in (5, 6, 10, 11, 22, 23) for key, content in fields if key == 5 for part, _ in _fields(content)):
-                raise ValueError(f"a node {operator} carries tensors or graphs")  # attributes: t, g, tensors, ...
+            if any(
+                part in (5, 6, 10, 11, 22, 23)
+                for key, content in fields
+                if key == 5
+                for part, _ in _fields(content)
+            ):
+                raise ValueError(
+                    f"a node {operator} carries tensors or graphs"
+                )  # attributes: t, g, tensors, ...
             if any(extent > EXTENT for key, content in fields if key == 5 for extent in _extents(content)):
                 raise ValueError(f"a node {operator} has a kernel, stride or padding of more than {EXTENT}")
             if operator == "Resize":
@@ -85,9 +112,13 @@ def _inspect_graph(graph: memoryview) -> None:
                     raise ValueError("a node Resize is not told how many times larger to make its input")
                 scales.add(inputs[2])
         elif number == 5:  # initializer
-            if any(key == 13 or (key == 14 and content) for key, content in _fields(value)):  # external_data, data_location
+            if any(
+                key == 13 or (key == 14 and content) for key, content in _fields(value)
+            ):  # external_data, data_location
                 raise ValueError("it keeps weights in another file")
-            told = {key: content for key, content in _fields(value) if key in (4, 8, 9)}  # float_data, name, raw_data
+            told = {
+                key: content for key, content in _fields(value) if key in (4, 8, 9)
+            }  # float_data, name, raw_data
             if 8 in told and len(told.get(9, b"")) <= 64:
                 small[str(told[8], "utf-8")] = bytes(told.get(9, b"")) or bytes(told.get(4, b""))
         elif number == 15:  # sparse_initializer
@@ -110,7 +141,9 @@ def _extents(attribute: memoryview) -> Iterator[int]:
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, Any]]:
-    """Number and value of each field of a protobuf message, an integer or the bytes. Raises `ValueError` where it breaks off."""
+    """Number and value of each field of a protobuf message, an integer or the bytes. Raises
+    `ValueError` where it breaks off.
+    """
     at, count = 0, 0
     while at < len(message):
         count += 1

@@ -1,4 +1,6 @@
-"""Trained weights as plain arrays under PyTorch's names and in its layouts: the one bridge from channels-last models to the tables."""
+"""Trained weights as plain arrays under PyTorch's names and in its layouts: the one bridge from
+channels-last models to the tables.
+"""
 
 import hashlib
 from typing import TYPE_CHECKING, Any, assert_never
@@ -33,18 +35,25 @@ Weights = dict[str, dict[str, dict[str, Array]]]
 def read(model: "Autoencoder") -> Weights:
     """The weights of a model, as stack -> layer -> name -> float32 array.
 
-    Stacks are "encoder" and "decoder", layers are the names of the table's steps. Each holds `weight` and, unless normalised, `bias` of
-    shape (outputs,): the weight of a convolution is (outputs, inputs, k, k), of a transposed one (inputs, outputs, k, k), of a dense
-    layer (outputs, inputs). A `Gaussian` is two dense layers, the second one named `gaussian1_log_variance`. Batch normalisation stands
-    beside its layer, as `conv1_norm`, with `weight`, `bias`, `running_mean` and
-    `running_var`, each (outputs,). Joined by dots these are the keys of a PyTorch state dict: `encoder.conv1_norm.running_var`.
+    Stacks are "encoder" and "decoder", layers are the names of the table's steps. Each holds
+    `weight` and, unless normalised, `bias` of shape (outputs,): the weight of a convolution is
+    (outputs, inputs, k, k), of a transposed one (inputs, outputs, k, k), of a dense layer (outputs,
+    inputs). A `Gaussian` is two dense layers, the second one named `gaussian1_log_variance`. Batch
+    normalisation stands beside its layer, as `conv1_norm`, with `weight`, `bias`, `running_mean`
+    and `running_var`, each (outputs,). Joined by dots these are the keys of a PyTorch state dict:
+    `encoder.conv1_norm.running_var`.
     """
     variant = model.variant
-    return {"encoder": _stack(variant.encoder, model.encoder), "decoder": _stack(variant.decoder, model.decoder)}
+    return {
+        "encoder": _stack(variant.encoder, model.encoder),
+        "decoder": _stack(variant.decoder, model.decoder),
+    }
 
 
 def fingerprint(weights: Weights) -> str:
-    """SHA-256, in hexadecimal, of names, shapes and values in the order of the names: the same from every backend and machine."""
+    """SHA-256, in hexadecimal, of names, shapes and values in the order of the names: the same from
+    every backend and machine.
+    """
     digest = hashlib.sha256()
     for stack, layers in sorted(weights.items()):
         for layer, arrays in sorted(layers.items()):
@@ -59,7 +68,8 @@ def _stack(stack: Stack, model: Any) -> dict[str, dict[str, Array]]:
     for step in stack:
         match step.layer:
             case Conv(norm=norm) | ConvTranspose(norm=norm):
-                # Keras has (k, k, inputs, outputs) for a convolution and (k, k, outputs, inputs) for a transposed one. Both frameworks
+                # Keras has (k, k, inputs, outputs) for a convolution and (k, k, outputs, inputs)
+                # for a transposed one. Both frameworks
                 # correlate and neither turns the kernel, so the same permutation serves both.
                 kernel, *bias = _arrays(model, step.name)
                 found[step.name] = _named(("weight", "bias"), (kernel.transpose(3, 2, 0, 1), *bias))
@@ -74,7 +84,17 @@ def _stack(stack: Stack, model: Any) -> dict[str, dict[str, Array]]:
                 for name in (step.name, f"{step.name}_log_variance"):
                     kernel, bias = _arrays(model, name)
                     found[name] = _named(("weight", "bias"), (kernel.T, bias))
-            case MaxPool() | MaxUnpool() | GlobalAveragePool() | Flatten() | Unflatten() | Rescale() | Dropout() | Branch() | Add():
+            case (
+                MaxPool()
+                | MaxUnpool()
+                | GlobalAveragePool()
+                | Flatten()
+                | Unflatten()
+                | Rescale()
+                | Dropout()
+                | Branch()
+                | Add()
+            ):
                 pass
             case _:
                 assert_never(step.layer)

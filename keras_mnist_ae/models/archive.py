@@ -1,4 +1,6 @@
-"""A look at a `model.keras` before Keras sees it: what `Autoencoder.save` does not write is refused, and nothing in it is ever run."""
+"""A look at a `model.keras` before Keras sees it: what `Autoencoder.save` does not write is
+refused, and nothing in it is ever run.
+"""
 
 import io
 import json
@@ -6,7 +8,11 @@ import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-MEMBERS = {"metadata.json": 2**16, "config.json": 2**23, "model.weights.h5": 2**31}  # and the bytes that each may have
+MEMBERS = {
+    "metadata.json": 2**16,
+    "config.json": 2**23,
+    "model.weights.h5": 2**31,
+}  # and the bytes that each may have
 KINDS = {
     b"\x89HDF": "a bare HDF5 file; only the .keras archives of this package are opened",
     b"\x80": "a pickle, which can hold code: it is never opened",
@@ -17,7 +23,9 @@ Class = tuple[str, str]
 
 
 class Contents(NamedTuple):
-    """What a file says of itself: the model's name, the classes it is made of (module, name), the shapes of its weights."""
+    """What a file says of itself: the model's name, the classes it is made of (module, name), the
+    shapes of its weights.
+    """
 
     name: str
     classes: set[Class]
@@ -25,14 +33,18 @@ class Contents(NamedTuple):
 
 
 def screened(path: Path) -> Contents:
-    """The contents of a file that holds three stored members, no link, and no more weights than its size allows.
+    """The contents of a file that holds three stored members, no link, and no more weights than its
+    size allows.
 
     Raises `ValueError`, saying what is wrong, and OSError.
     """
     if not zipfile.is_zipfile(path):
         with path.open("rb") as file:
             start = file.read(8)
-        kind = next((kind for magic, kind in KINDS.items() if start.startswith(magic)), "no Keras archive, or a part of one")
+        kind = next(
+            (kind for magic, kind in KINDS.items() if start.startswith(magic)),
+            "no Keras archive, or a part of one",
+        )
         raise ValueError(f"it is {kind}")
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
@@ -84,7 +96,12 @@ def _shapes(content: bytes) -> list[tuple[int, ...]]:
             if isinstance(entry, h5py.Group):
                 visit(entry, depth + 1)
                 continue
-            plain = entry.chunks is None and not entry.external and not entry.is_virtual and entry.dtype.kind in "fiu"
+            plain = (
+                entry.chunks is None
+                and not entry.external
+                and not entry.is_virtual
+                and entry.dtype.kind in "fiu"
+            )
             room -= entry.nbytes
             if not plain or room < 0:
                 raise ValueError("its weights are no plain numbers, or more than the file has room for")

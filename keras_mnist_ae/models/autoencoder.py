@@ -25,24 +25,32 @@ else:
 
 
 class Autoencoder(_Model):
-    """`decoder(encoder(images))`: images float32 of shape (n, H, W, C) in [0, 1] to reconstructions of the same shape.
+    """`decoder(encoder(images))`: images float32 of shape (n, H, W, C) in [0, 1] to reconstructions
+    of the same shape.
 
-    `encoder` gives the code, float32 of shape (n, d); for a variant with pooling switches the list [code, switch, ...], switches uint8
-    of shape (n, h, w, c), values 0..3. `decoder` takes what the encoder gives. All three are functional Keras models.
+    `encoder` gives the code, float32 of shape (n, d); for a variant with pooling switches the list
+    [code, switch, ...], switches uint8 of shape (n, h, w, c), values 0..3. `decoder` takes what the
+    encoder gives. All three are functional Keras models.
 
-    For a variational one `encoder` gives the list [mean, log variance], both (n, d), and `decoder` takes a code: here the mean. Called with
-    the triple that `Chance` makes, which is how it is trained, it samples the code, and its loss is the negative evidence lower bound in
-    nats per image, under the `likelihood` "bernoulli" or "gaussian".
+    For a variational one `encoder` gives the list [mean, log variance], both (n, d), and `decoder`
+    takes a code: here the mean. Called with the triple that `Chance` makes, which is how it is
+    trained, it samples the code, and its loss is the negative evidence lower bound in nats per
+    image, under the `likelihood` "bernoulli" or "gaussian".
 
-    With a `precision` of "bfloat16" training computes its products in that format: of all rows but those that give the code and the image,
-    whose weights, like all others, stay float32 (Kalamkar et al. 2019, "A study of bfloat16 for deep learning training").
+    With a `precision` of "bfloat16" training computes its products in that format: of all rows but
+    those that give the code and the image, whose weights, like all others, stay float32 (Kalamkar
+    et al. 2019, "A study of bfloat16 for deep learning training").
     """
 
     precision = "float32"
 
     def __init__(self, variant: Variant, encoder: keras.Model, decoder: keras.Model) -> None:
         codes = encoder(encoder.input)
-        super().__init__(inputs=encoder.input, outputs=decoder(codes[0] if variant.variational else codes), name=variant.name)
+        super().__init__(
+            inputs=encoder.input,
+            outputs=decoder(codes[0] if variant.variational else codes),
+            name=variant.name,
+        )
         self.variant = variant
         self.encoder = encoder
         self.decoder = decoder
@@ -67,14 +75,19 @@ class Autoencoder(_Model):
         if self.is_sampled(inputs):
             return self._sampled(inputs, bool(training), rows)
         images = self.images(inputs)
-        return forward(self, images, bool(training)) if rows else super().call(images, training=training, mask=mask)
+        return (
+            forward(self, images, bool(training))
+            if rows
+            else super().call(images, training=training, mask=mask)
+        )
 
     def is_sampled(self, inputs: Any) -> bool:
         """Whether these are the triple that a variational model is trained on."""
         return self.variant.variational and isinstance(inputs, tuple | list) and len(inputs) == 3
 
     def images(self, inputs: Any) -> Any:
-        """The images in what Keras takes for them: in a list, by the input's name, as other numbers, without the axis of a single channel.
+        """The images in what Keras takes for them: in a list, by the input's name, as other
+        numbers, without the axis of a single channel.
 
         Raises `ValueError` for another size.
         """
@@ -90,7 +103,9 @@ class Autoencoder(_Model):
         return images
 
     def _sampled(self, given: Any, training: bool, rows: bool) -> tuple[Any, Any, Any]:
-        """Reconstructions of sampled codes, the divergence of each image, and its weight in the loss."""
+        """Reconstructions of sampled codes, the divergence of each image, and its weight in the
+        loss.
+        """
         images, noise, weight = given
         if rows:
             places: dict[str, Any] = {}
@@ -102,7 +117,14 @@ class Autoencoder(_Model):
         reconstruction = decode(self, code, {}, training) if rows else self.decoder(code, training=training)
         return reconstruction, divergence(mean, log_variance), weight
 
-    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True) -> Any:
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
         if not isinstance(y_pred, tuple | list):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         reconstruction, apart, weight = y_pred
@@ -112,7 +134,9 @@ class Autoencoder(_Model):
         return ops.mean(unlikely + weight * apart)
 
     def save(self, filepath: str | Path, overwrite: bool = True, **options: Any) -> None:
-        """Write a model of stock layers, without optimizer: `keras.saving.load_model` opens it where this package is not installed."""
+        """Write a model of stock layers, without optimizer: `keras.saving.load_model` opens it
+        where this package is not installed.
+        """
         with tensorflow_left_alone():
             self._stock().save(filepath, overwrite=overwrite, **options)
 
@@ -122,7 +146,9 @@ class Autoencoder(_Model):
 
 @contextmanager
 def tensorflow_left_alone() -> Iterator[None]:
-    """Keep Keras from importing TensorFlow, to ask for its types, when it saves or loads under another backend: 2 s and 400 MB saved."""
+    """Keep Keras from importing TensorFlow, to ask for its types, when it saves or loads under
+    another backend: 2 s and 400 MB saved.
+    """
     known = tensorflow._available
     if "tensorflow" not in sys.modules:
         tensorflow._available = False

@@ -1,4 +1,6 @@
-"""Tables to Keras models: functional encoder and decoder of stock layers, and the `Autoencoder` that joins them."""
+"""Tables to Keras models: functional encoder and decoder of stock layers, and the `Autoencoder`
+that joins them.
+"""
 
 import math
 from typing import Any, assert_never
@@ -35,23 +37,31 @@ from .keras_forward import LAST, place_of_maximum, spread
 def build(variant: str | Variant = "conv-avgpool", seed: int = 0) -> Autoencoder:
     """An untrained model of a variant, given by name or as a table.
 
-    Weights are drawn from `seed` with Glorot's uniform distribution (Glorot and Bengio 2010), biases are zero; the same seed gives the
-    same weights on every backend. Raises `UsageError` for an unknown name.
+    Weights are drawn from `seed` with Glorot's uniform distribution (Glorot and Bengio 2010),
+    biases are zero; the same seed gives the same weights on every backend. Raises `UsageError` for
+    an unknown name.
     """
     variant = find(variant) if isinstance(variant, str) else variant
     image = keras.Input(_channels_last(variant.image), name="image")
     code, beside = _apply(variant.encoder, image, {}, (seed, 0))
     encoder = keras.Model(image, _join(code, beside.values()), name="encoder")
     latent = keras.Input(variant.decoder.input, name="latent")
-    switches = {name: keras.Input(_channels_last(shape), dtype="uint8", name=f"switch_{name}") for name, shape in variant.switches.items()}
+    switches = {
+        name: keras.Input(_channels_last(shape), dtype="uint8", name=f"switch_{name}")
+        for name, shape in variant.switches.items()
+    }
     reconstruction, _ = _apply(variant.decoder, latent, switches, (seed, 1))
     decoder = keras.Model(_join(latent, switches.values()), reconstruction, name="decoder")
     _draw_weights([*encoder.layers, *decoder.layers], np.random.default_rng(seed))
     return Autoencoder(variant, encoder, decoder)
 
 
-def _apply(stack: Stack, x: Any, switches: dict[str, Any], seed: tuple[int, int]) -> tuple[Any, dict[str, Any]]:
-    """Run a symbolic tensor through the rows; give the result and what goes beside it: switches, taken or made, and a log variance."""
+def _apply(
+    stack: Stack, x: Any, switches: dict[str, Any], seed: tuple[int, int]
+) -> tuple[Any, dict[str, Any]]:
+    """Run a symbolic tensor through the rows; give the result and what goes beside it: switches,
+    taken or made, and a log variance.
+    """
     beside, branches = dict(switches), dict[str, Any]()
     for number, step in enumerate(stack):
         name, layer = step.name, step.layer
@@ -97,7 +107,9 @@ def _apply(stack: Stack, x: Any, switches: dict[str, Any], seed: tuple[int, int]
             case Dropout():
                 kind = layers.Dropout if len(step.input) == 1 else layers.SpatialDropout2D
                 options = {} if len(step.input) == 1 else {"data_format": LAST}
-                drawn = int(np.random.SeedSequence((*seed, number)).generate_state(1)[0] >> 1)  # without one torch draws from its own
+                drawn = int(
+                    np.random.SeedSequence((*seed, number)).generate_state(1)[0] >> 1
+                )  # without one torch draws from its own
                 x = kind(layer.rate, seed=drawn, name=name, **options)(x)
             case Branch():
                 branches[layer.name] = x
@@ -111,7 +123,9 @@ def _apply(stack: Stack, x: Any, switches: dict[str, Any], seed: tuple[int, int]
 
 def _finish(x: Any, step: Step, norm: bool, act: Activation | None) -> Any:
     if norm:
-        x = layers.BatchNormalization(epsilon=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, name=f"{step.name}_norm")(x)
+        x = layers.BatchNormalization(
+            epsilon=BATCH_NORM_EPSILON, momentum=BATCH_NORM_MOMENTUM, name=f"{step.name}_norm"
+        )(x)
     return layers.Activation(act, name=f"{step.name}_{act}")(x) if act else x
 
 

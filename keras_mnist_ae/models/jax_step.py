@@ -1,4 +1,6 @@
-"""Training on JAX, behind `fit`: the steps of one execution as a loop that XLA runs, in place of a call from Python for each batch."""
+"""Training on JAX, behind `fit`: the steps of one execution as a loop that XLA runs, in place of a
+call from Python for each batch.
+"""
 
 from itertools import groupby, islice
 from typing import Any
@@ -29,14 +31,22 @@ class JaxModel(keras.Model):
 
 
 def _convolves(variant: Variant) -> bool:
-    """Whether there is a convolution: on a processor XLA computes them ten times slower within a loop."""
-    return any(isinstance(step.layer, Conv | ConvTranspose) for stack in (variant.encoder, variant.decoder) for step in stack)
+    """Whether there is a convolution: on a processor XLA computes them ten times slower within a
+    loop.
+    """
+    return any(
+        isinstance(step.layer, Conv | ConvTranspose)
+        for stack in (variant.encoder, variant.decoder)
+        for step in stack
+    )
 
 
 class Looped:
-    """Keras' `train_function`: from a state and an iterator of batches to the logs of the last batch and the state after it.
+    """Keras' `train_function`: from a state and an iterator of batches to the logs of the last
+    batch and the state after it.
 
-    How many batches a call takes is a number that the compiled loop is given: the same weights come out wherever an epoch was interrupted.
+    How many batches a call takes is a number that the compiled loop is given: the same weights come
+    out wherever an epoch was interrupted.
     """
 
     def __init__(self, train_step: Any, most: int) -> None:
@@ -47,7 +57,9 @@ class Looped:
                 return train_step(before[1], jax.tree.map(lambda stacked: stacked[at], batches))
 
             logs = jax.eval_shape(step, 0, (None, state))[0]
-            return jax.lax.fori_loop(0, count, step, (jax.tree.map(lambda log: jax.numpy.zeros(log.shape, log.dtype), logs), state))
+            return jax.lax.fori_loop(
+                0, count, step, (jax.tree.map(lambda log: jax.numpy.zeros(log.shape, log.dtype), logs), state)
+            )
 
         self._loop = jax.jit(loop, donate_argnums=0)
 
@@ -57,7 +69,9 @@ class Looped:
             raise StopIteration
         for _, alike in groupby(batches, key=lambda batch: jax.tree.map(np.shape, batch)):
             those = list(alike)
-            logs, state = self._loop(state, _stacked(those + those[-1:] * (self._most - len(those))), len(those))
+            logs, state = self._loop(
+                state, _stacked(those + those[-1:] * (self._most - len(those))), len(those)
+            )
         return logs, state
 
 
@@ -65,7 +79,9 @@ _stack_on_device = jax.jit(jax.numpy.stack)
 
 
 def _stacked(batches: list[Any]) -> Any:
-    """Each array of a batch with its like in the others; what stands in two places of them, images that are their own targets, once."""
+    """Each array of a batch with its like in the others; what stands in two places of them, images
+    that are their own targets, once.
+    """
     known: dict[tuple[int, ...], Any] = {}
 
     def stack(*parts: Any) -> Any:

@@ -1,7 +1,9 @@
-"""The rows as few and fast operations of `keras.ops`: what an `Autoencoder` computes on TensorFlow and JAX.
+"""The rows as few and fast operations of `keras.ops`: what an `Autoencoder` computes on TensorFlow
+and JAX.
 
-XLA computes a transposed convolution, its gradients above all, as one over an image filled up with zeros. Here each is a plain matrix
-product of neighbourhoods with the kernel, whose outputs are then the s x s pixels that stand where an input pixel stood (Shi et al. 2016).
+XLA computes a transposed convolution, its gradients above all, as one over an image filled up with
+zeros. Here each is a plain matrix product of neighbourhoods with the kernel, whose outputs are then
+the s x s pixels that stand where an input pixel stood (Shi et al. 2016).
 """
 
 from collections.abc import Callable, Iterator
@@ -52,7 +54,9 @@ def altered(model: Any) -> str | None:
 
 
 def encode(model: Any, images: Any, places: dict[str, Any], training: bool) -> Any:
-    """The codes; what goes beside them is put into `places`, the logarithm of a variance as "log_variance"."""
+    """The codes; what goes beside them is put into `places`, the logarithm of a variance as
+    "log_variance".
+    """
     for step, low in _rows(model, model.variant.encoder, training):
         images = _row(step, model.encoder, images, places, training, low)
     return images
@@ -65,7 +69,9 @@ def decode(model: Any, codes: Any, places: dict[str, Any], training: bool) -> An
 
 
 def _rows(model: Any, stack: Stack, training: bool) -> Iterator[tuple[Step, str]]:
-    """Each row, and in what its products are computed: in training the model's precision, but for what gives the code or the image."""
+    """Each row, and in what its products are computed: in training the model's precision, but for
+    what gives the code or the image.
+    """
     for at, step in enumerate(stack):
         yield step, model.precision if training and at != stack.last else "float32"
 
@@ -133,7 +139,10 @@ def _convolution(step: Step, kernel: Any, x: Any) -> Any:
     if step.output[1:] == (1, 1):  # a matrix product with what the kernel has over the image
         rows, columns = min(height, high - p), min(width, wide - p)
         seen = ops.reshape(kernel[p : p + rows, p : p + columns], (-1, layer.outputs))
-        return ops.reshape(ops.matmul(ops.reshape(x[:, :rows, :columns], (-1, seen.shape[0])), seen), (-1, 1, 1, layer.outputs))
+        return ops.reshape(
+            ops.matmul(ops.reshape(x[:, :rows, :columns], (-1, seen.shape[0])), seen),
+            (-1, 1, 1, layer.outputs),
+        )
     return ops.conv(_padded(x, p, p), kernel, layer.s, "valid", LAST)
 
 
@@ -144,18 +153,27 @@ def _transposed(step: Step, kernel: Any, x: Any) -> Any:
     (_, height, width), (_, high, wide) = step.input, step.output
     if (height, width) == (1, 1):  # a matrix product, with what the cropping leaves of the kernel
         kept = ops.reshape(kernel[p : p + high, p : p + wide], (-1, inputs))
-        return ops.reshape(ops.matmul(ops.reshape(x, (-1, inputs)), ops.transpose(kept)), (-1, high, wide, outputs))
+        return ops.reshape(
+            ops.matmul(ops.reshape(x, (-1, inputs)), ops.transpose(kept)), (-1, high, wide, outputs)
+        )
     if s == 1 and p < min(kernel_size):  # a convolution with the kernel turned round
         turned = ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2))
         return ops.conv(_padded(x, *(k - 1 - p for k in kernel_size)), turned, 1, "valid", LAST)
     down, along = (-(-k // s) for k in kernel_size)  # input pixels on which an output pixel depends
     x = _padded(x, down - 1, along - 1)
     height, width = height + down - 1, width + along - 1
-    near = [x[:, down - 1 - i :, along - 1 - j :][:, :height, :width] for i in range(down) for j in range(along)]
+    near = [
+        x[:, down - 1 - i :, along - 1 - j :][:, :height, :width] for i in range(down) for j in range(along)
+    ]
     fill = ((0, down * s - kernel_size[0]), (0, along * s - kernel_size[1]), (0, 0), (0, 0))
-    by_phase = ops.transpose(ops.reshape(ops.pad(kernel, fill), (down, s, along, s, outputs, inputs)), (0, 2, 5, 1, 3, 4))
+    by_phase = ops.transpose(
+        ops.reshape(ops.pad(kernel, fill), (down, s, along, s, outputs, inputs)), (0, 2, 5, 1, 3, 4)
+    )
     columns = down * along * inputs
-    pixels = ops.matmul(ops.reshape(ops.concatenate(near, axis=-1), (-1, columns)), ops.reshape(by_phase, (columns, s * s * outputs)))
+    pixels = ops.matmul(
+        ops.reshape(ops.concatenate(near, axis=-1), (-1, columns)),
+        ops.reshape(by_phase, (columns, s * s * outputs)),
+    )
     x = ops.transpose(ops.reshape(pixels, (-1, height, width, s, s, outputs)), (0, 1, 3, 2, 4, 5))
     return ops.reshape(x, (-1, height * s, width * s, outputs))[:, p : p + high, p : p + wide]
 

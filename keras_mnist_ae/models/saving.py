@@ -11,10 +11,11 @@ from .build import build
 
 
 def load(path: str | Path, variant: Variant | None = None) -> Autoencoder:
-    """The model in a `model.keras` written by `Autoencoder.save`: that of `variant`, else of the variant it names, with the weights in the
-    file.
+    """The model in a `model.keras` written by `Autoencoder.save`: that of `variant`, else of the
+    variant it names, with the weights in the file.
 
-    Nothing else in the file is used, let alone run. Raises `CorruptFileError` when it is not one of ours.
+    Nothing else in the file is used, let alone run. Raises `CorruptFileError` when it is not one of
+    ours.
     """
     path = Path(path)
     try:

@@ -1,4 +1,6 @@
-"""Keras' update of Adam on torch as a few calls, on Keras' own moments: one for a processor, one that a GPU can record and replay."""
+"""Keras' update of Adam on torch as a few calls, on Keras' own moments: one for a processor, one
+that a GPU can record and replay.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,19 +38,28 @@ def is_bare(optimizer: Any) -> bool:
 def fused(optimizer: Any) -> Update:
     """One call of PyTorch's, for a processor.
 
-    PyTorch adds epsilon after the correction of the second moment, Keras before: the one here is Keras' divided by that correction. And
-    PyTorch corrects in float64, Keras in the weights' dtype, 1e-5 off in float32: the rate here makes up for that.
+    PyTorch adds epsilon after the correction of the second moment, Keras before: the one here is
+    Keras' divided by that correction. And PyTorch corrects in float64, Keras in the weights' dtype,
+    1e-5 off in float32: the rate here makes up for that.
     """
     counter = torch.tensor(0.0)
     known: dict[tuple[int, ...], Any] = {}
 
     def stored(variables: list[Any]) -> Any:
-        """Parameters, the orders of their dimensions in memory, and in these parameters and moments: others would be copied."""
+        """Parameters, the orders of their dimensions in memory, and in these parameters and
+        moments: others would be copied.
+        """
         parameters, first, second = _tensors(optimizer, variables)
         for moment, parameter in zip(first + second, parameters * 2, strict=True):
             moment.data = _stored_like(parameter, moment)
-        orders = [sorted(range(parameter.dim()), key=parameter.stride, reverse=True) for parameter in parameters]
-        return parameters, orders, *(list(map(Tensor.permute, tensors, orders)) for tensors in (parameters, first, second))
+        orders = [
+            sorted(range(parameter.dim()), key=parameter.stride, reverse=True) for parameter in parameters
+        ]
+        return (
+            parameters,
+            orders,
+            *(list(map(Tensor.permute, tensors, orders)) for tensors in (parameters, first, second)),
+        )
 
     def update(gradients: list[Tensor], variables: list[Any], learning_rate: Any) -> None:
         key = tuple(map(id, variables))
@@ -57,7 +68,9 @@ def fused(optimizer: Any) -> Update:
         parameters, orders, contiguous, first, second = known[key]
         step = int(keras.ops.convert_to_tensor(optimizer.iterations)) + 1
         first_correction, second_correction = 1 - optimizer.beta_1**step, (1 - optimizer.beta_2**step) ** 0.5
-        rate = float(_rate(optimizer, parameters[0].dtype, learning_rate)) * first_correction / second_correction
+        rate = (
+            float(_rate(optimizer, parameters[0].dtype, learning_rate)) * first_correction / second_correction
+        )
         torch._fused_adam_(
             contiguous, list(map(Tensor.permute, map(_stored_like, parameters, gradients), orders)),
             first, second, [], [counter.fill_(step)] * len(parameters),
@@ -69,7 +82,9 @@ def fused(optimizer: Any) -> Update:
 
 
 def recordable(optimizer: Any) -> Update:
-    """Nothing is read back from the device and nothing sent there: counter and learning rate are tensors on it."""
+    """Nothing is read back from the device and nothing sent there: counter and learning rate are
+    tensors on it.
+    """
 
     def update(gradients: list[Tensor], variables: list[Any], learning_rate: Any) -> None:
         parameters, first, second = _tensors(optimizer, variables)
@@ -87,17 +102,23 @@ def recordable(optimizer: Any) -> Update:
 
 def _rate(optimizer: Any, dtype: torch.dtype, learning_rate: Any) -> Tensor:
     """The learning rate with both corrections of the first steps, rounded as Keras rounds."""
-    step = (keras.ops.convert_to_tensor(optimizer.iterations) + 1).to(dtype)  # which counts updates, not batches
+    step = (keras.ops.convert_to_tensor(optimizer.iterations) + 1).to(
+        dtype
+    )  # which counts updates, not batches
     first, second = (1 - torch.pow(beta, step) for beta in (optimizer.beta_1, optimizer.beta_2))
     rate: Tensor = getattr(learning_rate, "value", learning_rate) * torch.sqrt(second) / first
     return rate
 
 
 def _tensors(optimizer: Any, variables: list[Any]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """Parameters, first and second moments. Raises `ValueError`, as Keras does, for variables that the optimizer was not built with."""
+    """Parameters, first and second moments. Raises `ValueError`, as Keras does, for variables that
+    the optimizer was not built with.
+    """
     optimizer._check_variables_are_known(variables)
     which = [optimizer._get_variable_index(variable) for variable in variables]
-    first, second = ([moments[index].value for index in which] for moments in (optimizer._momentums, optimizer._velocities))
+    first, second = (
+        [moments[index].value for index in which] for moments in (optimizer._momentums, optimizer._velocities)
+    )
     return [variable.value for variable in variables], first, second
 
 

@@ -1,7 +1,8 @@
-"""A training step on a GPU, recorded once as a CUDA graph and replayed: one launch in place of a hundred small ones.
+"""A training step on a GPU, recorded once as a CUDA graph and replayed: one launch in place of a
+hundred small ones.
 
-The step may do nothing but compute on the device, in place, on tensors that stay where they are; what it draws at random comes from the
-device's default generator, which a replay moves on.
+The step may do nothing but compute on the device, in place, on tensors that stay where they are;
+what it draws at random comes from the device's default generator, which a replay moves on.
 """
 
 import warnings
@@ -20,10 +21,11 @@ Record = Callable[[Callable[[], Any]], tuple[Callable[[], None], Any]]
 
 
 class Recorded:
-    """`compute(x, y)` for tensors, or nested tuples of them: recorded for each shape of theirs that comes more than a few times.
+    """`compute(x, y)` for tensors, or nested tuples of them: recorded for each shape of theirs that
+    comes more than a few times.
 
-    Results stand where the recording left them, and the next call changes them. Where recording fails, a warning says why, and each call
-    is computed as it is.
+    Results stand where the recording left them, and the next call changes them. Where recording
+    fails, a warning says why, and each call is computed as it is.
     """
 
     def __init__(self, compute: Compute, record: Record | None = None) -> None:
@@ -65,7 +67,9 @@ class Recorded:
             self._recordings[shapes] = (held, *self._record(lambda: self._compute(*held)))
         except RuntimeError as error:
             self._off = True
-            warnings.warn(f"steps are not recorded, which would be faster: {str(error).splitlines()[0]}", stacklevel=2)
+            warnings.warn(
+                f"steps are not recorded, which would be faster: {str(error).splitlines()[0]}", stacklevel=2
+            )
 
 
 def _cuda_graph(compute: Callable[[], Any]) -> tuple[Callable[[], None], Any]:

@@ -5,7 +5,7 @@ from typing import Any, assert_never
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812  (as PyTorch's users know it)
+from torch.nn import functional as F  # noqa: N812
 
 from ..architecture.layers import (
     BATCH_NORM_EPSILON,
@@ -31,7 +31,9 @@ WIDE = 8  # kernels over a single channel that are computed as tall ones over se
 
 
 class Forward:
-    """The rows of an autoencoder on tensors: images (n, H, W, C) to reconstructions of the same shape."""
+    """The rows of an autoencoder on tensors: images (n, H, W, C) to reconstructions of the same
+    shape.
+    """
 
     def __init__(self, model: Any) -> None:
         self._encoder = rows(model.variant.encoder, model.encoder)
@@ -42,7 +44,9 @@ class Forward:
         return self.decode(self.encode(images, places, training), places, training)
 
     def encode(self, images: Tensor, places: dict[str, Tensor], training: bool) -> Tensor:
-        """The codes; what goes beside them is put into `places`, the logarithm of a variance as "log_variance"."""
+        """The codes; what goes beside them is put into `places`, the logarithm of a variance as
+        "log_variance".
+        """
         x = images.permute(0, 3, 1, 2)
         for row in self._encoder:
             x = row(x, places, training)
@@ -76,7 +80,9 @@ def _exact(row: Row) -> Row:
 
 
 def _row(step: Step, part: Any) -> Row:
-    """A row as a function: of a tensor (n, C, H, W) or (n, d), the places of the maxima by switch, and whether it is training."""
+    """A row as a function: of a tensor (n, C, H, W) or (n, d), the places of the maxima by switch,
+    and whether it is training.
+    """
     layer = step.layer
     match layer:
         case Conv(norm=norm, act=act) | ConvTranspose(norm=norm, act=act):
@@ -90,7 +96,9 @@ def _row(step: Step, part: Any) -> Row:
             finish = _normalise(part.get_layer(f"{step.name}_norm"), act) if norm else _activate(act)
             return lambda x, places, training: finish(F.linear(x, kernel.T, bias), training)
         case Gaussian():
-            (kernel, bias), (deviation, offset) = (parameters(part.get_layer(step.name + end)) for end in ("", "_log_variance"))
+            (kernel, bias), (deviation, offset) = (
+                parameters(part.get_layer(step.name + end)) for end in ("", "_log_variance")
+            )
 
             def gaussian(x: Tensor, places: dict[str, Tensor], training: bool) -> Tensor:
                 places["log_variance"] = F.linear(x, deviation.T, offset)
@@ -113,17 +121,23 @@ def _row(step: Step, part: Any) -> Row:
         case Flatten():
             return lambda x, places, training: _laid_out(x).flatten(1)
         case Unflatten():
-            return lambda x, places, training: x.reshape(-1, *step.output).contiguous(memory_format=torch.channels_last)
+            return lambda x, places, training: x.reshape(-1, *step.output).contiguous(
+                memory_format=torch.channels_last
+            )
         case Rescale(scale=scale, offset=offset):
             return lambda x, places, training: x * scale + offset
         case Dropout():
             if part.weights[0].value.device.type == "cuda":  # whose generator a recorded step moves on
                 away = F.dropout if len(step.input) == 1 else F.dropout2d
                 return lambda x, places, training: away(x, layer.rate, training)
-            drop = part.get_layer(step.name)  # Keras' own: its masks follow from a seed, and its state is saved with the model
+            drop = part.get_layer(
+                step.name
+            )  # Keras' own: its masks follow from a seed, and its state is saved with the model
             if len(step.input) == 1:
                 return lambda x, places, training: drop(x, training=training)
-            return lambda x, places, training: drop(x.permute(0, 2, 3, 1), training=training).permute(0, 3, 1, 2)
+            return lambda x, places, training: drop(x.permute(0, 2, 3, 1), training=training).permute(
+                0, 3, 1, 2
+            )
         case Branch(name=name):
 
             def branch(x: Tensor, places: dict[str, Tensor], training: bool) -> Tensor:
@@ -139,7 +153,9 @@ def _row(step: Step, part: Any) -> Row:
 
 
 def _convolution(step: Step, kernel: Tensor, bias: Tensor | None) -> Callable[[Tensor], Tensor]:
-    """A convolution, in the form that PyTorch computes fastest. Kernels have the shape (k, k, inputs, outputs)."""
+    """A convolution, in the form that PyTorch computes fastest. Kernels have the shape (k, k,
+    inputs, outputs).
+    """
     layer: Any = step.layer
     (k, wide), p, (_, height, width) = layer.kernel, layer.p, step.input
     if step.output[1:] == (1, 1):  # a matrix product with what the kernel has over the image
@@ -147,10 +163,14 @@ def _convolution(step: Step, kernel: Tensor, bias: Tensor | None) -> Callable[[T
 
         def product(x: Tensor) -> Tensor:
             seen = kernel.permute(3, 0, 1, 2)[:, p : p + rows, p : p + columns].reshape(layer.outputs, -1)
-            return F.linear(x[:, :, :rows, :columns].permute(0, 2, 3, 1).flatten(1), seen, bias)[:, :, None, None]
+            return F.linear(x[:, :, :rows, :columns].permute(0, 2, 3, 1).flatten(1), seen, bias)[
+                :, :, None, None
+            ]
 
         return product
-    if layer.inputs == 1 and k >= WIDE and layer.s == 1 and k == wide:  # a row of the window becomes the channels
+    if (
+        layer.inputs == 1 and k >= WIDE and layer.s == 1 and k == wide
+    ):  # a row of the window becomes the channels
 
         def tall(x: Tensor) -> Tensor:
             windows = F.pad(x, (p, p, p, p))[:, 0].unfold(2, k, 1).contiguous().permute(0, 3, 1, 2)
@@ -178,16 +198,22 @@ def _transposed(step: Step, kernel: Tensor, bias: Tensor | None) -> Callable[[Te
             x = Folded.apply(x, kernel, layer.s, p, (height, width))  # type: ignore[no-untyped-call]
         else:
             x = F.conv_transpose2d(x, kernel.permute(3, 2, 0, 1), None, layer.s, p)
-        return x if bias is None else x.add_(bias[:, None, None])  # PyTorch's own sum for the gradient of a bias is slow
+        return (
+            x if bias is None else x.add_(bias[:, None, None])
+        )  # PyTorch's own sum for the gradient of a bias is slow
 
     return transposed
 
 
 class Folded(torch.autograd.Function):
-    """A transposed convolution to a single channel: each pixel's window by a matrix product, then the windows added up."""
+    """A transposed convolution to a single channel: each pixel's window by a matrix product, then
+    the windows added up.
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, stride: int, padding: int, size: tuple[int, int]) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, kernel: Tensor, stride: int, padding: int, size: tuple[int, int]
+    ) -> Tensor:
         ctx.save_for_backward(x, kernel)
         ctx.how = ([stride, stride], [padding, padding], [1, 1], True, [0, 0], 1)
         windows = kernel.reshape(-1, kernel.shape[3]) @ x.flatten(2)
@@ -203,8 +229,8 @@ class Folded(torch.autograd.Function):
 
 
 def _activate(act: Activation | None) -> Callable[[Tensor, bool], Tensor]:
-    """Where it can be in place: what a convolution, normalisation or sum gives, none of them needs again for its gradient. Of a view, the
-    gradient would be copied back and forth.
+    """Where it can be in place: what a convolution, normalisation or sum gives, none of them needs
+    again for its gradient. Of a view, the gradient would be copied back and forth.
     """
     match act:
         case "relu":
@@ -222,14 +248,18 @@ def _activate(act: Activation | None) -> Callable[[Tensor, bool], Tensor]:
 
 
 def _normalise(stock: Any, act: Activation | None) -> Callable[[Tensor, bool], Tensor]:
-    """Batch normalisation, then the activation. What moves the variance is the batch's, as in Keras; PyTorch takes n / (n - 1) of it."""
+    """Batch normalisation, then the activation. What moves the variance is the batch's, as in
+    Keras; PyTorch takes n / (n - 1) of it.
+    """
     activate = _activate(act)
     mean, variance = stock.moving_mean.value, stock.moving_variance.value
     scale, offset = stock.gamma.value, stock.beta.value
 
     def normalisation(x: Tensor, training: bool) -> Tensor:
         if not (training and stock.trainable):
-            return activate(F.batch_norm(x, mean, variance, scale, offset, False, 0.0, BATCH_NORM_EPSILON), training)
+            return activate(
+                F.batch_norm(x, mean, variance, scale, offset, False, 0.0, BATCH_NORM_EPSILON), training
+            )
         x, of_batch, spread = Normalised.apply(x, scale, offset)  # type: ignore[no-untyped-call]
         with torch.no_grad():
             mean.lerp_(of_batch, 1 - BATCH_NORM_MOMENTUM)
@@ -240,8 +270,8 @@ def _normalise(stock: Any, act: Activation | None) -> Callable[[Tensor, bool], T
 
 
 class Normalised(torch.autograd.Function):
-    """A batch normalised by its own mean and variance, and these. PyTorch's own sums over channels-last memory are 1e-4 off; these take no
-    longer.
+    """A batch normalised by its own mean and variance, and these. PyTorch's own sums over
+    channels-last memory are 1e-4 off; these take no longer.
     """
 
     @staticmethod
@@ -257,13 +287,23 @@ class Normalised(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, *_: Any) -> Any:
         x, scale, mean, inverse_deviation = ctx.saved_tensors
         return torch.ops.aten.native_batch_norm_backward(
-            gradient, x, scale, None, None, mean, inverse_deviation, True, BATCH_NORM_EPSILON, [True, True, True]
+            gradient,
+            x,
+            scale,
+            None,
+            None,
+            mean,
+            inverse_deviation,
+            True,
+            BATCH_NORM_EPSILON,
+            [True, True, True],
         )
 
 
 def _laid_out(x: Tensor) -> Tensor:
-    """With a gradient in channels-last memory, whatever order the row that takes it works in: operations on tensors of two orders, such as
-    the gradient of the activation before it, take forty times as long.
+    """With a gradient in channels-last memory, whatever order the row that takes it works in:
+    operations on tensors of two orders, such as the gradient of the activation before it, take
+    forty times as long.
     """
     if x.requires_grad:
         x.register_hook(lambda gradient: gradient.contiguous(memory_format=torch.channels_last))  # type: ignore[no-untyped-call]
@@ -271,10 +311,14 @@ def _laid_out(x: Tensor) -> Tensor:
 
 
 def parameters(stock: Any) -> tuple[Tensor, Tensor | None]:
-    """The kernel and bias of a Keras layer, which is changed in place only: they need not be asked for at each step."""
+    """The kernel and bias of a Keras layer, which is changed in place only: they need not be asked
+    for at each step.
+    """
     return stock.kernel.value, stock.bias.value if stock.use_bias else None
 
 
 def store_as_computed(kernel: Tensor) -> None:
-    """Keep the shape (k, k, inputs, outputs) that Keras sees, in the memory of PyTorch's channels-last kernel, which becomes a view."""
+    """Keep the shape (k, k, inputs, outputs) that Keras sees, in the memory of PyTorch's
+    channels-last kernel, which becomes a view.
+    """
     kernel.data = kernel.data.permute(3, 0, 1, 2).contiguous().permute(1, 2, 3, 0)

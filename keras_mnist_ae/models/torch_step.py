@@ -1,9 +1,11 @@
-"""Training and evaluation steps on torch: the rows as plain PyTorch calls on Keras' own variables, behind `fit` and `evaluate`.
+"""Training and evaluation steps on torch: the rows as plain PyTorch calls on Keras' own variables,
+behind `fit` and `evaluate`.
 
-Keras' layers on torch turn every kernel and every activation from channels last to PyTorch's order and back, pad and crop in steps of
-their own, and go through Keras' dispatch for each. Here padding and cropping are arguments of the convolution, activations stay in
-channels-last memory, kernels are stored once in the order that PyTorch computes in, and Adam is one call. What comes out is what stock
-Keras gives, but for rounding.
+Keras' layers on torch turn every kernel and every activation from channels last to PyTorch's order
+and back, pad and crop in steps of their own, and go through Keras' dispatch for each. Here padding
+and cropping are arguments of the convolution, activations stay in channels-last memory, kernels are
+stored once in the order that PyTorch computes in, and Adam is one call. What comes out is what
+stock Keras gives, but for rounding.
 """
 
 import warnings
@@ -15,7 +17,7 @@ import keras
 import torch
 from keras.src.trainers.data_adapters import data_adapter_utils
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812  (as PyTorch's users know it)
+from torch.nn import functional as F  # noqa: N812
 
 from . import torch_adam
 from .keras_forward import altered
@@ -25,7 +27,9 @@ from .torch_forward import Forward
 
 
 class TorchModel(keras.Model):
-    """What an `Autoencoder` is on torch: a model whose steps run over the rows, or, with a warning why, stock where those cannot serve."""
+    """What an `Autoencoder` is on torch: a model whose steps run over the rows, or, with a warning
+    why, stock where those cannot serve.
+    """
 
     _fast: "Fast | None" = None
 
@@ -79,7 +83,9 @@ def _unserved(model: Any) -> str | None:
 
 
 class Outcome(NamedTuple):
-    """Of a batch: what came out, the loss, and for a variational model the two terms of it for each image."""
+    """Of a batch: what came out, the loss, and for a variational model the two terms of it for each
+    image.
+    """
 
     y_pred: Any
     loss: Tensor
@@ -87,7 +93,9 @@ class Outcome(NamedTuple):
 
 
 class Fast:
-    """What the steps know of a model, from the time when it was compiled. Apart from it, since Keras counts what a model's lists hold."""
+    """What the steps know of a model, from the time when it was compiled. Apart from it, since
+    Keras counts what a model's lists hold.
+    """
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -96,17 +104,25 @@ class Fast:
         self.parameters = [variable.value for variable in self.variables]
         weighted = getattr(model._compile_loss, "_user_loss_weights", None) is not None
         self.plain_loss = model.loss in ("mse", "mean_squared_error") and not weighted and not model.losses
-        self.only_loss = len(model.metrics) == 1 and type(model).compute_metrics is keras.Model.compute_metrics
+        self.only_loss = (
+            len(model.metrics) == 1 and type(model).compute_metrics is keras.Model.compute_metrics
+        )
         self.shape = model.input.shape[1:]
         self.watched = model.weights
         self.settings = self._settings()
         self.optimizer = optimizer = model.optimizer
-        self.update: Callable[[list[Tensor | None]], Any] = lambda gradients: optimizer.apply(gradients, self.variables)
+        self.update: Callable[[list[Tensor | None]], Any] = lambda gradients: optimizer.apply(
+            gradients, self.variables
+        )
         self.step: Callable[[Any, Any], Outcome] = self._step
         self.device, self.dtype = self.parameters[0].device, getattr(torch, model.compute_dtype)
         if torch_adam.is_stock(optimizer) and self.device.type in ("cpu", "cuda"):
-            optimizer._parallel_update_step = (torch_adam.fused if self.device.type == "cpu" else torch_adam.recordable)(optimizer)
-            if torch_adam.is_bare(optimizer) and all(variable.constraint is None for variable in self.variables):
+            optimizer._parallel_update_step = (
+                torch_adam.fused if self.device.type == "cpu" else torch_adam.recordable
+            )(optimizer)
+            if torch_adam.is_bare(optimizer) and all(
+                variable.constraint is None for variable in self.variables
+            ):
                 self.update = self._adam
                 if self.device.type == "cuda" and self._is_recordable():
                     self.step = Recorded(self._step)
@@ -120,7 +136,10 @@ class Fast:
 
     def tensors(self, x: Any, y: Any) -> Any:
         """What goes in and the targets, as tensors."""
-        ready = all(isinstance(part, Tensor) and part.dtype == self.dtype and part.device == self.device for part in (x, y))
+        ready = all(
+            isinstance(part, Tensor) and part.dtype == self.dtype and part.device == self.device
+            for part in (x, y)
+        )
         if ready and x.shape[1:] == self.shape:
             return x, y
         if isinstance(y, list | tuple) and len(y) == 1:
@@ -139,25 +158,39 @@ class Fast:
             reconstruction = self.forward.decode(sample(mean, places["log_variance"], noise), {}, training)
             apart = divergence(mean, places["log_variance"])
             unlikely = negative_log_likelihood(model.likelihood, y, reconstruction)
-            return Outcome((reconstruction, apart, weight), (unlikely + weight * apart).mean(), (unlikely, apart))
+            return Outcome(
+                (reconstruction, apart, weight), (unlikely + weight * apart).mean(), (unlikely, apart)
+            )
         y_pred = self.forward(x, training)
         plain = self.plain_loss and y_pred.shape == y.shape
-        return Outcome(y_pred, F.mse_loss(y_pred, y) if plain else model._compute_loss(x, y, y_pred, None, training))
+        return Outcome(
+            y_pred, F.mse_loss(y_pred, y) if plain else model._compute_loss(x, y, y_pred, None, training)
+        )
 
     def _step(self, x: Any, y: Tensor) -> Outcome:
         """Forward, backward, update."""
         low = self.model.precision == "bfloat16"
         with torch.enable_grad():
-            with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False) if low else nullcontext():
+            with (
+                torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False)
+                if low
+                else nullcontext()
+            ):
                 outcome = self.forward_pass(x, y, training=True)
-            gradients = torch.autograd.grad(self.optimizer.scale_loss(outcome.loss), self.parameters, allow_unused=True)
+            gradients = torch.autograd.grad(
+                self.optimizer.scale_loss(outcome.loss), self.parameters, allow_unused=True
+            )
         with torch.no_grad():
             self.update(list(gradients))
         return outcome
 
     def _is_recordable(self) -> bool:
-        """Whether a step does nothing but what a GPU can replay: Keras' losses and schedules send numbers there."""
-        known_rate = not callable(self.optimizer._learning_rate) or hasattr(self.optimizer._learning_rate, "at")
+        """Whether a step does nothing but what a GPU can replay: Keras' losses and schedules send
+        numbers there.
+        """
+        known_rate = not callable(self.optimizer._learning_rate) or hasattr(
+            self.optimizer._learning_rate, "at"
+        )
         return (self.plain_loss or self.model.variant.variational) and known_rate
 
     def _adam(self, gradients: list[Tensor | None]) -> None:
@@ -169,12 +202,18 @@ class Fast:
             optimizer.apply(gradients, self.variables)
             return
         at = getattr(optimizer._learning_rate, "at", None)  # a schedule of ours
-        rate = at(int(optimizer._iterations.value)) if at and self.device.type == "cpu" else optimizer._get_current_learning_rate()
+        rate = (
+            at(int(optimizer._iterations.value))
+            if at and self.device.type == "cpu"
+            else optimizer._get_current_learning_rate()
+        )
         optimizer._parallel_update_step(gradients, self.variables, rate)
         optimizer._iterations.value.add_(1)
 
     def logs(self, x: Any, y: Tensor, outcome: Outcome) -> Any:
-        """As Keras gives them: the running mean of the loss, weighted by the images, and the metrics."""
+        """As Keras gives them: the running mean of the loss, weighted by the images, and the
+        metrics.
+        """
         model, tracker, images = self.model, self.model._loss_tracker, len(y)
         with torch.no_grad():
             tracker.total.value.add_(outcome.loss, alpha=images)
@@ -182,7 +221,9 @@ class Fast:
             if self.only_loss:
                 return {"loss": tracker.total.value / tracker.count.value}
             for metric, term in zip(
-                (model.reconstruction_tracker, model.divergence_tracker) if outcome.terms else (), outcome.terms, strict=True
+                (model.reconstruction_tracker, model.divergence_tracker) if outcome.terms else (),
+                outcome.terms,
+                strict=True,
             ):
                 metric.update_state(term)
         return model.compute_metrics(x, y, outcome.y_pred)

@@ -77,7 +77,8 @@ CAPTIONS = {
 
 
 def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "Iterator[tuple[str, Figure]]":
-    """Every picture of `CAPTIONS` with its name, one after the other; those of the codes are left out where the codes have collapsed.
+    """Every picture of `CAPTIONS` with its name, one after the other; those of the codes are left
+    out where the codes have collapsed.
 
     `tell` is told of each before it is made. Raises `ValidationError` for a model that gives NaN.
     """
@@ -89,7 +90,10 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
     if run.variant.variational:
         parts = {"training, reconstruction": "reconstruction", "training, KL": "kl"}
         parts |= {f"{seen}, reconstruction": "val_reconstruction", f"{seen}, KL": "val_kl"}
-        yield "losses", plots.losses({name: run.history[column] for name, column in parts.items()}, "nats per image")
+        yield (
+            "losses",
+            plots.losses({name: run.history[column] for name, column in parts.items()}, "nats per image"),
+        )
     else:
         yield "losses", plots.losses({"training": run.history["loss"], seen: run.history["val_loss"]})
     tell("reconstructions")
@@ -100,7 +104,10 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
     tell("classes")
     yield "classes", best_and_worst(data, codec)
     tell("errors")
-    yield "errors", plots.heat_map(_error_map(data.test.images, codec), "mean squared error, pixels in [0, 1]")
+    yield (
+        "errors",
+        plots.heat_map(_error_map(data.test.images, codec), "mean squared error, pixels in [0, 1]"),
+    )
     tell("codes")
     train, test = latent.encoded(data.train.images, codec), latent.encoded(data.test.images, codec)
     if latent.collapsed(train):
@@ -121,7 +128,9 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
 
 
 def best_and_worst(data: Dataset, codec: Codec) -> "Figure":
-    """The test images with the smallest and the largest error of each class, up to ten; without labels the ten of all."""
+    """The test images with the smallest and the largest error of each class, up to ten; without
+    labels the ten of all.
+    """
     errors, labels = squared_errors(data.test.images, codec.reconstruct), data.test.labels
     if labels is None:
         order = np.argsort(errors, kind="stable")
@@ -137,12 +146,17 @@ def best_and_worst(data: Dataset, codec: Codec) -> "Figure":
         images = to_float(data.test.images[chosen])
         rows += [
             (name, images),
-            (f"reconstruction\nMSE {errors[chosen].min():.4f} to {errors[chosen].max():.4f}", codec.reconstruct(images)),
+            (
+                f"reconstruction\nMSE {errors[chosen].min():.4f} to {errors[chosen].max():.4f}",
+                codec.reconstruct(images),
+            ),
         ]
     return plots.strips(rows, tuple(_short(head) for head in heads))
 
 
-def mapped(train: Codes, test: Codes, data: Dataset, method: str, tell: Callable[[str], object] = str) -> "Figure":
+def mapped(
+    train: Codes, test: Codes, data: Dataset, method: str, tell: Callable[[str], object] = str
+) -> "Figure":
     """The test codes on a plane; `method` as in `latent.plane`."""
     points = plane(train, test, method, tell)
     labels = None if data.test.labels is None else data.test.labels[: len(points)]
@@ -157,15 +171,21 @@ def neighbours(data: Dataset, train: Codes, test: Codes) -> "Figure":
     rows = []
     for query, found in enumerate(indices):
         label = "" if data.test.labels is None else data.classes[data.test.labels[query]]
-        rows.append((label, to_float(np.concatenate([data.test.images[query : query + 1], data.train.images[found]]))))
+        rows.append(
+            (label, to_float(np.concatenate([data.test.images[query : query + 1], data.train.images[found]])))
+        )
     return plots.strips(rows, ("test", *(f"{rank}." for rank in range(1, indices.shape[1] + 1))))
 
 
 def traverse(codec: Codec, train: Codes, images: Images) -> "Figure":
-    """The mean code moved along the directions of the largest variance; for a code of two numbers the whole plane they span."""
+    """The mean code moved along the directions of the largest variance; for a code of two numbers
+    the whole plane they span.
+    """
     mean = train.mean(axis=0, dtype=np.float64)
     eigenvalues, vectors = np.linalg.eigh(np.atleast_2d(np.cov(train, rowvar=False, dtype=np.float64)))
-    spread = (vectors * np.sqrt(np.maximum(eigenvalues, 0))).T[::-1]  # a row per direction, one standard deviation long
+    spread = (vectors * np.sqrt(np.maximum(eigenvalues, 0))).T[
+        ::-1
+    ]  # a row per direction, one standard deviation long
     steps = np.linspace(-3, 3, STEPS)
     if len(spread) == 2:
         codes = mean + steps[::-1, None, None] * spread[1] + steps[None, :, None] * spread[0]
@@ -173,7 +193,10 @@ def traverse(codec: Codec, train: Codes, images: Images) -> "Figure":
     else:
         codes = mean + steps[None, :, None] * spread[:DIRECTIONS, None, :]
         labels = [f"direction {number}" for number in range(1, len(codes) + 1)]
-    rows = [(label, decoded(codec, row.astype(np.float32), images, train)) for label, row in zip(labels, codes, strict=True)]
+    rows = [
+        (label, decoded(codec, row.astype(np.float32), images, train))
+        for label, row in zip(labels, codes, strict=True)
+    ]
     return plots.strips(rows, tuple(f"{step:+g} sd" if step else "mean" for step in steps))
 
 
@@ -218,7 +241,9 @@ def _switches(run: Run) -> dict[str, object]:
 
 
 def _pairs(test: Split) -> list[tuple[int, int]]:
-    """Three pairs of test images, of different classes where there are several; fewer where there are not so many images."""
+    """Three pairs of test images, of different classes where there are several; fewer where there
+    are not so many images.
+    """
     if test.labels is None or len(np.unique(test.labels)) < 2:
         firsts = list(range(min(6, len(test.images))))
     else:

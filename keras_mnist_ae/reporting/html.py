@@ -1,4 +1,6 @@
-"""The story of a run as one HTML file: pictures embedded, nothing fetched, light and dark, for screens of any width and for print."""
+"""The story of a run as one HTML file: pictures embedded, nothing fetched, light and dark, for
+screens of any width and for print.
+"""
 
 import base64
 from importlib.resources import files
@@ -14,7 +16,8 @@ from .text import beside, cards, classes, clusters, dimensions, more, numbers, p
 
 
 def write(run: Run, silent: str = "") -> None:
-    """Write the run's report.html from its metrics, history and figures; `silent` says why nothing is told of the codes, where that is so.
+    """Write the run's report.html from its metrics, history and figures; `silent` says why nothing
+    is told of the codes, where that is so.
 
     Raises `UsageError` for a run that was not evaluated, and `WriteError`.
     """
@@ -25,7 +28,9 @@ def write(run: Run, silent: str = "") -> None:
         raise UsageError(f"run {run.path} has no numbers to report yet: kae evaluate makes them.")
     latent = metrics.get("latent")
     channels, height, width = variant.image
-    page = Environment(autoescape=True, trim_blocks=True).from_string(files(__package__).joinpath("report.html.jinja").read_text("utf-8"))
+    page = Environment(autoescape=True, trim_blocks=True).from_string(
+        files(__package__).joinpath("report.html.jinja").read_text("utf-8")
+    )
     text = page.render(
         run=run.name,
         path=run.path.as_posix(),
@@ -34,7 +39,9 @@ def write(run: Run, silent: str = "") -> None:
         history=run.history,
         environment=run.environment,
         settings=[
-            (name, value) for name, value in vars(run.config).items() if value is not None and name not in ("runs_dir", "name", "table")
+            (name, value)
+            for name, value in vars(run.config).items()
+            if value is not None and name not in ("runs_dir", "name", "table")
         ],
         metrics=metrics,
         cards=cards(metrics),
@@ -45,7 +52,11 @@ def write(run: Run, silent: str = "") -> None:
         worst=worst(metrics),
         dimensions=dimensions(latent) if latent else silent,
         probes=probes(latent or {}),
-        clusters_head=(f"k-means, {(latent or {}).get('kmeans', {}).get('clusters')} clusters", "mean", "std of 10 seeds"),
+        clusters_head=(
+            f"k-means, {(latent or {}).get('kmeans', {}).get('clusters')} clusters",
+            "mean",
+            "std of 10 seeds",
+        ),
         clusters=clusters(latent or {}),
         skipped=latent["skipped"] if latent else {},
         captions=CAPTIONS,
@@ -61,15 +72,25 @@ def write(run: Run, silent: str = "") -> None:
 
 
 def exported(path: Path) -> dict[str, Any]:
-    """The graphs of a manifest, and on how many images they were held against the model. Raises `CorruptFileError`."""
+    """The graphs of a manifest, and on how many images they were held against the model. Raises
+    `CorruptFileError`.
+    """
     if not path.is_file():
         return {"graphs": [], "validated": 0}
     try:
         told = read_json(path)
         graphs = [
-            (graph["file"], graph["nodes"], f"{graph['bytes']:,}", f"{graph['max_abs_diff']:.0e}", f"{graph['onnx_mse']:.5f}")
+            (
+                graph["file"],
+                graph["nodes"],
+                f"{graph['bytes']:,}",
+                f"{graph['max_abs_diff']:.0e}",
+                f"{graph['onnx_mse']:.5f}",
+            )
             for graph in told["graphs"]
         ]
         return {"graphs": graphs, "validated": int(told["validated_images"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptFileError(f"{path} is not a manifest of ours: {error!r}\nMake the export anew: kae export onnx") from error
+        raise CorruptFileError(
+            f"{path} is not a manifest of ours: {error!r}\nMake the export anew: kae export onnx"
+        ) from error

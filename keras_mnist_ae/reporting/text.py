@@ -15,20 +15,32 @@ Table = list[tuple[str, ...]]
 
 def cards(metrics: dict[str, Any]) -> Table:
     """The figures that come first: label, value, what stands below it."""
-    below = {name: " to ".join(form.format(edge) for edge in metrics["intervals"][name]) for _, name, form, _ in MEASURES}
+    below = {
+        name: " to ".join(form.format(edge) for edge in metrics["intervals"][name])
+        for _, name, form, _ in MEASURES
+    }
     return [
         ("test MSE", f"{metrics['mse']:.5f}", below["mse"]),
         ("PCA of the same size", f"{metrics['pca_mse']:.5f}", "MSE"),
         ("PSNR", f"{metrics['psnr']:.2f} dB", below["psnr"]),
         ("SSIM", f"{metrics['ssim']:.4f}", below["ssim"]),
-        ("code", f"{metrics['compression']['code_floats']} numbers", f"{metrics['compression']['code_bits']:,} bits"),
+        (
+            "code",
+            f"{metrics['compression']['code_floats']} numbers",
+            f"{metrics['compression']['code_bits']:,} bits",
+        ),
     ]
 
 
 def numbers(metrics: dict[str, Any]) -> Table:
     """Every figure: label, value, interval, what it is."""
     return [
-        (label, form.format(metrics[name]), " - ".join(form.format(edge).removesuffix(" dB") for edge in metrics["intervals"][name]), what)
+        (
+            label,
+            form.format(metrics[name]),
+            " - ".join(form.format(edge).removesuffix(" dB") for edge in metrics["intervals"][name]),
+            what,
+        )
         for label, name, form, what in MEASURES
     ]
 
@@ -36,7 +48,14 @@ def numbers(metrics: dict[str, Any]) -> Table:
 def classes(metrics: dict[str, Any]) -> Table:
     """Class, images, MSE, MAE, PSNR, SSIM."""
     return [
-        (name, f"{of['n']:,}", f"{of['mse']:.5f}", f"{of['mae']:.5f}", f"{of['psnr']:.2f}", f"{of['ssim']:.4f}")
+        (
+            name,
+            f"{of['n']:,}",
+            f"{of['mse']:.5f}",
+            f"{of['mae']:.5f}",
+            f"{of['psnr']:.2f}",
+            f"{of['ssim']:.4f}",
+        )
         for name, of in metrics["per_class"].items()
     ]
 
@@ -44,7 +63,9 @@ def classes(metrics: dict[str, Any]) -> Table:
 def worst(metrics: dict[str, Any]) -> str:
     """The images with the largest errors."""
     found = metrics["worst"]
-    images = ", ".join(f"{image['index']}" + (f" ({image['class']})" if image["class"] else "") for image in found)
+    images = ", ".join(
+        f"{image['index']}" + (f" ({image['class']})" if image["class"] else "") for image in found
+    )
     return f"Largest errors: images {images}; MSE {found[0]['mse']:.4f} to {found[-1]['mse']:.4f}."
 
 
@@ -52,14 +73,18 @@ def beside(metrics: dict[str, Any]) -> str:
     """What needs no training, on the same data."""
     components = metrics["pca_components"]
     pca, mean = metrics["pca_mse"], metrics["mean_image_mse"]
-    return f"Beside it: a PCA with {components} components has an MSE of {pca:.5f}, the mean image {mean:.5f}."
+    return (
+        f"Beside it: a PCA with {components} components has an MSE of {pca:.5f}, the mean image {mean:.5f}."
+    )
 
 
 def more(metrics: dict[str, Any]) -> list[str]:
     """What only some runs have: the error on noisy images, the evidence lower bound."""
     lines = []
     if noise := metrics.get("noise"):
-        lines.append(f"With noise ({noise['kind']}) on what goes in: MSE {noise['mse']:.5f} against the images without it.")
+        lines.append(
+            f"With noise ({noise['kind']}) on what goes in: MSE {noise['mse']:.5f} against the images without it."
+        )
     if found := metrics.get("evidence"):
         lines.append(
             f"-ELBO ({found['likelihood']}): {found['negative_elbo']:.2f} nats per image, "
@@ -75,7 +100,11 @@ def more(metrics: dict[str, Any]) -> list[str]:
 def size(metrics: dict[str, Any]) -> str:
     """Code against image, in bits."""
     of = metrics["compression"]
-    switches = f" and {of['switch_bits']:,} bits of pooling switches, which a PCA does not have" if of["switch_bits"] else ""
+    switches = (
+        f" and {of['switch_bits']:,} bits of pooling switches, which a PCA does not have"
+        if of["switch_bits"]
+        else ""
+    )
     share = f"{of['ratio']:.2f} times the code" if of["ratio"] >= 1 else "less than the code"
     return (
         f"The code: {of['code_floats']} float32 numbers{switches}, {of['code_bits']:,} bits. "

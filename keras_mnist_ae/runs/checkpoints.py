@@ -24,8 +24,8 @@ NAME = re.compile(r"\d{6}-\d{8}\.npz")
 class Checkpoint:
     """The state of training after `batch` batches of an epoch, counted from 0.
 
-    `history` is that of the epochs before it, `seconds` what was spent in it so far, `arrays` every variable of model, optimizer and
-    metrics in Keras' order.
+    `history` is that of the epochs before it, `seconds` what was spent in it so far, `arrays` every
+    variable of model, optimizer and metrics in Keras' order.
     """
 
     epoch: int
@@ -46,7 +46,8 @@ def save(run: Run, checkpoint: Checkpoint) -> None:
 
 
 def newest(run: Run) -> Checkpoint | None:
-    """The newest checkpoint that is whole; None when there is none yet. A broken one is told of on stderr.
+    """The newest checkpoint that is whole; None when there is none yet. A broken one is told of on
+    stderr.
 
     Raises `CorruptFileError` when there are some and all are broken.
     """
@@ -59,13 +60,18 @@ def newest(run: Run) -> Checkpoint | None:
             back = "; going back to the one before it" if path != paths[-1] else ""
             click.echo(f"kae: {str(error).splitlines()[0]}{back}", err=True)
     if broken:
-        raise CorruptFileError(f"no checkpoint of run {run.path} is whole.\nTrain again: kae train --config {run.path / 'config.toml'}")
+        raise CorruptFileError(
+            f"no checkpoint of run {run.path} is whole.\nTrain again: kae train --config {run.path / 'config.toml'}"
+        )
     return None
 
 
 def _check(found: Checkpoint) -> None:
     """Raise ValueError, KeyError, TypeError or AttributeError for what no training writes."""
-    if not all(type(number) is int and number >= 0 for number in (found.epoch, found.batch)) or not 0 <= float(found.seconds) < math.inf:
+    if (
+        not all(type(number) is int and number >= 0 for number in (found.epoch, found.batch))
+        or not 0 <= float(found.seconds) < math.inf
+    ):
         raise ValueError(f"epoch {found.epoch}, batch {found.batch}, {found.seconds} seconds")
     for column, values in found.history.items():
         if len(values) != found.epoch or not all(type(value) in (int, float) for value in values):
@@ -82,7 +88,9 @@ def clear(run: Run) -> None:
 
 
 def _newest_first(run: Run) -> list[Path]:
-    return sorted((path for path in (run.path / "checkpoints").glob("*.npz") if NAME.fullmatch(path.name)), reverse=True)
+    return sorted(
+        (path for path in (run.path / "checkpoints").glob("*.npz") if NAME.fullmatch(path.name)), reverse=True
+    )
 
 
 def _read(path: Path) -> Checkpoint:
@@ -99,5 +107,14 @@ def _read(path: Path) -> Checkpoint:
         found = Checkpoint(told["epoch"], told["batch"], told["seconds"], told["history"], ordered)
         _check(found)
         return found
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, NotImplementedError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+        NotImplementedError,
+        zipfile.BadZipFile,
+    ) as error:
         raise CorruptFileError(f"{path} is not a checkpoint of ours: {error!r}") from error

@@ -31,18 +31,22 @@ PRECISIONS = ("float32", "bfloat16")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """The settings of one run. Raises `UsageError`, naming the setting and its value, when one cannot be used.
+    """The settings of one run. Raises `UsageError`, naming the setting and its value, when one
+    cannot be used.
 
-    `epochs`, `batch_size`, `learning_rate`, `beta_2` and `warm_up` have the variant's `recipe` as their defaults: see `configure`.
+    `epochs`, `batch_size`, `learning_rate`, `beta_2` and `warm_up` have the variant's `recipe` as
+    their defaults: see `configure`.
 
-    `table` is a variant of one's own, whose name `variant` then is; `latent_dim`, `batch_norm` and `dropout` change the variant: see
-    `options`. `resize` fits the images: to "variant", its size and colours, to "64" or to "48x64" (height x width). `noise`, such as
-    "gaussian:0.3", is put on the images that go in. `beta`, `kl_warm_up` (the part of all steps in which it rises from 0) and `likelihood`
-    are for variational variants.
+    `table` is a variant of one's own, whose name `variant` then is; `latent_dim`, `batch_norm` and
+    `dropout` change the variant: see `options`. `resize` fits the images: to "variant", its size
+    and colours, to "64" or to "48x64" (height x width). `noise`, such as "gaussian:0.3", is put on
+    the images that go in. `beta`, `kl_warm_up` (the part of all steps in which it rises from 0) and
+    `likelihood` are for variational variants.
 
-    `validation` is how many training images, the last ones, are kept out to be looked at after each epoch in place of the test images.
-    `precision` is what training multiplies in, "float32" or "bfloat16": see `Autoencoder`.
-    `checkpoint_every` is a number of batches ("200") or of seconds ("30s"; None is 60 seconds), beside a checkpoint after each epoch.
+    `validation` is how many training images, the last ones, are kept out to be looked at after each
+    epoch in place of the test images. `precision` is what training multiplies in, "float32" or
+    "bfloat16": see `Autoencoder`. `checkpoint_every` is a number of batches ("200") or of seconds
+    ("30s"; None is 60 seconds), beside a checkpoint after each epoch.
     """
 
     variant: str = "conv-avgpool"
@@ -77,7 +81,9 @@ class TrainConfig:
         if self.table is None:
             find(self.variant)
         elif self.variant != self.table.name:
-            raise UsageError(f"variant is {self.variant!r}, but the table's name is {self.table.name!r}; give one of the two")
+            raise UsageError(
+                f"variant is {self.variant!r}, but the table's name is {self.table.name!r}; give one of the two"
+            )
         if self.table is not None:
             self.table.check_trainable()
         if self.latent_dim is not None:
@@ -90,12 +96,16 @@ class TrainConfig:
         if self.noise is not None:
             corruption(self.noise)
         _number("beta", self.beta, "from 0 up", lambda beta: 0 <= beta < math.inf)
-        _number("kl_warm_up", self.kl_warm_up, "from 0 to 1: a part of all steps", lambda part: 0 <= part <= 1)
+        _number(
+            "kl_warm_up", self.kl_warm_up, "from 0 to 1: a part of all steps", lambda part: 0 <= part <= 1
+        )
         _one_of("likelihood", self.likelihood, LIKELIHOODS)
         if not (self.table or find(self.variant)).variational:
             for setting, default in (("beta", 1.0), ("kl_warm_up", 0.0), ("likelihood", "bernoulli")):
                 if getattr(self, setting) != default:
-                    raise UsageError(f"{setting} is for variational variants, such as vae-conv; {self.variant} is none")
+                    raise UsageError(
+                        f"{setting} is for variational variants, such as vae-conv; {self.variant} is none"
+                    )
         if self.resize is not None:
             size_of(self.resize)
         _one_of("backend", self.backend, backend.BACKENDS)
@@ -105,28 +115,46 @@ class TrainConfig:
             if not isinstance(value := getattr(self, setting), str | None) or value == "":
                 raise UsageError(f"{setting} is {value!r}; give text")
             if value and not value.isprintable():
-                raise UsageError(f"{setting} is {value!r}, which holds characters that cannot be written down; choose another name")
+                raise UsageError(
+                    f"{setting} is {value!r}, which holds characters that cannot be written down; choose another name"
+                )
         _one_of("precision", self.precision, PRECISIONS)
         if self.checkpoint_every is not None and not (
             isinstance(self.checkpoint_every, str) and re.fullmatch(r"[1-9]\d{0,8}s?", self.checkpoint_every)
         ):
-            raise UsageError(f"checkpoint_every is {self.checkpoint_every!r}; give a number of batches (200) or of seconds (30s)")
+            raise UsageError(
+                f"checkpoint_every is {self.checkpoint_every!r}; give a number of batches (200) or of seconds (30s)"
+            )
         _integer("epochs", self.epochs, 1)
         _integer("batch_size", self.batch_size, 1)
         _integer("seed", self.seed, 0)
         if self.limit is not None:
             _integer("limit", self.limit, 1)
         _integer("validation", self.validation, 0)
-        _number("learning_rate", self.learning_rate, "above 0, such as 0.001", lambda rate: 0 < rate < math.inf)
+        _number(
+            "learning_rate", self.learning_rate, "above 0, such as 0.001", lambda rate: 0 < rate < math.inf
+        )
         _number("beta_2", self.beta_2, "from 0 to below 1", lambda beta: 0 <= beta < 1)
         _number("warm_up", self.warm_up, "from 0 to below 1: a part of all steps", lambda part: 0 <= part < 1)
-        if self.name is not None and (not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", self.name) or self.name == "latest"):
-            raise UsageError(f"name is {self.name!r}; use letters, digits, '.', '_' and '-', and not 'latest'")
+        if self.name is not None and (
+            not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", self.name) or self.name == "latest"
+        ):
+            raise UsageError(
+                f"name is {self.name!r}; use letters, digits, '.', '_' and '-', and not 'latest'"
+            )
 
     def to_toml(self) -> str:
-        """The settings that make the result, as TOML that `kae train --config` takes; where the run lies is not among them."""
-        settings = {key: value for key, value in vars(self).items() if value is not None and key not in {"runs_dir", "name", "table"}}
-        lines = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in settings.items())
+        """The settings that make the result, as TOML that `kae train --config` takes; where the run
+        lies is not among them.
+        """
+        settings = {
+            key: value
+            for key, value in vars(self).items()
+            if value is not None and key not in {"runs_dir", "name", "table"}
+        }
+        lines = "".join(
+            f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in settings.items()
+        )
         return lines + (f"\n[table]\n{toml.to_toml(self.table)}" if self.table else "")
 
     @property
@@ -141,8 +169,12 @@ class TrainConfig:
         return Fit(height, width, channels)
 
     def architecture(self, image: Shape) -> Variant:
-        """The variant to train on images of that shape (channels, height, width). Raises `UsageError` where there is none."""
-        variant = self.table or (FAMILIES[self.variant](image) if self.variant in FAMILIES else find(self.variant))
+        """The variant to train on images of that shape (channels, height, width). Raises
+        `UsageError` where there is none.
+        """
+        variant = self.table or (
+            FAMILIES[self.variant](image) if self.variant in FAMILIES else find(self.variant)
+        )
         if self.latent_dim is not None:
             variant = transforms.latent_size(variant, self.latent_dim)
         variant = transforms.batch_norm(variant) if self.batch_norm else variant
@@ -150,16 +182,23 @@ class TrainConfig:
 
 
 def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
-    """Defaults, then the TOML file, then the flags that are not None; the variant's recipe where none of them speaks.
+    """Defaults, then the TOML file, then the flags that are not None; the variant's recipe where
+    none of them speaks.
 
-    A relative `data_dir` becomes absolute. The recipe's values that a file has written down count as the file's.
+    A relative `data_dir` becomes absolute. The recipe's values that a file has written down count
+    as the file's.
 
     Raises `UsageError` for an unknown setting, an unreadable file, or a value that cannot be used.
     """
-    settings = {**(read(file) if file else {}), **{key: _plain(value) for key, value in flags.items() if value is not None}}
+    settings = {
+        **(read(file) if file else {}),
+        **{key: _plain(value) for key, value in flags.items() if value is not None},
+    }
     _known(settings, "the call")
     if isinstance(settings.get("data_dir"), str):
-        settings["data_dir"] = str(Path(settings["data_dir"]).expanduser().absolute())  # the run may be read from another folder
+        settings["data_dir"] = str(
+            Path(settings["data_dir"]).expanduser().absolute()
+        )  # the run may be read from another folder
     if isinstance(settings.get("dataset"), str) and user_files.is_path(settings["dataset"]):
         settings["dataset"] = str(Path(settings["dataset"]).expanduser().absolute())
     for setting in ("checkpoint_every", "resize"):
@@ -167,10 +206,18 @@ def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
             settings[setting] = str(settings[setting])
     table = settings.get("table")
     if table is not None and not isinstance(table, Variant):
-        table = settings["table"] = toml.parse(table) if isinstance(table, dict) else toml.read(Path(str(table)))
+        table = settings["table"] = (
+            toml.parse(table) if isinstance(table, dict) else toml.read(Path(str(table)))
+        )
         settings.setdefault("variant", table.name)
     variant = table or find(settings.get("variant", TrainConfig.variant))
-    return TrainConfig(**{"variant": variant.name, **asdict(recipes.find(variant, settings.get("recipe", TrainConfig.recipe))), **settings})
+    return TrainConfig(
+        **{
+            "variant": variant.name,
+            **asdict(recipes.find(variant, settings.get("recipe", TrainConfig.recipe))),
+            **settings,
+        }
+    )
 
 
 def size_of(resize: str) -> tuple[int, int] | None:
@@ -211,7 +258,9 @@ def _known(settings: Mapping[str, Any], where: str) -> None:
     for key in settings:
         if key not in names:
             near = get_close_matches(key, names, n=1, cutoff=0.0)[0]
-            raise UsageError(f"unknown setting {key!r} in {where}; did you mean {near!r}?\nThe settings: {', '.join(names)}.")
+            raise UsageError(
+                f"unknown setting {key!r} in {where}; did you mean {near!r}?\nThe settings: {', '.join(names)}."
+            )
 
 
 def _one_of(setting: str, value: Any, allowed: tuple[str, ...]) -> None:

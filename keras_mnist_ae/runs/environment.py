@@ -19,7 +19,11 @@ def describe(config: TrainConfig, data: Dataset) -> dict[str, Any]:
     """What the bits of a result hang on, beside the settings."""
     import keras
 
-    here = {"processor": _processor(), "floatx": keras.config.floatx(), "image_data_format": keras.config.image_data_format()}
+    here = {
+        "processor": _processor(),
+        "floatx": keras.config.floatx(),
+        "image_data_format": keras.config.image_data_format(),
+    }
     if config.backend == "torch":
         import torch
 
@@ -49,4 +53,9 @@ def _processor() -> str:
 def versions() -> dict[str, Any]:
     """Of Python, the platform and the packages that every backend needs."""
     packages = {name: version(name) for name in ("keras", "numpy")}
-    return {"python": platform.python_version(), "platform": platform.platform(), "keras_mnist_ae": __version__, **packages}
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "keras_mnist_ae": __version__,
+        **packages,
+    }

@@ -29,10 +29,12 @@ LARGEST = 2**31  # bytes of a file
 
 
 class Run:
-    """A run folder: `config`, `environment`, `history`, `metrics` and `model` are read when first asked for.
+    """A run folder: `config`, `environment`, `history`, `metrics` and `model` are read when first
+    asked for.
 
-    Each raises `CorruptFileError` when its file cannot be read or is not what was written there, and `UsageError` when the run has not got
-    that far. The `write_` methods raise `WriteError`, and `UsageError` while another process writes there.
+    Each raises `CorruptFileError` when its file cannot be read or is not what was written there,
+    and `UsageError` when the run has not got that far. The `write_` methods raise `WriteError`, and
+    `UsageError` while another process writes there.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -67,8 +69,8 @@ class Run:
 
     @cached_property
     def history(self) -> dict[str, list[float]]:
-        """Columns by name, one value per epoch: `loss` and `val_loss` (mean squared error on [0, 1]; nats for a variational
-        variant, whose parts stand beside), `seconds`.
+        """Columns by name, one value per epoch: `loss` and `val_loss` (mean squared error on [0,
+        1]; nats for a variational variant, whose parts stand beside), `seconds`.
         """
         path = self.checked("history.csv")
         try:
@@ -113,14 +115,18 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """No other process writes here within the block, or until this one dies. Raises `UsageError` when another one does."""
+        """No other process writes here within the block, or until this one dies. Raises
+        `UsageError` when another one does.
+        """
         from filelock import FileLock, Timeout
 
         self._lock = self._lock or FileLock(self.path / ".lock", timeout=0)
         try:
             self._lock.acquire()
         except Timeout:
-            raise UsageError(f"another process is at work on run {self.path}.\nWait until it ends, or stop it.") from None
+            raise UsageError(
+                f"another process is at work on run {self.path}.\nWait until it ends, or stop it."
+            ) from None
         except OSError as error:
             raise WriteError(f"cannot write to run {self.path}: {error.strerror}\n{advice(error)}") from error
         try:
@@ -132,13 +138,17 @@ class Run:
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[Path]:
-        """As `files.replacing`, for a file of the run: its sha256 is in the checksums before it is there."""
+        """As `files.replacing`, for a file of the run: its sha256 is in the checksums before it is
+        there.
+        """
         folder = (self.path / name).parent
         if folder.exists() and not folder.resolve().is_relative_to(self.path.resolve()):
             raise WriteError(f"{folder} leads out of the run folder.\nPut a folder in the place of the link.")
         with self.locked(), replacing(self.path / name) as temporary:
             yield temporary
-            known = {other: hashes for other, hashes in self._checksums().items() if (self.path / other).is_file()}
+            known = {
+                other: hashes for other, hashes in self._checksums().items() if (self.path / other).is_file()
+            }
             # The old content stays allowed: a kill before the next line's rename leaves it.
             known[name] = list(dict.fromkeys([sha256(temporary), *known.get(name, [])[:1]]))
             write_json(self.path / CHECKSUMS, {"files": known, "sha256": digest(known)})
@@ -157,7 +167,9 @@ class Run:
         table = io.StringIO()
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(["epoch", *history])
-        writer.writerows([epoch, *values] for epoch, values in enumerate(zip(*history.values(), strict=True), 1))
+        writer.writerows(
+            [epoch, *values] for epoch, values in enumerate(zip(*history.values(), strict=True), 1)
+        )
         self._write_text("history.csv", table.getvalue())
         self.history = history
 
@@ -196,13 +208,18 @@ class Run:
     def checked(self, name: str) -> Path:
         """The path of a file of the run, once it is what was written there.
 
-        Raises `UsageError` when it is not there, `CorruptFileError` when it is not what the checksums say.
+        Raises `UsageError` when it is not there, `CorruptFileError` when it is not what the
+        checksums say.
         """
         path = self.path / name
         if not path.is_file():
             if self.finished:
-                raise UsageError(f"{path} is gone, although the run was finished.\nRestore it from a copy, or train again.")
-            raise UsageError(f"run {self.path} has no {name}: it was not finished.\nGo on with it: kae resume {self.path}")
+                raise UsageError(
+                    f"{path} is gone, although the run was finished.\nRestore it from a copy, or train again."
+                )
+            raise UsageError(
+                f"run {self.path} has no {name}: it was not finished.\nGo on with it: kae resume {self.path}"
+            )
         if not (self.path / CHECKSUMS).is_file():
             raise CorruptFileError(
                 f"{self.path / CHECKSUMS} is gone: nothing says whether the other files are what was written.\n"

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def load_data(config: TrainConfig) -> Dataset:
-    """The dataset of a config, its training images cut to `limit`. Raises `DataError` and `UsageError` when config and data do not fit."""
+    """The dataset of a config, its training images cut to `limit`. Raises `DataError` and
+    `UsageError` when config and data do not fit.
+    """
     data = load(config.dataset, Path(config.data_dir) if config.data_dir else None, fit=config.fit)
     variant = config.architecture(data.image_shape)
     if data.image_shape != variant.image:
@@ -31,20 +33,26 @@ def load_data(config: TrainConfig) -> Dataset:
         kept = f" without the {config.validation} kept for validation" if config.validation else ""
         left = len(images) - config.validation
         remedy = f"Give --batch-size {left} or less." if left > 0 else "Keep fewer of them out: --validation."
-        raise UsageError(f"batch_size is {config.batch_size}, more than the {max(left, 0)} training images{kept}.\n{remedy}")
+        raise UsageError(
+            f"batch_size is {config.batch_size}, more than the {max(left, 0)} training images{kept}.\n{remedy}"
+        )
     return data
 
 
 def reopen(run: Run, data_dir: Path | None = None) -> tuple["Autoencoder", Dataset]:
-    """The model of a finished run, on the run's backend, and the dataset it was trained on; `data_dir` where the data lie elsewhere now.
+    """The model of a finished run, on the run's backend, and the dataset it was trained on;
+    `data_dir` where the data lie elsewhere now.
 
-    Raises as `train` does, `UsageError` for a run that was not finished, and `CorruptFileError` for one whose files cannot be read.
+    Raises as `train` does, `UsageError` for a run that was not finished, and `CorruptFileError` for
+    one whose files cannot be read.
     """
     run.metrics  # noqa: B018  (written last)
     backend.choose(run.config.backend)
     data = reopen_data(run, data_dir)
     if run.model.variant.name != run.config.variant:
-        raise CorruptFileError(f"{run.path} says {run.config.variant}, but its model.keras is a {run.model.variant.name}")
+        raise CorruptFileError(
+            f"{run.path} says {run.config.variant}, but its model.keras is a {run.model.variant.name}"
+        )
     return run.model, data
 
 

@@ -18,8 +18,8 @@ LATEST = "latest"
 def create(config: TrainConfig) -> Run:
     """A new run folder with the config in it, the latest from now on.
 
-    Its name is the config's, else made of the UTC time, variant and backend. Raises `UsageError` when a run of that name exists and
-    `WriteError` when the folder cannot be made.
+    Its name is the config's, else made of the UTC time, variant and backend. Raises `UsageError`
+    when a run of that name exists and `WriteError` when the folder cannot be made.
     """
     runs_dir = Path(config.runs_dir)
     name = config.name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config.variant}-{config.backend}"
@@ -55,18 +55,26 @@ def _make(runs_dir: Path, name: str, again: bool) -> Path:
 
 
 def _is_abandoned(path: Path) -> bool:
-    """Whether a process ended before it had written the config there: nothing is lost, and nothing can go on."""
-    return path.is_dir() and all(entry.name == CHECKSUMS or entry.name.startswith(".") for entry in path.iterdir())
+    """Whether a process ended before it had written the config there: nothing is lost, and nothing
+    can go on.
+    """
+    return path.is_dir() and all(
+        entry.name == CHECKSUMS or entry.name.startswith(".") for entry in path.iterdir()
+    )
 
 
 def find(run: str | None, runs_dir: Path = Path("runs")) -> Run:
-    """The run of that name in the runs folder, or the one at that path; the latest when `run` is None. Raises `UsageError`."""
+    """The run of that name in the runs folder, or the one at that path; the latest when `run` is
+    None. Raises `UsageError`.
+    """
     if run is None:
         run = _latest(runs_dir)
     for path in (runs_dir / run, Path(run)):
         if (path / "config.toml").is_file():
             return Run(path)
-    raise UsageError(f"no run {run!r} in {runs_dir.resolve()}, and no run folder of that path.\nkae runs lists the runs.")
+    raise UsageError(
+        f"no run {run!r} in {runs_dir.resolve()}, and no run folder of that path.\nkae runs lists the runs."
+    )
 
 
 def _latest(runs_dir: Path) -> str:
@@ -77,12 +85,16 @@ def _latest(runs_dir: Path) -> str:
             return read_text(latest).strip()
     found = [(path.stat().st_mtime, path.parent.name) for path in runs_dir.glob("*/config.toml")]
     if not found:
-        raise UsageError(f"there is no run in {runs_dir.resolve()} yet.\nTrain one (kae train), or name a run folder.")
+        raise UsageError(
+            f"there is no run in {runs_dir.resolve()} yet.\nTrain one (kae train), or name a run folder."
+        )
     return max(found)[1]
 
 
 def every(runs_dir: Path = Path("runs")) -> list[Run]:
-    """All runs of a folder, the lowest test error first; unfinished ones and those whose files cannot be read last."""
+    """All runs of a folder, the lowest test error first; unfinished ones and those whose files
+    cannot be read last.
+    """
     found = [Run(path.parent) for path in sorted(runs_dir.glob("*/config.toml"))]
     return sorted(found, key=_rank)
 

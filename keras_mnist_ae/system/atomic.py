@@ -17,13 +17,14 @@ TEMPORARY = re.compile(r"\..+\.\d+(\.\w+)?")
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, with the same suffix; once the block has written a file there, or a folder where none was, it
-    takes the place of `path`.
+    """Yield a temporary path beside `path`, with the same suffix; once the block has written a file
+    there, or a folder where none was, it takes the place of `path`.
 
-    A crash at any moment leaves the old file or the new one, never a part: the temporary file is flushed to disk, then renamed, then
-    the folder is flushed. Missing folders are made.
+    A crash at any moment leaves the old file or the new one, never a part: the temporary file is
+    flushed to disk, then renamed, then the folder is flushed. Missing folders are made.
 
-    Raises `WriteError` when the file cannot be written; the old file is untouched then and no temporary file stays.
+    Raises `WriteError` when the file cannot be written; the old file is untouched then and no
+    temporary file stays.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     with signals.unfinished():
@@ -55,7 +56,11 @@ def write_text(path: Path, text: str) -> None:
 
 def advice(error: OSError) -> str:
     """What to do about a file that could not be written."""
-    return "Free some space there." if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Choose another folder, or change this one."
+    return (
+        "Free some space there."
+        if error.errno in (errno.ENOSPC, errno.EDQUOT)
+        else "Choose another folder, or change this one."
+    )
 
 
 def _flush(path: Path) -> None:

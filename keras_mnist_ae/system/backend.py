@@ -1,4 +1,6 @@
-"""Which Keras backend and device this process uses: chosen once, before the first `import keras`, and torch unless told otherwise."""
+"""Which Keras backend and device this process uses: chosen once, before the first `import keras`,
+and torch unless told otherwise.
+"""
 
 import os
 import sys
@@ -31,8 +33,9 @@ def current() -> str:
 def choose(backend: str, device: str = "auto") -> None:
     """Make Keras use `backend` on `device`: "auto" is the GPU where the backend sees one.
 
-    Raises `MissingDependencyError` when the backend is not installed, and `UsageError` when Keras runs on another one already (it cannot
-    change within a process) or when a GPU is asked for and the backend sees none.
+    Raises `MissingDependencyError` when the backend is not installed, and `UsageError` when Keras
+    runs on another one already (it cannot change within a process) or when a GPU is asked for and
+    the backend sees none.
     """
     if backend != current() and "keras" in sys.modules:
         raise UsageError(
@@ -40,13 +43,17 @@ def choose(backend: str, device: str = "auto") -> None:
             f"Set KERAS_BACKEND={backend} before keras is imported, or start a new process."
         )
     if find_spec(backend) is None:
-        raise MissingDependencyError(f"the backend {backend!r} is not installed.\nInstall it: {INSTALL[backend]}")
+        raise MissingDependencyError(
+            f"the backend {backend!r} is not installed.\nInstall it: {INSTALL[backend]}"
+        )
     os.environ["KERAS_BACKEND"] = backend
     if device == "cpu":
         if "keras" not in sys.modules:
             os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu", KERAS_TORCH_DEVICE="cpu")
         elif device_name() != "cpu":
-            raise UsageError(f"device 'cpu' was asked for, but Keras computes on {device_name()} in this process already; start a new one.")
+            raise UsageError(
+                f"device 'cpu' was asked for, but Keras computes on {device_name()} in this process already; start a new one."
+            )
     if backend == "tensorflow" and "tensorflow" not in sys.modules:
         with _stderr_muted():
             import_module("tensorflow")
@@ -58,7 +65,9 @@ def choose(backend: str, device: str = "auto") -> None:
 
 @contextmanager
 def _stderr_muted() -> Iterator[None]:
-    """TensorFlow's libraries write start-up notes straight to the file descriptor, before any setting of theirs is heard."""
+    """TensorFlow's libraries write start-up notes straight to the file descriptor, before any
+    setting of theirs is heard.
+    """
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -82,10 +91,16 @@ def device_name() -> str:
             import tensorflow as tf
 
             found = tf.config.list_physical_devices("GPU")
-            return tf.config.experimental.get_device_details(found[0]).get("device_name", "gpu") if found else "cpu"
+            return (
+                tf.config.experimental.get_device_details(found[0]).get("device_name", "gpu")
+                if found
+                else "cpu"
+            )
         case "jax":
             import jax
 
             return jax.devices()[0].device_kind if jax.default_backend() != "cpu" else "cpu"
         case other:
-            raise UsageError(f"unknown Keras backend {other!r} (KERAS_BACKEND); use one of {', '.join(BACKENDS)}")
+            raise UsageError(
+                f"unknown Keras backend {other!r} (KERAS_BACKEND); use one of {', '.join(BACKENDS)}"
+            )

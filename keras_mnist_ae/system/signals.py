@@ -1,4 +1,6 @@
-"""SIGINT and SIGTERM: an exception that nothing takes for a failure, and a note of it for where an exception is lost."""
+"""SIGINT and SIGTERM: an exception that nothing takes for a failure, and a note of it for where an
+exception is lost.
+"""
 
 import os
 import signal
@@ -22,12 +24,17 @@ class Interrupted(BaseException):
     """Stopped by a signal; `exit_code` is 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(("interrupted" if number == signal.SIGINT else "terminated") + (f"; to go on: {_remedy}" if _remedy else ""))
+        super().__init__(
+            ("interrupted" if number == signal.SIGINT else "terminated")
+            + (f"; to go on: {_remedy}" if _remedy else "")
+        )
         self.exit_code = 128 + number
 
 
 def install() -> None:
-    """Turn the first signal into `Interrupted`; a second one ends the process at once. For a process of ours: `kae`."""
+    """Turn the first signal into `Interrupted`; a second one ends the process at once. For a
+    process of ours: `kae`.
+    """
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` has it
             signal.signal(number, _receive)
@@ -35,13 +42,17 @@ def install() -> None:
 
 
 def leave() -> None:
-    """What a signal would have stopped is done: while Python takes itself apart, it changes nothing."""
+    """What a signal would have stopped is done: while Python takes itself apart, it changes
+    nothing.
+    """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def pending() -> Interrupted | None:
-    """The interruption that was received, although its exception may have been lost in a destructor or wrapped by a library."""
+    """The interruption that was received, although its exception may have been lost in a destructor
+    or wrapped by a library.
+    """
     return None if _received is None else Interrupted(_received)
 
 
@@ -53,7 +64,9 @@ def check() -> None:
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Within the block a signal is noted, and raised at its end: for foreign code that an exception at any moment may crash."""
+    """Within the block a signal is noted, and raised at its end: for foreign code that an exception
+    at any moment may crash.
+    """
     global _deferred
     _deferred = True
     try:
@@ -74,7 +87,9 @@ def remedied(command: str) -> Iterator[None]:
 
 @contextmanager
 def unfinished() -> Iterator[None]:
-    """Within the block there is something that an exception puts right, so that the process must not end without one."""
+    """Within the block there is something that an exception puts right, so that the process must
+    not end without one.
+    """
     global _unfinished
     _unfinished += 1
     try:
@@ -89,7 +104,9 @@ def _receive(number: int, frame: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
     if _deferred:
         return
-    if _importing(frame) and not _unfinished:  # libraries that load may abort on an exception; and there is nothing to save
+    if (
+        _importing(frame) and not _unfinished
+    ):  # libraries that load may abort on an exception; and there is nothing to save
         os.write(2, f"kae: {Interrupted(number)}\n".encode())
         os._exit(128 + number)
     raise Interrupted(number)
@@ -102,8 +119,9 @@ def _importing(frame: FrameType | None) -> bool:
 
 
 def _unraisable(lost: Any) -> None:
-    """Python drops, after printing it, what is raised within a destructor or a callback of the garbage collector: then the signal is sent
-    anew, to arrive when that is over."""
+    """Python drops, after printing it, what is raised within a destructor or a callback of the
+    garbage collector: then the signal is sent anew, to arrive when that is over.
+    """
     if not isinstance(lost.exc_value, Interrupted):
         sys.__unraisablehook__(lost)
     elif not _deferred and _received is not None:

@@ -1,4 +1,6 @@
-"""Batches for `model.fit`, straight to each backend: without the loader, queue or generator that Keras would put in between."""
+"""Batches for `model.fit`, straight to each backend: without the loader, queue or generator that
+Keras would put in between.
+"""
 
 import math
 from collections.abc import Iterator
@@ -15,19 +17,27 @@ from ..datasets.noise import Chance
 
 Pair = tuple[Any, Any]  # what goes in, and the images that are to come out
 
-RESIDENT = 2**31  # bytes of uint8 images that are kept on the device; more are read from where they lie, batch by batch
+RESIDENT = (
+    2**31
+)  # bytes of uint8 images that are kept on the device; more are read from where they lie, batch by batch
 
 
 class Batches(DataAdapter):
-    """Pairs (images, the same images), float32 of shape (batch, H, W, C) in [0, 1], made from uint8 as they are asked for; where something
-    is left to `chance`, that in place of the first.
+    """Pairs (images, the same images), float32 of shape (batch, H, W, C) in [0, 1], made from uint8
+    as they are asked for; where something is left to `chance`, that in place of the first.
 
-    With a seed each epoch has its own order, a permutation drawn from (seed, epoch): the same on every backend. Without one the order is
-    that of the images. The first `skipped` batches are left out.
+    With a seed each epoch has its own order, a permutation drawn from (seed, epoch): the same on
+    every backend. Without one the order is that of the images. The first `skipped` batches are left
+    out.
     """
 
     def __init__(
-        self, images: NDArray[np.uint8], batch_size: int, seed: int | None = None, skipped: int = 0, chance: Chance | None = None
+        self,
+        images: NDArray[np.uint8],
+        batch_size: int,
+        seed: int | None = None,
+        skipped: int = 0,
+        chance: Chance | None = None,
     ) -> None:
         self.images = images
         self.chance = chance
@@ -42,7 +52,11 @@ class Batches(DataAdapter):
         """Draw the order of that epoch, counted from 0."""
         count = len(self.images)
         self.epoch = epoch
-        self.order = np.arange(count) if self.seed is None else np.random.default_rng((self.seed, epoch)).permutation(count)
+        self.order = (
+            np.arange(count)
+            if self.seed is None
+            else np.random.default_rng((self.seed, epoch)).permutation(count)
+        )
         if self._variable is not None:
             self._variable.assign(self.order)
 
@@ -66,7 +80,14 @@ class Batches(DataAdapter):
         batches = math.ceil(len(self.images) / self._size)
         for batch, chosen in enumerate(self._chosen(), self.skipped):
             images = to_float(self.images[chosen])
-            yield (self.chance(images, self.epoch, batch, self.epoch * batches + batch) if self.chance else images), images
+            yield (
+                (
+                    self.chance(images, self.epoch, batch, self.epoch * batches + batch)
+                    if self.chance
+                    else images
+                ),
+                images,
+            )
 
     def get_jax_iterator(self) -> Iterator[Pair]:
         import jax
@@ -75,7 +96,9 @@ class Batches(DataAdapter):
             yield from self.get_numpy_iterator()
             return
         if self._on_device is None:
-            of_byte = to_float(np.arange(256, dtype=np.uint8))  # XLA would not divide, but multiply by 1 / 255
+            of_byte = to_float(
+                np.arange(256, dtype=np.uint8)
+            )  # XLA would not divide, but multiply by 1 / 255
             gather = jax.jit(lambda images, of_byte, chosen: of_byte[images[chosen]])
             self._on_device = partial(gather, jax.device_put(self.images), jax.device_put(of_byte))
         for chosen in self._chosen():
@@ -94,7 +117,9 @@ class Batches(DataAdapter):
         if self._on_device is None:
             self._on_device = torch.tensor(self.images, device=get_device())
         resident = self._on_device
-        for chosen in torch.split(torch.from_numpy(self.order[self.skipped * self._size :]).to(resident.device), self._size):
+        for chosen in torch.split(
+            torch.from_numpy(self.order[self.skipped * self._size :]).to(resident.device), self._size
+        ):
             batch = resident[chosen].to(torch.float32) / 255
             yield batch, batch
 
@@ -103,14 +128,19 @@ class Batches(DataAdapter):
 
         size = self._size
         if not self._resident:
-            specs = tree.map_structure(lambda array: tf.TensorSpec((None, *array.shape[1:]), tf.float32), next(self.get_numpy_iterator()))
+            specs = tree.map_structure(
+                lambda array: tf.TensorSpec((None, *array.shape[1:]), tf.float32),
+                next(self.get_numpy_iterator()),
+            )
             return tf.data.Dataset.from_generator(self.get_numpy_iterator, output_signature=specs).prefetch(2)
         resident = tf.constant(self.images)
         self._variable = tf.Variable(self.order, trainable=False)
         order = self._variable
 
         def pair(number: Any) -> Pair:
-            images = tf.cast(tf.gather(resident, order[number * size : (number + 1) * size]), tf.float32) / 255
+            images = (
+                tf.cast(tf.gather(resident, order[number * size : (number + 1) * size]), tf.float32) / 255
+            )
             return images, images
 
         return tf.data.Dataset.range(self.skipped, self.skipped + self.num_batches).map(pair).prefetch(2)

@@ -25,7 +25,9 @@ COST = 0.02  # part of the time that those after each epoch may take
 
 
 class EpochReport(keras.callbacks.Callback):
-    """Keeps the history and tells it, one line per epoch on stderr, and stops at a loss that is no number and after a signal."""
+    """Keeps the history and tells it, one line per epoch on stderr, and stops at a loss that is no
+    number and after a signal.
+    """
 
     def __init__(self, run: Run, config: TrainConfig, history: History, seconds: float, skipped: int) -> None:
         super().__init__()
@@ -94,7 +96,8 @@ def _told(images: str, row: dict[str, float], prefix: str) -> str:
 
 
 class Checkpoints(keras.callbacks.Callback):
-    """Restores a checkpoint when training begins, and writes one after each epoch, every so many batches or seconds, and after a signal.
+    """Restores a checkpoint when training begins, and writes one after each epoch, every so many
+    batches or seconds, and after a signal.
 
     Where nothing else was asked for, epochs of a second or two share one: each costs some 50 ms.
     """
@@ -122,7 +125,9 @@ class Checkpoints(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         done = batch + 1 + self._report.skipped
         late = done % self._batches == 0 or time.monotonic() - self._written >= self._seconds
-        if (late or signals.pending()) and batch + 1 < self.params["steps"]:  # after the last one, the epoch's end writes
+        if (late or signals.pending()) and batch + 1 < self.params[
+            "steps"
+        ]:  # after the last one, the epoch's end writes
             self._save(self._epoch, done)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -132,7 +137,9 @@ class Checkpoints(keras.callbacks.Callback):
     def _save(self, epoch: int, batch: int) -> None:
         began = time.monotonic()
         arrays = _variables(self.model)
-        if all(np.isfinite(array).all() for array in arrays):  # otherwise the next batch tells, and the last good one stays
+        if all(
+            np.isfinite(array).all() for array in arrays
+        ):  # otherwise the next batch tells, and the last good one stays
             seconds = self._report.seconds if batch else 0.0
             checkpoints.save(self._run, Checkpoint(epoch, batch, seconds, self._report.history, arrays))
         self._written = time.monotonic()
@@ -147,7 +154,9 @@ def _variables(model: Autoencoder) -> list[np.ndarray]:
 
 def restore(model: Autoencoder, checkpoint: Checkpoint) -> None:
     variables = _state(model)
-    expected = [(tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype)) for variable in variables]
+    expected = [
+        (tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype)) for variable in variables
+    ]
     if [(array.shape, str(array.dtype)) for array in checkpoint.arrays] != expected:
         raise CorruptFileError("the checkpoint is of another model than the run's config names.")
     for variable, array in zip(variables, checkpoint.arrays, strict=True):
@@ -161,7 +170,9 @@ def _state(model: Autoencoder) -> list[Any]:
 
 
 class EpochBar(keras.callbacks.Callback):
-    """A progress bar on stderr, for a terminal. As a context it leaves a whole line and a visible cursor behind, however training ends."""
+    """A progress bar on stderr, for a terminal. As a context it leaves a whole line and a visible
+    cursor behind, however training ends.
+    """
 
     def __enter__(self) -> "EpochBar":
         self._open = ExitStack()
@@ -173,7 +184,9 @@ class EpochBar(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         steps = self.params["steps"]
         label = f"epoch {epoch + 1}/{self.params['epochs']}"
-        self._bar = click.progressbar(length=steps, label=label, file=sys.stderr, update_min_steps=max(1, steps // 200))
+        self._bar = click.progressbar(
+            length=steps, label=label, file=sys.stderr, update_min_steps=max(1, steps // 200)
+        )
         self._open.push(self._bar)  # before it is drawn: a signal may come in between
         self._bar.__enter__()
 

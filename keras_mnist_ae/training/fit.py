@@ -1,4 +1,6 @@
-"""`model.fit` on one table and one image set: batches in an order of ours, Adam on the mean squared error, a line per epoch."""
+"""`model.fit` on one table and one image set: batches in an order of ours, Adam on the mean squared
+error, a line per epoch.
+"""
 
 import math
 import sys
@@ -29,10 +31,11 @@ AT_ONCE = 16  # batches in one call on TensorFlow and JAX, at most: see `at_once
 def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> None:
     """Train the model as the config says, from the run's newest checkpoint where there is one.
 
-    The run's history is written after each epoch, a value per epoch: `loss`, `val_loss` (on the test images, or on those kept for
-    validation; with noise where there is some), `seconds`; for a variational model, whose losses are in nats per image, the parts of them
-    too: `reconstruction`, `kl`, `val_reconstruction`, `val_kl`. Raises `DivergedError` when a loss is not finite, `CorruptFileError` when
-    no checkpoint can be read, and `WriteError`.
+    The run's history is written after each epoch, a value per epoch: `loss`, `val_loss` (on the
+    test images, or on those kept for validation; with noise where there is some), `seconds`; for a
+    variational model, whose losses are in nats per image, the parts of them too: `reconstruction`,
+    `kl`, `val_reconstruction`, `val_kl`. Raises `DivergedError` when a loss is not finite,
+    `CorruptFileError` when no checkpoint can be read, and `WriteError`.
     """
     found = checkpoints.newest(run)
     terms = ["reconstruction", "kl", "val_reconstruction", "val_kl"] if model.variant.variational else []
@@ -41,7 +44,9 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> Non
         batches = math.ceil(len(learnt(data, config)) / config.batch_size)
         beyond = found.epoch + (found.batch > 0) > config.epochs or found.batch >= batches
         if beyond or list(found.history) != list(start.history):
-            raise CorruptFileError(f"the checkpoint is of epoch {found.epoch + 1}, batch {found.batch + 1} of another run than {run.path}.")
+            raise CorruptFileError(
+                f"the checkpoint is of epoch {found.epoch + 1}, batch {found.batch + 1} of another run than {run.path}."
+            )
         start = found
     if model.variant.variational:
         model.likelihood = config.likelihood
@@ -60,7 +65,8 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> Non
         say(f"from epoch {start.epoch + 1}, batch {start.batch + 1}")
     if found and start.epoch == config.epochs:
         restore(model, start)
-    # The rest of the epoch that was interrupted first: Keras takes the number of its batches once per call.
+    # The rest of the epoch that was interrupted first: Keras takes the number of its batches once
+    # per call.
     first = start.epoch + 1 if start.batch else start.epoch
     for begin, end, skipped in ((start.epoch, first, start.batch), (first, config.epochs, 0)):
         if begin < end:
@@ -68,9 +74,11 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> Non
 
 
 def start_statistics(model: Autoencoder, images: np.ndarray) -> None:
-    """Let the moving statistics of batch normalisation start from these images, float32 of shape (n, H, W, C).
+    """Let the moving statistics of batch normalisation start from these images, float32 of shape
+    (n, H, W, C).
 
-    From Keras' 0 and 1 it takes them some 100 steps, more than the whole training of a small set may have.
+    From Keras' 0 and 1 it takes them some 100 steps, more than the whole training of a small set
+    may have.
     """
     layers = [layer for part in (model.encoder, model.decoder) for layer in part.layers]
     norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
@@ -86,10 +94,12 @@ def start_statistics(model: Autoencoder, images: np.ndarray) -> None:
 
 
 def at_once(model: Autoencoder, batch_size: int, checkpoint_every: str | None = None) -> int:
-    """How many batches Keras is to train on between two calls of the callbacks: `steps_per_execution`.
+    """How many batches Keras is to train on between two calls of the callbacks:
+    `steps_per_execution`.
 
-    One on torch, where Keras allows no more. Small steps gain the most by it; with large ones an interruption would have to wait for too
-    many. The number of batches after which a checkpoint is due is a multiple of it.
+    One on torch, where Keras allows no more. Small steps gain the most by it; with large ones an
+    interruption would have to wait for too many. The number of batches after which a checkpoint is
+    due is a multiple of it.
     """
     if keras.backend.backend() == "torch":
         return 1
@@ -105,7 +115,9 @@ def learnt(data: Dataset, config: TrainConfig) -> np.ndarray:
 
 
 def chances(model: Autoencoder, config: TrainConfig, images: int) -> tuple[Chance | None, Chance | None]:
-    """What is drawn at random for so many training images, and for those that are looked at after each epoch: for these always the same."""
+    """What is drawn at random for so many training images, and for those that are looked at after
+    each epoch: for these always the same.
+    """
     latent = model.variant.latent if model.variant.variational else 0
     noise = corruption(config.noise) if config.noise else None
     if not (noise or latent):
@@ -114,7 +126,15 @@ def chances(model: Autoencoder, config: TrainConfig, images: int) -> tuple[Chanc
     return Chance(config.seed, noise, latent, config.beta, warm_up), Chance(config.seed + 1, noise, latent)
 
 
-def _fit(model: Autoencoder, data: Dataset, config: TrainConfig, callbacks: list[Any], begin: int, end: int, skipped: int) -> None:
+def _fit(
+    model: Autoencoder,
+    data: Dataset,
+    config: TrainConfig,
+    callbacks: list[Any],
+    begin: int,
+    end: int,
+    skipped: int,
+) -> None:
     images = learnt(data, config)
     chance, steady = chances(model, config, len(images))
     batches = Batches(images, config.batch_size, config.seed, skipped, chance)

@@ -7,14 +7,18 @@ import keras
 
 from ..runs.config import TrainConfig
 
-# Keras counts it as sqrt(1 - beta_2) times this: PyTorch adds it after the bias correction of the second moment, Keras before (the paper's
-# "epsilon hat"), so that both are the same at the first step. It matters: gradients of a mean over 784 pixels are small, and at 1e-8
+# Keras counts it as sqrt(1 - beta_2) times this: PyTorch adds it after the bias correction of the
+# second moment, Keras before (the paper's
+# "epsilon hat"), so that both are the same at the first step. It matters: gradients of a mean over
+# 784 pixels are small, and at 1e-8
 # conv-k15 never learns.
 PYTORCH_EPSILON = 1e-8
 
 
 class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """From 0 to `peak` over the first `warm_up` of `steps`, then back to 0 at the end of them, each along a line."""
+    """From 0 to `peak` over the first `warm_up` of `steps`, then back to 0 at the end of them, each
+    along a line.
+    """
 
     def __init__(self, peak: float, steps: int, warm_up: float) -> None:
         self.peak, self.steps, self.warm_up = peak, steps, warm_up
@@ -33,7 +37,9 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
         return self.peak * keras.ops.minimum((step + 1) / self._rising, falling)
 
     def at(self, step: int) -> float:
-        """The same in plain numbers: torch, which compiles nothing, would spend half a millisecond on it at each step."""
+        """The same in plain numbers: torch, which compiles nothing, would spend half a millisecond
+        on it at each step.
+        """
         return self.peak * min((step + 1) / self._rising, max(self.steps - step, 0) / self._falling)
 
     def get_config(self) -> dict[str, Any]:
@@ -43,8 +49,14 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):
 def adam(config: TrainConfig, images: int) -> keras.optimizers.Adam:
     """The optimizer of a config, for so many training images."""
     steps = total_steps(config, images)
-    rate = WarmUpAndDecay(config.learning_rate, steps, config.warm_up) if config.warm_up else config.learning_rate
-    return keras.optimizers.Adam(rate, beta_2=config.beta_2, epsilon=PYTORCH_EPSILON * (1 - config.beta_2) ** 0.5)
+    rate = (
+        WarmUpAndDecay(config.learning_rate, steps, config.warm_up)
+        if config.warm_up
+        else config.learning_rate
+    )
+    return keras.optimizers.Adam(
+        rate, beta_2=config.beta_2, epsilon=PYTORCH_EPSILON * (1 - config.beta_2) ** 0.5
+    )
 
 
 def total_steps(config: TrainConfig, images: int) -> int:

@@ -30,13 +30,19 @@ SHOWN = 10  # pairs of originals and reconstructions
 
 
 def train(variant: str | Variant = "conv-avgpool", **settings: Any) -> Run:
-    """Train a variant, named or a table of your own, and write its run folder; `settings` are the fields of `TrainConfig`.
+    """Train a variant, named or a table of your own, and write its run folder; `settings` are the
+    fields of `TrainConfig`.
 
-    Gives the finished `Run`, with `model`, `history`, `metrics` and `path`. A line per epoch goes to stderr. Raises `UsageError` for a
-    setting that cannot be used, `MissingDependencyError` for a backend that is not installed, `DataError` for data that is missing,
-    broken or of another size than the variant's, `DivergedError` and `WriteError`.
+    Gives the finished `Run`, with `model`, `history`, `metrics` and `path`. A line per epoch goes
+    to stderr. Raises `UsageError` for a setting that cannot be used, `MissingDependencyError` for a
+    backend that is not installed, `DataError` for data that is missing, broken or of another size
+    than the variant's, `DivergedError` and `WriteError`.
     """
-    return train_config(configure(**({"table": variant} if isinstance(variant, Variant) else {"variant": variant}), **settings))
+    return train_config(
+        configure(
+            **({"table": variant} if isinstance(variant, Variant) else {"variant": variant}), **settings
+        )
+    )
 
 
 def train_config(config: TrainConfig) -> Run:
@@ -51,11 +57,15 @@ def train_config(config: TrainConfig) -> Run:
     return run
 
 
-def resume(run: Run, *, data_dir: Path | None = None, backend_name: str | None = None, inexact: bool = False) -> Run:
-    """Go on with a run that was stopped at any moment, from its newest checkpoint; a finished run is given back as it is.
+def resume(
+    run: Run, *, data_dir: Path | None = None, backend_name: str | None = None, inexact: bool = False
+) -> Run:
+    """Go on with a run that was stopped at any moment, from its newest checkpoint; a finished run
+    is given back as it is.
 
-    On the backend, versions and machine that it was started on, without a GPU, the result is bit for bit that of a run that was never
-    stopped. Raises `UsageError` where that cannot be promised, unless `inexact`, and as `train` does.
+    On the backend, versions and machine that it was started on, without a GPU, the result is bit
+    for bit that of a run that was never stopped. Raises `UsageError` where that cannot be promised,
+    unless `inexact`, and as `train` does.
     """
     if run.finished:
         run.checked("model.keras")
@@ -68,17 +78,28 @@ def resume(run: Run, *, data_dir: Path | None = None, backend_name: str | None =
         inexactly = list[str]()
         if (run.path / "environment.json").is_file():
             now = {**environment.versions(), **describe(config, data)}
-            changed = {name: (then, now.get(name)) for name, then in run.environment.items() if now.get(name) != then}
+            changed = {
+                name: (then, now.get(name)) for name, then in run.environment.items() if now.get(name) != then
+            }
             changed.pop("platform", None)  # the system's version
             earlier: list[str] = changed.pop("inexact", ([],))[0]
             if changed.pop("dataset_sha256", None):
-                raise DataError(f"{data.name} is not what run {run.path} was trained on: its content has another sha256.")
+                raise DataError(
+                    f"{data.name} is not what run {run.path} was trained on: its content has another sha256."
+                )
             if changed and not inexact:
                 told = "; ".join(f"{name} was {then}, is {now}" for name, (then, now) in changed.items())
-                raise UsageError(f"run {run.path} cannot be resumed exactly: {told}.\nTo go on all the same: --allow-inexact")
-            inexactly = [*earlier, *(f"{name} was {then}, then {now}" for name, (then, now) in changed.items())]
+                raise UsageError(
+                    f"run {run.path} cannot be resumed exactly: {told}.\nTo go on all the same: --allow-inexact"
+                )
+            inexactly = [
+                *earlier,
+                *(f"{name} was {then}, then {now}" for name, (then, now) in changed.items()),
+            ]
             if changed:
-                click.echo(f"kae: inexact: {', '.join(changed)} changed since run {run.name} was started", err=True)
+                click.echo(
+                    f"kae: inexact: {', '.join(changed)} changed since run {run.name} was started", err=True
+                )
         run.write_config(config)
         run.write_variant(config.architecture(data.image_shape))
         run.write_environment(**describe(config, data), **({"inexact": inexactly} if inexactly else {}))
@@ -100,14 +121,18 @@ def _finish(run: Run, config: TrainConfig, data: Dataset) -> None:
         fit(model, data, config, run)
     run.write_model(model)
     model = run.model
-    run.write_figure("reconstructions", plots.before_and_after(shown, given, before, reconstruct(model, given)))
+    run.write_figure(
+        "reconstructions", plots.before_and_after(shown, given, before, reconstruct(model, given))
+    )
     metrics = {
         "train_mse": mean_squared_error(model, data.train.images),
         "test_mse": mean_squared_error(model, data.test.images),
     }
     if config.noise:
         noise = corruption(config.noise)
-        metrics["noisy_test_mse"] = noisy_error(data.test.images, partial(reconstruct, model), noise, config.seed + 1)
+        metrics["noisy_test_mse"] = noisy_error(
+            data.test.images, partial(reconstruct, model), noise, config.seed + 1
+        )
     run.write_metrics(metrics)
     checkpoints.clear(run)
 

@@ -1,4 +1,6 @@
-"""Tables and weights to ONNX graphs: a node for each row and each activation, everything else folded into weights and attributes."""
+"""Tables and weights to ONNX graphs: a node for each row and each activation, everything else
+folded into weights and attributes.
+"""
 
 from collections.abc import Mapping
 
@@ -24,14 +26,16 @@ def emit(
 ) -> dict[str, ModelProto]:
     """The graphs "encoder", "decoder" and "autoencoder" of a variant, for any batch.
 
-    Their tensors are `image` and `reconstruction` float32 of shape (batch, C, H, W) in [0, 1], `latent` float32 (batch, d) and, where the
-    variant pools with switches, `switch_a`, ... uint8 (batch, C, h, w), values 0..3; a variational encoder gives the mean of the code as
-    `latent` and, float32 (batch, d), `log_variance`. `weights` are what `weights.read` gives. Each entry of
-    `metadata` is stored as `kae.<key>`, beside what the graphs say of themselves. Equal arguments give equal bytes, given
-    `SerializeToString(deterministic=True)`.
+    Their tensors are `image` and `reconstruction` float32 of shape (batch, C, H, W) in [0, 1],
+    `latent` float32 (batch, d) and, where the variant pools with switches, `switch_a`, ... uint8
+    (batch, C, h, w), values 0..3; a variational encoder gives the mean of the code as `latent` and,
+    float32 (batch, d), `log_variance`. `weights` are what `weights.read` gives. Each entry of
+    `metadata` is stored as `kae.<key>`, beside what the graphs say of themselves. Equal arguments
+    give equal bytes, given `SerializeToString(deterministic=True)`.
 
-    In float16 weights and everything between the ports are of that type; a Cast stands at each float32 port. For int8, `calibration` holds
-    images, float32 of shape (n, C, H, W) in [0, 1], that the grids are fitted to (see `quantization.quantise`).
+    In float16 weights and everything between the ports are of that type; a Cast stands at each
+    float32 port. For int8, `calibration` holds images, float32 of shape (n, C, H, W) in [0, 1],
+    that the grids are fitted to (see `quantization.quantise`).
     """
     rows = {
         "encoder": by_phases(lower("encoder", variant.encoder, weights["encoder"])),

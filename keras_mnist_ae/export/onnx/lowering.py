@@ -1,4 +1,6 @@
-"""Tables and weights to the rows that graphs are made of: everything that needs no node of its own is folded into weights."""
+"""Tables and weights to the rows that graphs are made of: everything that needs no node of its own
+is folded into weights.
+"""
 
 from typing import NamedTuple, assert_never
 
@@ -36,7 +38,9 @@ class Grid(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row on its way to nodes. Its weights, if the layer has any, are float64 until they are written, so that folding rounds once."""
+    """A row on its way to nodes. Its weights, if the layer has any, are float64 until they are
+    written, so that folding rounds once.
+    """
 
     name: str
     layer: Layer
@@ -47,20 +51,30 @@ class Row(NamedTuple):
     act: str | None = None  # an ONNX operator, or Silu, which is two
     grid: Grid | None = None  # how the tensor it takes is quantised; None: not
     weight_scale: Array | None = None  # how the weight is, by output; None: not
-    pads: tuple[int, int, int, int] | None = None  # of a convolution: top, left, bottom, right; None: the layer's on every side
+    pads: tuple[int, int, int, int] | None = (
+        None  # of a convolution: top, left, bottom, right; None: the layer's on every side
+    )
 
 
 def lower(name: str, stack: Stack, weights: dict[str, dict[str, Array]]) -> list[Row]:
-    """The rows of a stack and its weights, batch normalisation, dropout and rescaling folded away, what is a dense layer written as one."""
+    """The rows of a stack and its weights, batch normalisation, dropout and rescaling folded away,
+    what is a dense layer written as one.
+    """
     steps = [step for step in stack if not isinstance(step.layer, Dropout)]
-    return without_reshapes(_dense(_fold_rescales([_row(f"{name}/{step.name}", step, weights) for step in steps])))
+    return without_reshapes(
+        _dense(_fold_rescales([_row(f"{name}/{step.name}", step, weights) for step in steps]))
+    )
 
 
 def _row(name: str, step: Step, weights: dict[str, dict[str, Array]]) -> Row:
     row = Row(name, step.layer, step.input, step.output)
-    if isinstance(step.layer, Gaussian):  # the weights of the mean, then those of the logarithm of the variance
+    if isinstance(
+        step.layer, Gaussian
+    ):  # the weights of the mean, then those of the logarithm of the variance
         both = weights[step.name], weights[f"{step.name}_log_variance"]
-        weight, bias = (np.concatenate([each[kind] for each in both]).astype(np.float64) for kind in ("weight", "bias"))
+        weight, bias = (
+            np.concatenate([each[kind] for each in both]).astype(np.float64) for kind in ("weight", "bias")
+        )
         return row._replace(weight=weight, bias=bias)
     if isinstance(step.layer, Add):
         return row._replace(act=_operator(step.layer.act))
@@ -94,17 +108,23 @@ def _fold_norm(row: Row, norm: dict[str, Array]) -> Row:
     gain = norm["weight"] / np.sqrt(norm["running_var"].astype(np.float64) + BATCH_NORM_EPSILON)
     along = 1 if isinstance(row.layer, ConvTranspose) else 0  # the axis of the outputs
     outputs_along = [-1 if axis == along else 1 for axis in range(row.weight.ndim)]
-    return row._replace(weight=row.weight * gain.reshape(outputs_along), bias=norm["bias"] - norm["running_mean"] * gain)
+    return row._replace(
+        weight=row.weight * gain.reshape(outputs_along), bias=norm["bias"] - norm["running_mean"] * gain
+    )
 
 
 def _dense(rows: list[Row]) -> list[Row]:
-    """A convolution that gives a single pixel, or a transposed one that takes a single pixel, as the dense layer it is."""
+    """A convolution that gives a single pixel, or a transposed one that takes a single pixel, as
+    the dense layer it is.
+    """
     found = []
     for row in rows:
         match row.layer:
             case Conv(p=p) if row.output[1:] == (1, 1):
                 height, width = row.input[1:]
-                seen = row.weight[:, :, p : p + height, p : p + width]  # the rest of the kernel lies on the padding
+                seen = row.weight[
+                    :, :, p : p + height, p : p + width
+                ]  # the rest of the kernel lies on the padding
                 weight = np.zeros((len(seen), *row.input))
                 weight[:, :, : seen.shape[2], : seen.shape[3]] = seen
                 found += _as_dense(row, weight.reshape(len(weight), -1), row.bias)
@@ -130,7 +150,11 @@ def without_reshapes(rows: list[Row]) -> list[Row]:
     """Without flattening that is undone at once, or the other way round."""
     kept: list[Row] = []
     for row in rows:
-        undone = kept and all(isinstance(each.layer, Flatten | Unflatten) for each in (kept[-1], row)) and kept[-1].input == row.output
+        undone = (
+            kept
+            and all(isinstance(each.layer, Flatten | Unflatten) for each in (kept[-1], row))
+            and kept[-1].input == row.output
+        )
         if undone:
             kept.pop()
         else:
@@ -139,7 +163,9 @@ def without_reshapes(rows: list[Row]) -> list[Row]:
 
 
 def _fold_rescales(rows: list[Row]) -> list[Row]:
-    """Without the Rescale rows that the weights before or after them, past any flattening, can do exactly."""
+    """Without the Rescale rows that the weights before or after them, past any flattening, can do
+    exactly.
+    """
     rows = list(rows)
     for at in reversed(range(len(rows))):
         rescale = rows[at].layer
@@ -163,13 +189,16 @@ def _then(row: Row, rescale: Rescale) -> Row | None:
     if row.act is None:
         return row._replace(weight=row.weight * rescale.scale, bias=row.bias * rescale.scale + rescale.offset)
     if row.act == "Tanh" and rescale.scale == rescale.offset == 0.5:
-        # (tanh(x) + 1) / 2 is the sigmoid of 2x. In onnxruntime the two differ by 3e-7 at most, both 2e-7 from the true value.
+        # (tanh(x) + 1) / 2 is the sigmoid of 2x. In onnxruntime the two differ by 3e-7 at most,
+        # both 2e-7 from the true value.
         return row._replace(weight=row.weight * 2, bias=row.bias * 2, act="Sigmoid")
     return None
 
 
 def _after(row: Row, rescale: Rescale) -> Row | None:
-    """One row that does the rescaling, then `row`; None where there is no such row: the zeros of a padding would be rescaled too."""
+    """One row that does the rescaling, then `row`; None where there is no such row: the zeros of a
+    padding would be rescaled too.
+    """
     layer = row.layer
     if isinstance(layer, Dense) or (isinstance(layer, Conv) and (layer.p == 0 or rescale.offset == 0)):
         sums = row.weight.reshape(len(row.weight), -1).sum(axis=1)

@@ -1,7 +1,9 @@
-"""A wide convolution of few outputs, and one of stride 2 behind it, on the four images of every second pixel: the same sums, faster.
+"""A wide convolution of few outputs, and one of stride 2 behind it, on the four images of every
+second pixel: the same sums, faster.
 
-onnxruntime computes 16 outputs side by side (AVX-512), so that 8 leave half of each instruction idle. With stride 2 and a kernel wider by
-one, the same layer gives its outputs at four neighbouring pixels as 32 channels, and what takes them finds all it needs in those channels.
+onnxruntime computes 16 outputs side by side (AVX-512), so that 8 leave half of each instruction
+idle. With stride 2 and a kernel wider by one, the same layer gives its outputs at four neighbouring
+pixels as 32 channels, and what takes them finds all it needs in those channels.
 """
 
 from itertools import pairwise
@@ -57,7 +59,9 @@ def _taking(row: Row, layer: Conv) -> Row:
     before = [-start for start, _ in reach]
     after = [
         result - 1 + size - length // 2 - first
-        for result, size, length, first in zip((out_height, out_width), kernel, (height, width), before, strict=True)
+        for result, size, length, first in zip(
+            (out_height, out_width), kernel, (height, width), before, strict=True
+        )
     ]
     channels = 4 * inputs
     return row._replace(
