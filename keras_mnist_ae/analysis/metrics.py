@@ -1,182 +1,161 @@
-"""How good the reconstructions are: errors per image, their means with intervals, by class, and
-beside what needs no training.
+"""Reconstruction errors: one table of metrics, measured per image, averaged with intervals.
+
+A metric is a row of `METRICS`. Whatever prints or stores metrics reads that table.
 """
 
 import math
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..architecture.variant import Variant
-from ..datasets.catalog import Dataset, Split
 from ..datasets.images import Advance, Images, chunks
 from ..datasets.noise import Chance, Corruption
-from . import pca
 
-MEASURES = ("mse", "mae", "psnr", "ssim")
-LEAST_MSE = 1e-10  # a reconstruction better than this counts as this: PSNR stays a number, at most 100 dB
-WORST = 10
+LEAST_MSE = 1e-10  # a smaller error counts as this: PSNR stays finite, at most 100 dB
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 
 Reconstruct = Callable[[Images], Images]
-PerImage = dict[str, NDArray[np.float64]]
+"""From float32 images of shape (n, H, W, C) in [0, 1] to reconstructions of the same shape."""
+PerImage = NDArray[np.float64]
+"""A number per image, of shape (n,)."""
 
 
-def evaluate(
-    data: Dataset, split: str, reconstruct: Reconstruct, variant: Variant, advance: Advance | None = None
-) -> dict[str, Any]:
-    """Everything `kae evaluate` tells, ready for JSON: errors per pixel on [0, 1] over the split
-    "train" or "test".
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how far reconstructions are from the images.
 
-    `mse`, `mae`, `psnr` (dB) and `ssim` are means over the images; `rmse` and `psnr_of_mean_mse`
-    are made of the mean of all squared errors. `intervals` holds a 95 % bootstrap interval of each,
-    `per_class` the same numbers by class, `worst` the images with the largest errors, `compression`
-    the size of the code. `pca_mse` and `mean_image_mse` are the errors of a PCA and of the mean
-    image, both fitted on the training images; `pca_components` is as many as the code has numbers,
-    fewer where those images vary in fewer directions; `pca_images` of them were taken for the PCA.
+    Either `per_image`, from images and reconstructions, both (n, H, W, C) in [0, 1], to an error
+    per image, of which the mean is taken; or `of_means`, from those means to a number.
     """
-    chosen: Split = getattr(data, split)
-    per_image = measure(chosen.images, reconstruct, advance)
-    linear = pca.fit(data.train.images, variant.latent)
-    mean = linear.mean.reshape(data.train.images.shape[1:])
-    return {
-        **summary(per_image),
-        "intervals": intervals(per_image),
-        "per_class": _per_class(per_image, chosen.labels, data.classes),
-        "worst": _worst(per_image, chosen.labels, data.classes),
-        "compression": compression(variant),
-        "pca_components": linear.components.shape[1],
-        "pca_images": linear.fitted,
-        "pca_mse": float(squared_errors(chosen.images, linear.reconstruct).mean()),
-        "mean_image_mse": float(
-            squared_errors(chosen.images, lambda images: np.broadcast_to(mean, images.shape)).mean()
-        ),
+
+    key: str
+    label: str
+    form: str
+    meaning: str
+    per_image: Callable[[Images, Images], PerImage] | None = None
+    of_means: Callable[[Mapping[str, float]], float] | None = None
+
+    def show(self, value: float) -> str:
+        """The value as text with its unit."""
+        return self.form.format(value)
+
+
+def mse(images: Images, reconstructions: Images) -> PerImage:
+    """Mean squared error per pixel."""
+    return _mean(np.square(_difference(images, reconstructions)))
+
+
+def mae(images: Images, reconstructions: Images) -> PerImage:
+    """Mean absolute error per pixel."""
+    return _mean(np.abs(_difference(images, reconstructions)))
+
+
+def psnr(images: Images, reconstructions: Images) -> PerImage:
+    """Peak signal-to-noise ratio, 10 log10(1 / mse), in dB."""
+    return _decibels(mse(images, reconstructions))
+
+
+def ssim(images: Images, reconstructions: Images) -> PerImage:
+    """Structural similarity (Wang et al. 2004): scikit-image's with its defaults and a data range
+    of 1, over windows of 7 x 7, or the largest odd size that fits into smaller images.
+    """
+    from skimage.metrics import structural_similarity
+
+    side = min(images.shape[1:3])
+    window = min(7, side - 1 + side % 2)
+    sample = window > 1  # a window of one pixel has no sample covariance
+    options = {
+        "data_range": 1,
+        "channel_axis": -1,
+        "win_size": window,
+        "use_sample_covariance": sample,
     }
+    pairs = zip(images, reconstructions.astype(np.float32, copy=False), strict=True)
+    return np.array([structural_similarity(*pair, **options) for pair in pairs], np.float64)
 
 
-def measure(images: Images, reconstruct: Reconstruct, advance: Advance | None = None) -> PerImage:
-    """`mse`, `mae`, `psnr` in dB and `ssim` of each image, float64 of shape (n,).
+METRICS = (
+    Metric("mse", "MSE", "{:.5f}", "mean over the images", per_image=mse),
+    Metric(
+        "rmse",
+        "RMSE",
+        "{:.5f}",
+        "root of that mean",
+        of_means=lambda means: math.sqrt(means["mse"]),
+    ),
+    Metric("mae", "MAE", "{:.5f}", "mean over the images", per_image=mae),
+    Metric("psnr", "PSNR", "{:.2f} dB", "mean over the images", per_image=psnr),
+    Metric(
+        "psnr_of_mean_mse",
+        "PSNR",
+        "{:.2f} dB",
+        "of the mean MSE",
+        of_means=lambda means: float(_decibels(means["mse"])),
+    ),
+    Metric("ssim", "SSIM", "{:.4f}", "mean over the images", per_image=ssim),
+)
 
-    `images` is uint8 of shape (n, H, W, C); `reconstruct` takes float32 images in [0, 1] and gives
-    the same shape. PSNR is 10 log10(1 / mse). SSIM (Wang et al. 2004) is scikit-image's with its
-    defaults, a uniform window of 7 x 7, and a data range of 1.
+
+def measure(images: Images, reconstruct: Reconstruct, advance: Advance | None = None) -> dict[str, PerImage]:
+    """Every metric of `METRICS` that images have one by one, float64 of shape (n,), by key.
+
+    Args:
+        images: uint8 of shape (n, H, W, C).
+        advance: called after each chunk with the number of images in it.
     """
-    found = [_measured(chunk, reconstruct(chunk)) for chunk in chunks(images, advance)]
-    return {name: np.concatenate([part[name] for part in found]) for name in MEASURES}
+    metrics = {metric.key: metric.per_image for metric in METRICS if metric.per_image}
+    values: dict[str, list[PerImage]] = {key: [] for key in metrics}
+    for chunk in chunks(images, advance):
+        reconstructions = reconstruct(chunk)
+        for key, per_image in metrics.items():
+            values[key].append(per_image(chunk, reconstructions))
+    return {key: np.concatenate(parts) for key, parts in values.items()}
 
 
-def squared_errors(images: Images, reconstruct: Reconstruct) -> NDArray[np.float64]:
-    """The `mse` of `measure` alone."""
-    return np.concatenate(
-        [_mean(np.square(_difference(chunk, reconstruct(chunk)))) for chunk in chunks(images)]
+def summary(per_image: Mapping[str, PerImage]) -> dict[str, Any]:
+    """`n`, the number of images, and every metric over them."""
+    means = {key: float(values.mean()) for key, values in per_image.items()}
+    return {"n": len(per_image["mse"]), **_of_means(means)}
+
+
+def intervals(per_image: Mapping[str, PerImage]) -> dict[str, list[float]]:
+    """The 95 % percentile bootstrap interval of each metric (Efron 1979): the images are drawn
+    anew, with replacement, 1,000 times.
+    """
+    values = np.stack(list(per_image.values()), axis=1)
+    generator = np.random.default_rng(0)
+    draws = (generator.integers(0, len(values), len(values)) for _ in range(RESAMPLES))
+    means = np.stack([values[draw].mean(axis=0) for draw in draws])
+    tail = (1 - CONFIDENCE) / 2
+    low, high = (
+        _of_means(dict(zip(per_image, map(float, edge), strict=True)))
+        for edge in np.quantile(means, [tail, 1 - tail], axis=0)
     )
+    return {key: sorted([low[key], high[key]]) for key in low}
+
+
+def squared_errors(images: Images, reconstruct: Reconstruct) -> PerImage:
+    """The `mse` of each of some uint8 images, without the other metrics."""
+    return np.concatenate([mse(chunk, reconstruct(chunk)) for chunk in chunks(images)])
 
 
 def noisy_error(images: Images, reconstruct: Reconstruct, noise: Corruption, seed: int) -> float:
-    """The mean squared error against the images themselves when `reconstruct` is given them with
-    noise, drawn from the seed.
-    """
-    drawn = Chance(seed, noise)
+    """Mean squared error of reconstructions of noisy images against the images without noise."""
+    corrupt = Chance(seed, noise)
     errors = [
-        _mean(np.square(_difference(chunk, reconstruct(drawn(chunk, 0, at, 0)))))
-        for at, chunk in enumerate(chunks(images))
+        mse(chunk, reconstruct(corrupt(chunk, 0, number, 0))) for number, chunk in enumerate(chunks(images))
     ]
     return float(np.concatenate(errors).mean())
 
 
-def summary(per_image: PerImage) -> dict[str, Any]:
-    """`n` and the six figures of so many images."""
+def _of_means(means: Mapping[str, float]) -> dict[str, float]:
     return {
-        "n": len(per_image["mse"]),
-        **_figures({name: float(values.mean()) for name, values in per_image.items()}),
+        metric.key: metric.of_means(means) if metric.of_means else means[metric.key] for metric in METRICS
     }
-
-
-def intervals(per_image: PerImage) -> dict[str, list[float]]:
-    """The 95 % percentile bootstrap interval of each figure of `summary`: the images drawn anew,
-    with replacement, 1,000 times.
-    """
-    values = np.stack([per_image[name] for name in MEASURES], axis=1)
-    generator = np.random.default_rng(0)
-    means = np.stack(
-        [values[generator.integers(0, len(values), len(values))].mean(axis=0) for _ in range(RESAMPLES)]
-    )
-    tail = (1 - CONFIDENCE) / 2
-    low, high = (
-        _figures(dict(zip(MEASURES, map(float, edge), strict=True)))
-        for edge in np.quantile(means, [tail, 1 - tail], axis=0)
-    )
-    return {name: sorted([low[name], high[name]]) for name in low}
-
-
-def compression(variant: Variant) -> dict[str, Any]:
-    """The size of image and code in bits: 8 a pixel, 32 a number of the code, 2 a pooling switch."""
-    pixels, switches = math.prod(variant.image), sum(map(math.prod, variant.switches.values()))
-    image, code = 8 * pixels, 32 * variant.latent + 2 * switches
-    return {
-        "pixels": pixels,
-        "image_bits": image,
-        "code_floats": variant.latent,
-        "switch_bits": 2 * switches,
-        "code_bits": code,
-        "ratio": image / code,
-    }
-
-
-def _figures(means: dict[str, float]) -> dict[str, float]:
-    return {
-        "mse": means["mse"],
-        "rmse": math.sqrt(means["mse"]),
-        "mae": means["mae"],
-        "psnr": means["psnr"],
-        "psnr_of_mean_mse": float(_psnr(means["mse"])),
-        "ssim": means["ssim"],
-    }
-
-
-def _per_class(
-    per_image: PerImage, labels: Images | None, classes: tuple[str, ...]
-) -> dict[str, dict[str, Any]]:
-    if labels is None:
-        return {}
-    chosen = {name: labels == number for number, name in enumerate(classes)}
-    return {
-        name: summary({key: values[these] for key, values in per_image.items()})
-        for name, these in chosen.items()
-        if these.any()
-    }
-
-
-def _worst(per_image: PerImage, labels: Images | None, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    order = np.argsort(-per_image["mse"], kind="stable")[:WORST]
-    named = [None if labels is None else classes[labels[index]] for index in order]
-    return [
-        {"index": int(index), "class": name, "mse": float(per_image["mse"][index])}
-        for index, name in zip(order, named, strict=True)
-    ]
-
-
-def _measured(images: Images, reconstructions: Images) -> PerImage:
-    from skimage.metrics import structural_similarity
-
-    difference = _difference(images, reconstructions)
-    mse = _mean(np.square(difference))
-    pairs = zip(images, reconstructions.astype(np.float32, copy=False), strict=True)
-    side = min(images.shape[1:3])
-    window = min(7, side - 1 + side % 2)  # 7 x 7 (Wang et al. 2004), or the largest odd one that fits in
-    similarity = partial(
-        structural_similarity,
-        data_range=1,
-        channel_axis=-1,
-        win_size=window,
-        use_sample_covariance=window > 1,
-    )
-    ssim = np.array([similarity(image, other) for image, other in pairs], np.float64)
-    return {"mse": mse, "mae": _mean(np.abs(difference)), "psnr": _psnr(mse), "ssim": ssim}
 
 
 def _difference(images: Images, reconstructions: Images) -> NDArray[np.float64]:
@@ -184,10 +163,10 @@ def _difference(images: Images, reconstructions: Images) -> NDArray[np.float64]:
     return difference
 
 
-def _mean(errors: NDArray[np.float64]) -> NDArray[np.float64]:
-    means: NDArray[np.float64] = errors.reshape(len(errors), -1).mean(axis=1)
+def _mean(errors: NDArray[np.float64]) -> PerImage:
+    means: PerImage = errors.reshape(len(errors), -1).mean(axis=1)
     return means
 
 
-def _psnr(mse: Any) -> Any:
-    return -10 * np.log10(np.maximum(mse, LEAST_MSE))
+def _decibels(error: Any) -> Any:
+    return -10 * np.log10(np.maximum(error, LEAST_MSE))

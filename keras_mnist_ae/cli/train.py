@@ -1,80 +1,66 @@
-"""kae train: one run."""
+"""kae train and kae resume."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ..system.backend import BACKENDS, DEVICES
+from ..runs.settings import SETTINGS, Setting
 from .options import as_json, data_dir, echo_json, run, runs_dir
 
+SHARED = {"data_dir": data_dir, "runs_dir": runs_dir}  # options of other commands too
 
-@click.command()
+
+class GroupedOptions(click.Command):
+    """A command whose help lists the options by the groups of the settings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if record := parameter.get_help_record(ctx):
+                row = SETTINGS.get(str(parameter.name))
+                groups.setdefault(row.group if row else "Other options", []).append(record)
+        for group, records in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(records)
+
+
+def option(name: str, row: Setting) -> Callable[[Any], Any]:
+    """The option of a setting; its default is None, so that a config file may speak."""
+    default = row.default or ("" if row.value is None or row.value is False else str(row.value))
+    shown = f"  [default: {default}]" if default else ""
+    extra: dict[str, Any] = {"type": row.rule.type}
+    if row.rule.type is bool:
+        extra = {"is_flag": True}
+    elif name == "resize":
+        extra = {"is_flag": False, "flag_value": "variant", "metavar": "[SIZE|HxW]"}
+    return click.option(f"--{name.replace('_', '-')}", name, default=None, help=row.help + shown, **extra)
+
+
+def settings(command: Any) -> Any:
+    """Every setting as an option, but the variant, which is an argument."""
+    for name, row in reversed(SETTINGS.items()):
+        if name != "variant":
+            command = SHARED.get(name, option(name, row))(command)
+    return command
+
+
+@click.command(cls=GroupedOptions)
 @click.argument("variant", required=False)
-@click.option("--table", help="TOML file with a variant of your own, in place of VARIANT.")
-@click.option("--latent-dim", type=int, help="Length of the code.  [default: the variant's]")
+@settings
 @click.option(
-    "--batch-norm", is_flag=True, default=None, help="Batch normalisation before each activation within."
+    "--config",
+    type=click.Path(path_type=Path),
+    help="TOML file of settings; options go before it.",
 )
-@click.option("--dropout", type=float, help="Dropout of that rate after each layer within.")
-@click.option("--backend", help=f"{', '.join(BACKENDS)}.  [default: KERAS_BACKEND, else torch]")
-@click.option("--device", help=f"{', '.join(DEVICES)}.  [default: auto]")
-@click.option(
-    "--dataset",
-    help="A name from `kae data list`, a folder of pictures, or a .npz or .npy file.  [default: mnist]",
-)
-@data_dir
-@click.option(
-    "--resize",
-    is_flag=False,
-    flag_value="variant",
-    metavar="[SIZE|HxW]",
-    help="Fit the images to SIZE, or without it to the variant.",
-)
-@click.option(
-    "--noise", help="On the images that go in: gaussian:DEVIATION, mask:SHARE or salt-pepper:SHARE."
-)
-@click.option("--beta", type=float, help="Weight of the divergence of a variational variant.  [default: 1]")
-@click.option(
-    "--kl-warm-up", type=float, help="Part of all steps in which that weight rises from 0.  [default: 0]"
-)
-@click.option(
-    "--likelihood",
-    help="Of the pixels, for a variational variant: bernoulli or gaussian.  [default: bernoulli]",
-)
-@click.option(
-    "--recipe",
-    help="reference, fast (its quality in the least time) or best (the least error).  [default: reference]",
-)
-@click.option("--epochs", type=int, help="Times through the training images.  [default: the recipe's]")
-@click.option("--batch-size", type=int, help="Images per step.  [default: the recipe's]")
-@click.option("--learning-rate", type=float, help="Adam's.  [default: the recipe's]")
-@click.option(
-    "--precision",
-    help="What training multiplies in: float32, or bfloat16 where a device is fast at it.  [default: float32]",
-)
-@click.option("--seed", type=int, help="Of the weights and the order of the images.  [default: 0]")
-@click.option(
-    "--validation",
-    type=int,
-    help="Look at the last N training images after each epoch, kept out of training, not at the test set.",
-)
-@click.option("--limit", type=int, help="Only the first N training images; the test set stays whole.")
-@click.option(
-    "--checkpoint-every",
-    help="So many batches (200) or seconds (30s), and after each epoch.  [default: 60s, and short epochs share one]",
-)
-@runs_dir
-@click.option("--name", help="The run folder is RUNS_DIR/NAME instead of a generated name.")
-@click.option("--config", type=click.Path(path_type=Path), help="TOML file of settings; flags go before it.")
 @as_json
-def train(config: Path | None, as_json: bool, **flags: Any) -> None:
+def train(config: Path | None, as_json: bool, **options: Any) -> None:
     """Train VARIANT (conv-avgpool unless named) and write a run folder."""
     from ..runs.config import configure
     from ..training.train import train_config
 
-    paths = {key: str(flags.pop(key)) for key in ("data_dir", "runs_dir") if flags[key] is not None}
-    report(train_config(configure(config, **flags, **paths)), as_json)
+    report(train_config(configure(config, **options)), as_json)
 
 
 @click.command()
@@ -105,10 +91,11 @@ def resume(
     from ..runs.runs_dir import find
     from ..training.train import resume
 
-    found = find(run, runs_dir)
-    if found.finished:
-        click.echo(f"run {found.path} is finished", err=True)
-    report(resume(found, data_dir=data_dir, backend_name=backend, inexact=allow_inexact), as_json)
+    stopped = find(run, runs_dir)
+    if stopped.finished:
+        click.echo(f"run {stopped.path} is finished", err=True)
+    resumed = resume(stopped, data_dir=data_dir, backend_name=backend, inexact=allow_inexact)
+    report(resumed, as_json)
 
 
 def report(run: Any, as_json: bool) -> None:

@@ -16,7 +16,6 @@ from ..errors import UsageError
 
 Images = NDArray[np.float32]
 
-LIKELIHOODS = ("bernoulli", "gaussian")  # of pixels, given a code: see `variational`
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,133 @@
+"""Rules for the value of a setting: what is allowed, in code and in words.
+
+Standard library only: the command line reads them for its options.
+"""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from ..errors import UsageError
+
+LARGEST_INTEGER = 2**63 - 1
+
+
+class Rule(Protocol):
+    """`type` is what the command line turns the text of an option into."""
+
+    type: type
+
+    @property
+    def words(self) -> str:
+        """What is allowed, for the documentation."""
+
+    def check(self, name: str, value: Any) -> None:
+        """Raise `UsageError`, naming the setting and its value, when it is not allowed."""
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """One of some words."""
+
+    choices: tuple[str, ...]
+    type: type = str
+
+    @property
+    def words(self) -> str:
+        return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
+
+    def check(self, name: str, value: Any) -> None:
+        if value not in self.choices:
+            raise UsageError(f"{name} is {value!r}; use one of {', '.join(self.choices)}")
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number."""
+
+    least: int
+    most: int = LARGEST_INTEGER
+    type: type = int
+
+    @property
+    def words(self) -> str:
+        top = "up" if self.most == LARGEST_INTEGER else f"to {self.most:,}"
+        return f"a whole number from {self.least} {top}"
+
+    def check(self, name: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, int) or value < self.least:
+            raise UsageError(f"{name} is {value!r}; give a whole number from {self.least} up")
+        if value > self.most:
+            shown = value if value <= LARGEST_INTEGER else "too large"
+            raise UsageError(f"{name} is {shown}; give at most {self.most:,}")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A finite number."""
+
+    words: str
+    allows: Callable[[float], bool]
+    type: type = float
+
+    def check(self, name: str, value: Any) -> None:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or not self.allows(value):
+            raise UsageError(f"{name} is {value!r}; give {self.words}")
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Yes or no."""
+
+    words: str = "true or false"
+    type: type = bool
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} is {value!r}; give true or false")
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text that can be printed, and matches the pattern where there is one."""
+
+    words: str = "text"
+    pattern: str = ".+"
+    type: type = str
+
+    def check(self, name: str, value: Any) -> None:
+        if not isinstance(value, str) or not value:
+            raise UsageError(f"{name} is {value!r}; give {self.words}")
+        if not value.isprintable():
+            raise UsageError(
+                f"{name} is {value!r}, which holds characters that cannot be written down; "
+                "choose another name"
+            )
+        if not re.fullmatch(self.pattern, value):
+            raise UsageError(f"{name} is {value!r}; give {self.words}")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """Text that a function of the package takes apart; the function raises `UsageError`."""
+
+    words: str
+    parse: Callable[[Any], object]
+    type: type = str
+
+    def check(self, name: str, value: Any) -> None:
+        self.parse(value)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A variant of one's own, read from its file before it comes here."""
+
+    words: str = "a TOML file"
+    type: type = str
+
+    def check(self, name: str, value: Any) -> None:
+        value.check_trainable()
