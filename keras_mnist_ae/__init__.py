@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from .models.build import build
     from .runs.config import TrainConfig
     from .runs.folder import Run
+    from .reporting.generated import generate, interpolate
+    from .reporting.steps import analyse, draw, evaluate, export_onnx, report
     from .training.train import train
 
 __version__ = "0.1.0"
@@ -27,7 +29,14 @@ _HOME = {
     "Stack": "architecture",
     "TrainConfig": "runs.config",
     "Variant": "architecture",
+    "analyse": "reporting.steps",
     "build": "models.build",
+    "draw": "reporting.steps",
+    "evaluate": "reporting.steps",
+    "export_onnx": "reporting.steps",
+    "generate": "reporting.generated",
+    "interpolate": "reporting.generated",
+    "report": "reporting.steps",
     "train": "training.train",
 }
 
@@ -40,7 +49,14 @@ __all__ = [
     "TrainConfig",
     "Variant",
     "__version__",
+    "analyse",
     "build",
+    "draw",
+    "evaluate",
+    "export_onnx",
+    "generate",
+    "interpolate",
+    "report",
     "train",
 ]
 

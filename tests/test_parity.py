@@ -17,7 +17,7 @@ from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.datasets.images import to_float
 from keras_mnist_ae.errors import ValidationError, WriteError
 from keras_mnist_ae.export import folder, parity, weights
-from keras_mnist_ae.export.manifest import PRECISIONS
+from keras_mnist_ae.export.formats import PRECISIONS
 from keras_mnist_ae.export.onnx.emit import emit
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
 from keras_mnist_ae.runs.folder import Run

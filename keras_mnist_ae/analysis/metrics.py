@@ -56,7 +56,8 @@ def mae(images: Images, reconstructions: Images) -> PerImage:
 
 def psnr(images: Images, reconstructions: Images) -> PerImage:
     """Peak signal-to-noise ratio, 10 log10(1 / mse), in dB."""
-    return _decibels(mse(images, reconstructions))
+    decibels: PerImage = _decibels(mse(images, reconstructions))
+    return decibels
 
 
 def ssim(images: Images, reconstructions: Images) -> PerImage:

@@ -21,7 +21,7 @@ from ..datasets import catalog
 from ..datasets.images import to_float
 from ..export import weights
 from ..export.folder import CALIBRATION
-from ..export.manifest import PRECISIONS
+from ..export.formats import PRECISIONS
 from ..export.onnx.emit import emit
 from ..export.onnx.nodes import OPSET
 from ..models.autoencoder import Autoencoder

@@ -67,7 +67,8 @@ def infer(variants: tuple[str, ...], as_json: bool) -> None:
     ]
     echo_table(header, rows)
     click.echo(
-        f"onnxruntime {version('onnxruntime')}, one thread; ratios of times: median (quartiles) of {ROUNDS} rounds"
+        f"onnxruntime {version('onnxruntime')}, one thread; ratios of times: median (quartiles) of "
+        f"{ROUNDS} rounds"
     )
 
 

@@ -53,6 +53,7 @@ def get(name: str, data_dir: Path | None, as_json: bool) -> None:
         echo_json(facts)
     else:
         click.echo(
-            f"{name} is ready: {facts['train']:,} training and {facts['test']:,} test images of {text(found.image_shape)}, "
+            f"{name} is ready: {facts['train']:,} training and {facts['test']:,} test images of "
+            f"{text(found.image_shape)}, "
             f"{facts['classes'] or 'no'} classes"
         )

@@ -117,10 +117,12 @@ def report(run: Any, data: Any, export: Any, images: int | None, as_json: bool, 
     echo_table(header, rows)
     count = len(data.test.images[:images])
     click.echo(
-        f"on {count:,} test images of {data.name}, at every optimisation level of onnxruntime, in batches of different sizes"
+        f"on {count:,} test images of {data.name}, at every optimisation level of onnxruntime, in batches "
+        "of different sizes"
     )
     if exact and graphs[0]["ties"]:
         click.echo(
-            f"{graphs[0]['ties']} images have a pooling window whose two largest pixels are equal up to rounding: their switches differ"
+            f"{graphs[0]['ties']} images have a pooling window whose two largest pixels are equal up to "
+            "rounding: their switches differ"
         )
     click.echo(f"folder  {folder}")

@@ -46,7 +46,7 @@ class Commands(click.Group):
 
 
 def _ending(error: BaseException) -> tuple[str, int]:
-    """Message and exit code. A signal comes first: libraries wrap whatever is raised within them."""
+    """Message and exit code. A signal goes first: libraries wrap whatever is raised in them."""
     if interrupted := signals.pending():
         return str(interrupted), interrupted.exit_code
     match error:
@@ -66,7 +66,8 @@ def _ending(error: BaseException) -> tuple[str, int]:
             return "cannot write the output: no space left", WriteError.exit_code
         case _:
             return (
-                f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]}\nThis is a bug; --debug shows where it happened.",
+                f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]}\n"
+                "This is a bug; --debug shows where it happened.",
                 1,
             )
 

@@ -42,7 +42,8 @@ def settings(command: Any) -> Any:
     """Every setting as an option, but the variant, which is an argument."""
     for name, row in reversed(SETTINGS.items()):
         if name != "variant":
-            command = SHARED.get(name, option(name, row))(command)
+            decorate: Any = SHARED.get(name) or option(name, row)
+            command = decorate(command)
     return command
 
 

@@ -17,7 +17,6 @@ from ..errors import UsageError
 Images = NDArray[np.float32]
 
 
-
 @dataclass(frozen=True)
 class Corruption:
     """Noise on images in [0, 1], which stay there.

@@ -16,7 +16,7 @@ from ..runs.folder import Run
 from ..system import signals
 from ..system.atomic import advice, replacing
 from . import manifest, weights
-from .manifest import Precision
+from .formats import Precision
 from .onnx import emit
 from .parity import Verdict, compare
 from .runtime import OnnxAutoencoder

@@ -2,15 +2,12 @@
 
 import hashlib
 from pathlib import Path
-from typing import Literal, get_args
 
 from ..errors import CorruptFileError, UsageError
 from ..runs.folder import Run
 from ..runs.runs_dir import find as find_run
 from ..system.reading import read_json
-
-Precision = Literal["float32", "float16", "int8"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+from .formats import PRECISIONS, Precision
 
 NAME = "manifest.json"
 TOLD = ("variant", "precision", "weights_sha256")  # of the graphs, in their metadata too

@@ -15,7 +15,7 @@ from ..architecture.layers import MaxPool
 from ..datasets.images import chunk_size, to_float
 from ..errors import ValidationError
 from ..models.autoencoder import Autoencoder
-from .manifest import Precision
+from .formats import Precision
 
 TOLERANCE = 1e-5  # on pixels; on codes as many times the largest code, where that is above 1
 TOLERATED_RISES = {

@@ -38,7 +38,8 @@ class Caption(NamedTuple):
 CAPTIONS = {
     "losses": Caption(
         "Training",
-        "The loss after each epoch: the mean squared error per pixel, of a variational model its two terms in nats. "
+        "The loss after each epoch: the mean squared error per pixel, of a variational model its two terms "
+        "in nats. "
         "The training curve is an average over the epoch as it goes.",
     ),
     "reconstructions": Caption(
@@ -47,7 +48,8 @@ CAPTIONS = {
     ),
     "classes": Caption(
         "Best and worst",
-        "Of each class the test image with the smallest error and the one with the largest, each above its reconstruction.",
+        "Of each class the test image with the smallest error and the one with the largest, each above its "
+        "reconstruction.",
     ),
     "errors": Caption(
         "Where the errors are",
@@ -63,15 +65,18 @@ CAPTIONS = {
     ),
     "traverse": Caption(
         "Along the directions of the code",
-        "A row for each direction in which training codes vary most: the mean code, moved by up to three standard deviations.",
+        "A row for each direction in which training codes vary most: the mean code, moved by up to three "
+        "standard deviations.",
     ),
     "samples": Caption(
         "Generated images",
-        "Decoded from codes drawn at random, each above the training image nearest to it in pixels: a copy would show.",
+        "Decoded from codes drawn at random, each above the training image nearest to it in pixels: a copy "
+        "would show.",
     ),
     "interpolations": Caption(
         "Interpolations",
-        "From one test image to another: straight in the code, along a great circle in the code, and as a cross-fade of the pixels.",
+        "From one test image to another: straight in the code, along a great circle in the code, and as a "
+        "cross-fade of the pixels.",
     ),
 }
 

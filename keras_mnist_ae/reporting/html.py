@@ -11,53 +11,47 @@ from ..errors import CorruptFileError, UsageError
 from ..export import manifest
 from ..runs.folder import Run
 from ..system.reading import read_json
+from . import text
 from .figures import CAPTIONS
-from .text import beside, cards, classes, clusters, dimensions, more, numbers, probes, size, worst
 
 
-def write(run: Run, silent: str = "") -> None:
-    """Write the run's report.html from its metrics, history and figures; `silent` says why nothing
-    is told of the codes, where that is so.
+def write(run: Run, latent_missing: str = "") -> None:
+    """Write the run's report.html from its metrics, history and figures.
+
+    `latent_missing` is the reason shown when there is no latent analysis.
 
     Raises `UsageError` for a run that was not evaluated, and `WriteError`.
     """
     from jinja2 import Environment
 
     metrics, variant = run.metrics, run.variant
-    if "pca_components" not in metrics:
+    if not run.evaluated:
         raise UsageError(f"run {run.path} has no numbers to report yet: kae evaluate makes them.")
     latent = metrics.get("latent")
     channels, height, width = variant.image
     page = Environment(autoescape=True, trim_blocks=True).from_string(
         files(__package__).joinpath("report.html.jinja").read_text("utf-8")
     )
-    text = page.render(
+    content = page.render(
         run=run.name,
         path=run.path.as_posix(),
         dataset=run.config.dataset,
         variant=variant,
         history=run.history,
         environment=run.environment,
-        settings=[
-            (name, value)
-            for name, value in vars(run.config).items()
-            if value is not None and name not in ("runs_dir", "name", "table")
-        ],
+        settings=[(name, value) for name, value in run.config.items() if value is not None],
         metrics=metrics,
-        cards=cards(metrics),
-        numbers=numbers(metrics),
-        beside=beside(metrics),
-        size=" ".join([size(metrics), *more(metrics)]),
-        classes=classes(metrics),
-        worst=worst(metrics),
-        dimensions=dimensions(latent) if latent else silent,
-        probes=probes(latent or {}),
-        clusters_head=(
-            f"k-means, {(latent or {}).get('kmeans', {}).get('clusters')} clusters",
-            "mean",
-            "std of 10 seeds",
-        ),
-        clusters=clusters(latent or {}),
+        cards=text.cards(metrics),
+        numbers=text.metric_rows(metrics),
+        baselines=text.baselines(metrics),
+        size=" ".join([text.size(metrics), *text.special(metrics)]),
+        class_header=("class", "images", *text.class_header()),
+        classes=text.class_rows(metrics),
+        worst=text.worst(metrics),
+        dimensions=text.dimensions(latent) if latent else latent_missing,
+        probes=text.probes(latent or {}),
+        clusters_header=text.clusters_header(latent) if latent and "kmeans" in latent else (),
+        clusters=text.clusters(latent or {}),
         skipped=latent["skipped"] if latent else {},
         captions=CAPTIONS,
         pictures={
@@ -68,7 +62,7 @@ def write(run: Run, silent: str = "") -> None:
         **exported(run.path / "onnx" / manifest.NAME),
         image_shape=f"(n, {height}, {width}, {channels})",
     )
-    run.write_report(text)
+    run.write_report(content)
 
 
 def exported(path: Path) -> dict[str, Any]:

@@ -1,62 +1,121 @@
-"""The numbers of a run as text and table cells."""
+"""The numbers of a run as text and as cells of tables."""
 
+from pathlib import Path
 from typing import Any
 
-MEASURES = (  # label, name, format, what it is
-    ("MSE", "mse", "{:.5f}", "mean over the images"),
-    ("RMSE", "rmse", "{:.5f}", "root of that mean"),
-    ("MAE", "mae", "{:.5f}", "mean over the images"),
-    ("PSNR", "psnr", "{:.2f} dB", "mean over the images"),
-    ("PSNR", "psnr_of_mean_mse", "{:.2f} dB", "of the mean MSE"),
-    ("SSIM", "ssim", "{:.4f}", "mean over the images"),
-)
+from ..analysis.metrics import METRICS
+from .table import table
+
 Table = list[tuple[str, ...]]
 
 
-def cards(metrics: dict[str, Any]) -> Table:
-    """The figures that come first: label, value, what stands below it."""
-    below = {
-        name: " to ".join(form.format(edge) for edge in metrics["intervals"][name])
-        for _, name, form, _ in MEASURES
-    }
-    return [
-        ("test MSE", f"{metrics['mse']:.5f}", below["mse"]),
-        ("PCA of the same size", f"{metrics['pca_mse']:.5f}", "MSE"),
-        ("PSNR", f"{metrics['psnr']:.2f} dB", below["psnr"]),
-        ("SSIM", f"{metrics['ssim']:.4f}", below["ssim"]),
-        (
-            "code",
-            f"{metrics['compression']['code_floats']} numbers",
-            f"{metrics['compression']['code_bits']:,} bits",
-        ),
+def evaluation(numbers: dict[str, Any]) -> str:
+    """What `kae evaluate` prints below its first line."""
+    parts = [
+        table(("", "value", "95 % interval", ""), metric_rows(numbers)),
+        "\n".join([baselines(numbers), size(numbers), *special(numbers)]),
     ]
+    if numbers["per_class"]:
+        parts.append(table(("class", "images", *class_header()), class_rows(numbers)))
+    return "\n\n".join([*parts, worst(numbers)])
 
 
-def numbers(metrics: dict[str, Any]) -> Table:
-    """Every figure: label, value, interval, what it is."""
-    return [
-        (
-            label,
-            form.format(metrics[name]),
-            " - ".join(form.format(edge).removesuffix(" dB") for edge in metrics["intervals"][name]),
-            what,
+def latent(numbers: dict[str, Any]) -> str:
+    """What `kae latent` prints below its first line."""
+    parts = [
+        "\n".join(
+            [
+                dimensions(numbers),
+                *(f"{part} left out: {reason}" for part, reason in numbers["skipped"].items()),
+            ]
         )
-        for label, name, form, what in MEASURES
+    ]
+    if rows := probes(numbers):
+        parts.append(table(("test accuracy", "codes", "pixels", "PCA codes"), rows))
+    if rows := clusters(numbers):
+        parts.append(table(clusters_header(numbers), rows))
+    neighbours = ["Test images, and the training images whose codes are nearest:"]
+    for query in numbers["nearest"]:
+        near = ", ".join(map(_named, query["train"], query["classes"]))
+        neighbours.append(f"  {_named(query['test'], query['class'])}: {near}")
+    return "\n\n".join([*parts, "\n".join(neighbours)]) + "\n"
+
+
+def generated(run: Path, numbers: dict[str, Any], density: str, files: dict[str, str]) -> str:
+    """What `kae generate` prints."""
+    lines = [f"{run}: {numbers['n']} images {density}"]
+    if borrowed := numbers["switches"]:
+        lines.append(f"Its decoder needs pooling switches, which cannot be drawn: they are {borrowed}.")
+    lines += [
+        f"RMSE to the nearest training image: {numbers['nearest_rmse']:.4f} in the median; "
+        f"of test images, {numbers['test_nearest_rmse']:.4f}",
+        f"figure         {files['figure']}",
+        f"arrays         {files['arrays']}: images, codes, nearest, distances",
+    ]
+    return "\n".join(lines)
+
+
+def interpolation(numbers: dict[str, Any], borrowed: bool, same: bool) -> str:
+    """What `kae interpolate` prints."""
+    first, second = map(_named, (numbers["a"], numbers["b"]), numbers["classes"])
+    lines = [f"{numbers['run']}: from {first} to {second} in {numbers['steps']} steps"]
+    if same:
+        lines.append("Both images have the same code: there is no path between them.")
+    if borrowed:
+        lines.append(
+            "Its decoder needs pooling switches, which have no path between them: "
+            "they are those of the nearer end."
+        )
+    return "\n".join([*lines, f"figure         {numbers['figure']}"])
+
+
+def cards(numbers: dict[str, Any]) -> Table:
+    """The numbers that come first in the report: label, value, what stands below it."""
+    shown = {metric.key: metric for metric in METRICS}
+
+    def card(label: str, key: str) -> tuple[str, str, str]:
+        metric = shown[key]
+        return label, metric.show(numbers[key]), " to ".join(map(metric.show, numbers["intervals"][key]))
+
+    code = numbers["compression"]
+    return [
+        card("test MSE", "mse"),
+        ("PCA of the same size", shown["mse"].show(numbers["pca_mse"]), "MSE"),
+        card("PSNR", "psnr"),
+        card("SSIM", "ssim"),
+        ("code", f"{code['code_floats']} numbers", f"{code['code_bits']:,} bits"),
     ]
 
 
-def classes(metrics: dict[str, Any]) -> Table:
-    """Class, images, MSE, MAE, PSNR, SSIM."""
+def metric_rows(numbers: dict[str, Any]) -> Table:
+    """Every metric that was measured: label, value, interval, meaning."""
+    return [
+        (
+            metric.label,
+            metric.show(numbers[metric.key]),
+            " - ".join(metric.show(edge).removesuffix(" dB") for edge in numbers["intervals"][metric.key]),
+            metric.meaning,
+        )
+        for metric in METRICS
+        if metric.key in numbers
+    ]
+
+
+def class_header() -> tuple[str, ...]:
+    """The labels of the metrics that images have one by one."""
+    return tuple(f"{m.label}{', dB' if m.form.endswith('dB') else ''}" for m in METRICS if m.per_image)
+
+
+def class_rows(numbers: dict[str, Any]) -> Table:
+    """A class per row: its name, number of images, and metrics."""
+    keys = [metric for metric in METRICS if metric.per_image]
     return [
         (
             name,
             f"{of['n']:,}",
-            f"{of['mse']:.5f}",
-            f"{of['mae']:.5f}",
-            f"{of['psnr']:.2f}",
-            f"{of['ssim']:.4f}",
+            *(m.show(of[m.key]).removesuffix(" dB") if m.key in of else "-" for m in keys),
         )
-        for name, of in metrics["per_class"].items()
+        for name, of in numbers["per_class"].items()
     ]
 
 
@@ -69,7 +128,7 @@ def worst(metrics: dict[str, Any]) -> str:
     return f"Largest errors: images {images}; MSE {found[0]['mse']:.4f} to {found[-1]['mse']:.4f}."
 
 
-def beside(metrics: dict[str, Any]) -> str:
+def baselines(metrics: dict[str, Any]) -> str:
     """What needs no training, on the same data."""
     components = metrics["pca_components"]
     pca, mean = metrics["pca_mse"], metrics["mean_image_mse"]
@@ -78,12 +137,13 @@ def beside(metrics: dict[str, Any]) -> str:
     )
 
 
-def more(metrics: dict[str, Any]) -> list[str]:
+def special(metrics: dict[str, Any]) -> list[str]:
     """What only some runs have: the error on noisy images, the evidence lower bound."""
     lines = []
     if noise := metrics.get("noise"):
         lines.append(
-            f"With noise ({noise['kind']}) on what goes in: MSE {noise['mse']:.5f} against the images without it."
+            f"With noise ({noise['kind']}) on what goes in: MSE {noise['mse']:.5f} against the images "
+            "without it."
         )
     if found := metrics.get("evidence"):
         lines.append(
@@ -92,7 +152,8 @@ def more(metrics: dict[str, Any]) -> list[str]:
         )
         if "samples" in found:
             lines.append(
-                f"-log likelihood: at most {found['negative_log_likelihood']:.2f} nats, with {found['samples']} importance samples."
+                f"-log likelihood: at most {found['negative_log_likelihood']:.2f} nats, with "
+                f"{found['samples']} importance samples."
             )
     return lines
 
@@ -116,7 +177,8 @@ def dimensions(latent: dict[str, Any]) -> str:
     """How much of the code is in use."""
     dead = latent["dead_units"]
     return (
-        f"In use: {latent['participation_ratio']:.1f} of {latent['latent']} dimensions by participation ratio; "
+        f"In use: {latent['participation_ratio']:.1f} of {latent['latent']} dimensions by participation "
+        "ratio; "
         f"{dead or 'no'} dead {'unit' if dead == 1 else 'units'}."
     )
 
@@ -130,6 +192,11 @@ def probes(latent: dict[str, Any]) -> Table:
     ]
 
 
+def clusters_header(latent: dict[str, Any]) -> tuple[str, str, str]:
+    """The header of `clusters`."""
+    return f"k-means, {latent['kmeans']['clusters']} clusters", "mean", "std of 10 seeds"
+
+
 def clusters(latent: dict[str, Any]) -> Table:
     """Mean and standard deviation of each score of k-means."""
     return [
@@ -137,3 +204,7 @@ def clusters(latent: dict[str, Any]) -> Table:
         for name, label in (("accuracy", "accuracy, best matching"), ("nmi", "NMI"), ("ari", "ARI"))
         if "kmeans" in latent
     ]
+
+
+def _named(index: int, name: str | None) -> str:
+    return f"{index} ({name})" if name else str(index)

@@ -160,5 +160,6 @@ def _known(settings: Mapping[str, Any], where: str) -> None:
         if key not in names:
             near = get_close_matches(key, names, n=1, cutoff=0.0)[0]
             raise UsageError(
-                f"unknown setting {key!r} in {where}; did you mean {near!r}?\nThe settings: {', '.join(names)}."
+                f"unknown setting {key!r} in {where}; did you mean {near!r}?\n"
+                f"The settings: {', '.join(names)}."
             )

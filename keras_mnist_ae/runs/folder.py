@@ -110,6 +110,15 @@ class Run:
         """Whether training came to its end: the metrics are the last file it writes."""
         return (self.path / "metrics.json").is_file()
 
+    @property
+    def evaluated(self) -> bool:
+        """Whether the metrics hold the numbers of `kae evaluate`."""
+        return "pca_components" in self.metrics
+
+    def require_finished(self) -> None:
+        """Raise `UsageError` for a run whose training did not come to its end."""
+        _ = self.metrics
+
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
@@ -222,7 +231,8 @@ class Run:
             )
         if not (self.path / CHECKSUMS).is_file():
             raise CorruptFileError(
-                f"{self.path / CHECKSUMS} is gone: nothing says whether the other files are what was written.\n"
+                f"{self.path / CHECKSUMS} is gone: nothing says whether the other files are what was "
+                "written.\n"
                 "Restore it from a copy, or train again."
             )
         most = LARGEST_TEXT if path.suffix in (".toml", ".json", ".csv") else LARGEST

@@ -5,37 +5,36 @@ Standard library only: the command line reads them for its options.
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from ..errors import UsageError
 
 LARGEST_INTEGER = 2**63 - 1
 
 
-class Rule(Protocol):
+class Rule(ABC):
     """`type` is what the command line turns the text of an option into."""
 
-    type: type
+    type: ClassVar[Any] = str
+    words: str
+    """What is allowed, for the documentation."""
 
-    @property
-    def words(self) -> str:
-        """What is allowed, for the documentation."""
-
+    @abstractmethod
     def check(self, name: str, value: Any) -> None:
         """Raise `UsageError`, naming the setting and its value, when it is not allowed."""
 
 
 @dataclass(frozen=True)
-class OneOf:
+class OneOf(Rule):
     """One of some words."""
 
     choices: tuple[str, ...]
-    type: type = str
 
     @property
-    def words(self) -> str:
+    def words(self) -> str:  # type: ignore[override]
         return f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
 
     def check(self, name: str, value: Any) -> None:
@@ -44,15 +43,15 @@ class OneOf:
 
 
 @dataclass(frozen=True)
-class Integer:
+class Integer(Rule):
     """A whole number."""
 
     least: int
     most: int = LARGEST_INTEGER
-    type: type = int
+    type: ClassVar[Any] = int
 
     @property
-    def words(self) -> str:
+    def words(self) -> str:  # type: ignore[override]
         top = "up" if self.most == LARGEST_INTEGER else f"to {self.most:,}"
         return f"a whole number from {self.least} {top}"
 
@@ -65,12 +64,12 @@ class Integer:
 
 
 @dataclass(frozen=True)
-class Number:
+class Number(Rule):
     """A finite number."""
 
     words: str
     allows: Callable[[float], bool]
-    type: type = float
+    type: ClassVar[Any] = float
 
     def check(self, name: str, value: Any) -> None:
         number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -79,11 +78,11 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Flag:
+class Flag(Rule):
     """Yes or no."""
 
     words: str = "true or false"
-    type: type = bool
+    type: ClassVar[Any] = bool
 
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, bool):
@@ -91,12 +90,11 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(Rule):
     """Text that can be printed, and matches the pattern where there is one."""
 
     words: str = "text"
     pattern: str = ".+"
-    type: type = str
 
     def check(self, name: str, value: Any) -> None:
         if not isinstance(value, str) or not value:
@@ -111,23 +109,21 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Parsed:
+class Parsed(Rule):
     """Text that a function of the package takes apart; the function raises `UsageError`."""
 
     words: str
     parse: Callable[[Any], object]
-    type: type = str
 
     def check(self, name: str, value: Any) -> None:
         self.parse(value)
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Rule):
     """A variant of one's own, read from its file before it comes here."""
 
     words: str = "a TOML file"
-    type: type = str
 
     def check(self, name: str, value: Any) -> None:
         value.check_trainable()

@@ -72,7 +72,7 @@ UNSET: Any = MISSING  # the variant's recipe fills it in: see `configure`
 class Settings:
     """The table. Its order is that of the documentation."""
 
-    variant: str = setting("conv-avgpool", MODEL, Text(), "Name of a variant: see `kae models`.")  # noqa: RUF009
+    variant: str = setting("conv-avgpool", MODEL, Text(), "Name of a variant: see `kae models`.")
     table: Variant | None = setting(
         None, MODEL, Table(), "TOML file with a variant of your own, in place of VARIANT."
     )

@@ -10,7 +10,7 @@ from onnx import ModelProto, TensorProto
 
 from ... import __version__
 from ...architecture.variant import Variant
-from ..manifest import Precision
+from ..formats import Precision
 from ..weights import Weights, fingerprint
 from .lowering import lower, without_reshapes
 from .nodes import FLOAT, UINT8, Ports, build

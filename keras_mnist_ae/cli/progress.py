@@ -1,0 +1,62 @@
+"""Progress on stderr: a bar with the time left on a terminal, else a line every ten seconds."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from ..system import signals
+from ..system.progress import Advance
+
+INTERVAL = 10.0  # seconds between lines where there is no terminal
+
+
+@contextmanager
+def progress(label: str, total: int | None = None) -> Iterator[Advance]:
+    """A phase of a command: see `system.progress.Progress`."""
+    shown = _bar if sys.stderr is not None and sys.stderr.isatty() else _lines
+    with shown(label, total) as advance:
+
+        def count(parts: int) -> None:
+            signals.check()  # foreign code may have swallowed the exception
+            advance(parts)
+
+        signals.check()
+        yield count
+
+
+@contextmanager
+def _bar(label: str, total: int | None) -> Iterator[Advance]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.percentage:>3.0f} %" if total else ""),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True, expand=False) as bars:
+        task = bars.add_task(label, total=total)
+        yield lambda parts: bars.advance(task, parts)
+
+
+@contextmanager
+def _lines(label: str, total: int | None) -> Iterator[Advance]:
+    began = told = time.monotonic()
+    done = 0
+
+    def advance(parts: int) -> None:
+        nonlocal done, told
+        done += parts
+        now = time.monotonic()
+        if now - told >= INTERVAL:
+            told = now
+            left = (
+                f" of {total:,}, {(now - began) * (total - done) / done:.0f} s left" if total and done else ""
+            )
+            click.echo(f"kae: {label}: {done:,}{left}", err=True)
+
+    yield advance

@@ -1,0 +1,106 @@
+"""Images that a run makes: generated from random codes, and interpolated between test images."""
+
+from pathlib import Path
+
+from ..errors import UsageError
+from ..runs.folder import Run
+from ..system.progress import Progress, silent
+from . import text
+from .codecs import keras_codec
+from .result import Result
+
+
+def generate(
+    run: Run,
+    n: int = 64,
+    *,
+    density: str | None = None,
+    seed: int = 0,
+    data_dir: Path | None = None,
+    progress: Progress = silent,
+) -> Result:
+    """New images, decoded from codes drawn at random, each beside its nearest training image.
+
+    Args:
+        n: how many images.
+        density: that of the codes: "mixture" (of Gaussians) or "gaussian", fitted on training
+            codes, or "prior", the standard normal of a variational variant; None takes the prior
+            where there is one, else the mixture.
+
+    Returns:
+        `nearest_rmse`, the median RMSE per pixel to the nearest training image, beside that of
+        test images, `test_nearest_rmse`; the paths of `figure` and `arrays` (images float32 of
+        shape (n, H, W, C) in [0, 1], their codes, nearest training images and distances).
+    """
+    import numpy as np
+
+    from ..analysis import generation
+    from ..analysis.latent import encoded
+    from ..datasets.images import to_float
+    from . import figures
+
+    if density == "prior" and not run.variant.variational:
+        raise UsageError(f"{run.config.variant} has no prior: only variational variants do")
+    density = density or figures.density_of(run)
+    codec, data = keras_codec(run, data_dir)
+    with progress("encoding", len(data.train.images)) as advance:
+        codes = encoded(data.train.images, codec, advance)
+    with progress("generating") as advance:
+        made = generation.generate(codec, data.train.images, codes, n, density, seed)  # type: ignore[arg-type]
+        advance(n)
+        tests = to_float(data.test.images[:1000])
+        usual, _ = generation.nearest_images(data.train.images, tests)
+    borrowed = bool(run.variant.switches)
+    run.write_figure("generated", figures.samples(made, data.train, density, borrowed))  # type: ignore[arg-type]
+    run.write_generated(images=made.images, codes=made.codes, nearest=made.nearest, distances=made.distances)
+    numbers = {
+        "n": n,
+        "density": density,
+        "components": made.components,
+        "nearest_rmse": float(np.median(made.distances)),
+        "test_nearest_rmse": float(np.median(usual)),
+        "switches": generation.BORROWED if borrowed else None,
+    }
+    run.add_metrics({"generated": numbers})
+    files = {"figure": str(run.figure("generated")), "arrays": str(run.generated)}
+    words = text.generated(run.path, numbers, figures.drawn_from(density, made.components), files)  # type: ignore[arg-type]
+    return Result({"run": str(run.path), **numbers, **files}, words)
+
+
+def interpolate(
+    run: Run,
+    first: int,
+    second: int,
+    *,
+    data_dir: Path | None = None,
+) -> Result:
+    """Draw the paths from one test image to another: straight in the code, along a great circle in
+    the code, and as a cross-fade of the pixels.
+
+    Args:
+        first: number of a test image, from 0.
+        second: number of another.
+    """
+    from ..datasets.images import to_float
+    from . import figures
+
+    codec, data = keras_codec(run, data_dir)
+    pair, count = [first, second], len(data.test.images)
+    if not 0 <= min(pair) <= max(pair) < count:
+        raise UsageError(f"there is no test image {max(pair)}: {data.name} has {count:,}, counted from 0")
+    borrowed = bool(run.variant.switches)
+    name = f"interpolation-{first}-{second}"
+    run.write_figure(name, figures.paths(codec, data, [(first, second)], borrowed))
+    codes = codec.encode(to_float(data.test.images[pair]))[0]
+    labels = data.test.labels
+    classes = [None if labels is None else data.classes[labels[index]] for index in pair]
+    numbers = {
+        "run": str(run.path),
+        "a": first,
+        "b": second,
+        "classes": classes,
+        "steps": figures.STEPS,
+        "figure": str(run.figure(name)),
+    }
+    same = len(set(map(bytes, codes))) == 1
+    return Result(numbers, text.interpolation(numbers, borrowed, same))

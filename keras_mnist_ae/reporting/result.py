@@ -1,0 +1,18 @@
+"""What a step gives back: numbers that print as the command prints them."""
+
+from html import escape
+from typing import Any
+
+
+class Result(dict[str, Any]):
+    """The numbers of a step, as `--json` gives them; printed, the text that the command prints."""
+
+    def __init__(self, numbers: dict[str, Any], text: str) -> None:
+        super().__init__(numbers)
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.text)}</pre>"
