@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ..export.formats import FORMATS, PRECISIONS, Format
 from .options import as_json, data_dir, echo_json, echo_table, run, runs_dir
 
 images = click.option(
@@ -12,8 +13,8 @@ images = click.option(
 )
 precision = click.option(
     "--precision",
-    type=click.Choice(["float32", "float16", "int8"]),
-    help="Of the weights.  [default: float32]",
+    type=click.Choice(PRECISIONS),
+    help="Precision of the exported weights.  [default: float32]",
 )
 
 
@@ -22,30 +23,37 @@ def export() -> None:
     """Turn a run into files that need no Keras."""
 
 
-@export.command("onnx")
-@run
-@runs_dir
-@data_dir
-@precision
-@images
-@as_json
-def onnx_(
-    run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any, images: int | None, as_json: bool
-) -> None:
-    """Write encoder, decoder and autoencoder of RUN (the latest unless named) as ONNX graphs, held
-    against the Keras model.
+def command(form: Format) -> click.Command:
+    """The sub-command that exports in a format."""
 
-    float16 halves the files, int8 makes them up to four times smaller; each goes to a folder of its
-    own beside float32's.
-    """
-    from ..runs.reopen import reopen
-    from ..runs.runs_dir import find
+    @export.command(form.name, help=form.help)
+    @run
+    @runs_dir
+    @data_dir
+    @precision
+    @images
+    @as_json
+    def export_(
+        run: str | None,
+        runs_dir: Path,
+        data_dir: Path | None,
+        precision: Any,
+        images: int | None,
+        as_json: bool,
+    ) -> None:
+        from ..runs.reopen import reopen
+        from ..runs.runs_dir import find
 
-    found = find(run, runs_dir)
-    _, data = reopen(found, data_dir)
-    from ..export.folder import export  # imports keras, so the backend is chosen first
+        chosen = find(run, runs_dir)
+        _, data = reopen(chosen, data_dir)  # chooses the backend, so it stands before what imports Keras
+        export = form.load()
+        report(chosen, data, export(chosen, data, precision or "float32", images), images, as_json)
 
-    report(found, data, export(found, data, precision or "float32", images), images, as_json)
+    return export_
+
+
+for form in FORMATS:
+    command(form)
 
 
 @click.command()

@@ -1,7 +1,9 @@
 """The formats that a run can be exported in, in one table. Standard library only."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from importlib import import_module
+from typing import Any, Literal, get_args
 
 Precision = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
@@ -18,6 +20,12 @@ class Format:
     help: str
     export: str
     precisions: tuple[Precision, ...]
+
+    def load(self) -> Callable[..., Any]:
+        """The function, imported now."""
+        module, name = self.export.split(":")
+        function: Callable[..., Any] = getattr(import_module(f".{module}", __package__), name)
+        return function
 
 
 FORMATS = (

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import click
+
 from ..errors import UsageError
 from ..runs.folder import Run
 from ..system.progress import Progress, silent
@@ -102,5 +104,6 @@ def interpolate(
         "steps": figures.STEPS,
         "figure": str(run.figure(name)),
     }
-    same = len(set(map(bytes, codes))) == 1
-    return Result(numbers, text.interpolation(numbers, borrowed, same))
+    if len(set(map(bytes, codes))) == 1:
+        click.echo("kae: both images have the same code: there is no path between them", err=True)
+    return Result(numbers, text.interpolation(numbers, borrowed))

@@ -6,6 +6,8 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from ..errors import UsageError, ValidationError
 from ..export.formats import Precision
 from ..runs.folder import Run
@@ -183,6 +185,7 @@ def report(run: Run, *, data_dir: Path | None = None, progress: Progress = silen
             _analyse(run, codec, data, "pca", progress)
         except ValidationError as error:  # the rest of the report can be written
             latent_missing = str(error)
+            click.echo(f"kae: {latent_missing}", err=True)
     there = {name for name in figures.CAPTIONS if run.figure(name).is_file()}
     if there < set(figures.CAPTIONS):
         _draw(run, data, there, progress)

@@ -55,12 +55,10 @@ def generated(run: Path, numbers: dict[str, Any], density: str, files: dict[str,
     return "\n".join(lines)
 
 
-def interpolation(numbers: dict[str, Any], borrowed: bool, same: bool) -> str:
+def interpolation(numbers: dict[str, Any], borrowed: bool) -> str:
     """What `kae interpolate` prints."""
     first, second = map(_named, (numbers["a"], numbers["b"]), numbers["classes"])
     lines = [f"{numbers['run']}: from {first} to {second} in {numbers['steps']} steps"]
-    if same:
-        lines.append("Both images have the same code: there is no path between them.")
     if borrowed:
         lines.append(
             "Its decoder needs pooling switches, which have no path between them: "
