@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from .completion import run_names
 from .options import as_json, data_dir, echo_result, runs_dir
 from .progress import progress
 
 
 @click.command()
-@click.argument("run", required=False, metavar="[RUN|DIR]")
+@click.argument("run", required=False, metavar="[RUN|DIR]", shell_complete=run_names)
 @click.option(
     "--split",
     type=click.Choice(["test", "train"]),

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ..export.formats import FORMATS, PRECISIONS, Format
+from .completion import run_names
 from .options import as_json, data_dir, echo_json, echo_table, run, runs_dir
 
 images = click.option(
@@ -57,7 +58,7 @@ for form in FORMATS:
 
 
 @click.command()
-@click.argument("run", required=False, metavar="[RUN|DIR]")
+@click.argument("run", required=False, metavar="[RUN|DIR]", shell_complete=run_names)
 @runs_dir
 @data_dir
 @precision

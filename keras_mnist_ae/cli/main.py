@@ -9,6 +9,7 @@ from .. import __version__
 from ..errors import KaeError, MissingDependencyError, WriteError
 from ..system import signals
 from .bench import bench
+from .completion import completion
 from .data import data
 from .demo import demo
 from .evaluate import evaluate
@@ -19,6 +20,14 @@ from .models import models
 from .report import figures, report
 from .runs import runs
 from .train import resume, train
+
+PACKAGES = {  # where the name to install is not that of the module
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "tensorflow_datasets": "tensorflow-datasets",
+    "umap": "umap-learn",
+}
 
 
 class Commands(click.Group):
@@ -55,7 +64,8 @@ def _ending(error: BaseException) -> tuple[str, int]:
         case KeyboardInterrupt():
             return "interrupted", 130
         case ModuleNotFoundError(name=str(name)) if not name.startswith("keras_mnist_ae"):
-            package = name.partition(".")[0]
+            module = name.partition(".")[0]
+            package = PACKAGES.get(module, module)
             return (
                 f"the package {package!r} is not installed.\nInstall it: pip install {package}",
                 MissingDependencyError.exit_code,
@@ -72,18 +82,25 @@ def _ending(error: BaseException) -> tuple[str, int]:
             )
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of a failure.")
 @click.version_option(__version__, message="%(prog)s %(version)s")
-def kae() -> None:
+@click.pass_context
+def kae(ctx: click.Context) -> None:
     """Image autoencoders: train with Keras on torch, TensorFlow or JAX, and look at what they
     learned.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 for command in (
     *(models, data, train, resume, runs),
     *(evaluate, latent, generate, interpolate, figures, report),
-    *(export, validate, infer, bench, demo),
+    *(export, validate, infer, bench, demo, completion),
 ):
     kae.add_command(command)

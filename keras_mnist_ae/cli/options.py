@@ -1,6 +1,8 @@
 """What several commands share: options, and output as a table or as JSON."""
 
 import json
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 import click
 
 from ..reporting.table import table
+from .completion import run_names
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 data_dir = click.option(
@@ -22,7 +25,7 @@ runs_dir = click.option(
     show_default=True,
     help="Folder of the run folders.",
 )
-run = click.argument("run", required=False)
+run = click.argument("run", required=False, shell_complete=run_names)
 
 
 def echo_json(value: Any) -> None:
@@ -30,9 +33,19 @@ def echo_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
-def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table on stdout."""
-    click.echo(table(header, rows))
+def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()) -> None:
+    """A table on stdout; on a terminal too narrow for it without the columns that are `optional`,
+    the first of them first, as far as it takes.
+    """
+    text = table(header, rows)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for name in optional:
+        if width is None or max(map(len, text.splitlines())) <= width:
+            break
+        at = header.index(name)
+        header, *rows = ([*line[:at], *line[at + 1 :]] for line in (header, *rows))
+        text = table(header, rows)
+    click.echo(text)
 
 
 def echo_result(result: Any, as_json: bool) -> None:

@@ -27,14 +27,45 @@ COMPARED = (  # of two or more runs: label, where it stands in their facts, form
     ("dimensions in use", ("metrics", "latent", "participation_ratio"), "{:.1f}"),
 )
 
+HEADER = (
+    *("run", "status", "variant", "latent", "backend", "dataset", "epochs"),
+    *("train MSE", "test MSE", "seconds"),
+)
+OPTIONAL = ("seconds", "backend", "latent", "train MSE", "epochs", "status")
 
-@click.command()
+
+class DefaultsToList(click.Group):
+    """A group whose command `list` is meant where none is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in self.commands:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=DefaultsToList)
+def runs() -> None:
+    """All runs side by side; removing, renaming and tagging them."""
+
+
+@runs.command(
+    "list",
+    epilog="Also: kae runs rm RUN..., kae runs mv RUN NAME, kae runs tag RUN WORD...",
+)
 @click.argument("names", nargs=-1, metavar="[RUN]...")
 @click.option("--compare", is_flag=True, help="Put the RUNs named side by side, in a table and a figure.")
+@click.option("--dataset", help="Only runs on this dataset.")
+@click.option("--variant", help="Only runs of this variant.")
+@click.option(
+    "--status", type=click.Choice(["finished", "unfinished", "running"]), help="Only runs like that."
+)
+@click.option("--tag", help="Only runs with this tag.")
 @runs_dir
 @as_json
-def runs(names: tuple[str, ...], compare: bool, runs_dir: Path, as_json: bool) -> None:
-    """All runs side by side, the best test MSE first; with --compare those named, in detail."""
+def list_(
+    names: tuple[str, ...], compare: bool, runs_dir: Path, as_json: bool, **filters: str | None
+) -> None:
+    """All runs, the best test MSE of each dataset first; with --compare those named, in detail."""
     from ..errors import CorruptFileError, UsageError
     from ..runs.runs_dir import every, find
 
@@ -46,29 +77,73 @@ def runs(names: tuple[str, ...], compare: bool, runs_dir: Path, as_json: bool) -
     if compare:
         compared([find(name, runs_dir) for name in names], runs_dir, as_json)
         return
-    found = []
+    rows = []
     for run in every(runs_dir):
         try:
-            found.append(facts(run))
+            rows.append(facts(run))
         except (CorruptFileError, UsageError) as error:
             click.echo(f"kae: left out: {error}", err=True)
+    wanted = [row for row in rows if _matches(row, filters)]
     if as_json:
-        echo_json({"runs": found})
-    elif not found:
+        echo_json({"runs": wanted})
+    elif not rows:
         click.echo(f"no run in {runs_dir.resolve()} yet; train one: kae train", err=True)
+    elif not wanted:
+        click.echo(f"none of the {len(rows)} runs in {runs_dir.resolve()} is like that", err=True)
     else:
-        header = (
-            "run",
-            "variant",
-            "latent",
-            "backend",
-            "dataset",
-            "epochs",
-            "train MSE",
-            "test MSE",
-            "seconds",
-        )
-        echo_table(header, [shown(row) for row in found])
+        by_dataset = sorted(wanted, key=lambda row: row["dataset"])
+        echo_table(HEADER, [shown(row) for row in by_dataset], OPTIONAL)
+
+
+def _matches(row: dict[str, Any], filters: dict[str, str | None]) -> bool:
+    """Whether the facts of a run are those asked for; None asks for nothing."""
+    return all(
+        value is None or (value in row["tags"] if name == "tag" else row[name] == value)
+        for name, value in filters.items()
+    )
+
+
+@runs.command()
+@click.argument("names", nargs=-1, required=True, metavar="RUN...")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@runs_dir
+def rm(names: tuple[str, ...], yes: bool, runs_dir: Path) -> None:
+    """Delete RUNs with all that is in their folders."""
+    from ..runs.manage import remove
+    from ..runs.runs_dir import find
+
+    chosen = [find(name, runs_dir) for name in dict.fromkeys(names)]
+    if not yes:
+        click.confirm(f"delete {', '.join(str(run.path) for run in chosen)}?", abort=True, err=True)
+    for run in chosen:
+        remove(run)
+        click.echo(f"removed    {run.path}")
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("name")
+@runs_dir
+def mv(run: str, name: str, runs_dir: Path) -> None:
+    """Rename RUN to NAME."""
+    from ..runs.manage import rename
+    from ..runs.runs_dir import find
+
+    click.echo(f"run        {rename(find(run, runs_dir), name).path}")
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("words", nargs=-1, required=True, metavar="WORD...")
+@click.option("--remove", is_flag=True, help="Take the WORDs away.")
+@runs_dir
+def tag(run: str, words: tuple[str, ...], remove: bool, runs_dir: Path) -> None:
+    """Add WORDs to the tags of RUN."""
+    from ..runs.manage import tag
+    from ..runs.runs_dir import find
+
+    chosen = find(run, runs_dir)
+    click.echo(f"tags       {', '.join(tag(chosen, *words, remove=remove)) or 'none'}")
 
 
 def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
@@ -99,28 +174,27 @@ def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
     echo_table(("", *(row["run"] for row in told)), rows)
     if len({run.environment.get("dataset_sha256") for run in found}) > 1:
         click.echo("The runs are of different datasets: their errors do not compare.")
-    click.echo(
-        "- is not known: kae evaluate and kae latent measure it" if any("-" in row for row in rows) else ""
-    )
+    if any("-" in row for row in rows):
+        click.echo("- is not known: kae evaluate and kae latent measure it")
     click.echo(f"figure  {path}")
 
 
 def settings(run: "Run") -> Iterable[tuple[str, Any]]:
-    """What a run was told, but for where it lies."""
-    return (
-        (name, value)
-        for name, value in vars(run.config).items()
-        if name not in ("runs_dir", "name", "data_dir", "table")
-    )
+    """The settings that make the result."""
+    return ((name, value) for name, value in run.config.items() if name != "data_dir")
 
 
 def facts(run: "Run") -> dict[str, Any]:
     """What is known of a run; None for what an unfinished one does not have."""
+    from ..runs.manage import status, tags
+
     history = run.history if (run.path / "history.csv").is_file() else {"loss": [], "seconds": []}
     metrics = run.metrics if run.finished else {}
     variant = run.variant
     return {
         "run": run.name,
+        "status": status(run),
+        "tags": tags(run),
         "variant": variant.name,
         "latent": variant.latent,
         "parameters": variant.parameters,
@@ -137,7 +211,7 @@ def facts(run: "Run") -> dict[str, Any]:
 
 def shown(row: dict[str, Any]) -> list[str]:
     errors = ["-" if row[error] is None else f"{row[error]:.5f}" for error in ("train_mse", "test_mse")]
-    words = [str(row[name]) for name in ("run", "variant", "latent", "backend", "dataset", "epochs")]
+    words = [str(row[name]) for name in HEADER[:7]]
     return [*words, *errors, f"{row['seconds']:.1f}"]
 
 

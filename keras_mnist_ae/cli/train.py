@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ..runs.settings import SETTINGS, Setting
+from .completion import dataset_names, variant_names
 from .options import as_json, data_dir, echo_json, run, runs_dir
 
 SHARED = {"data_dir": data_dir, "runs_dir": runs_dir}  # options of other commands too
@@ -35,6 +36,8 @@ def option(name: str, row: Setting) -> Callable[[Any], Any]:
         extra = {"is_flag": True}
     elif name == "resize":
         extra = {"is_flag": False, "flag_value": "variant", "metavar": "[SIZE|HxW]"}
+    elif name == "dataset":
+        extra = {"shell_complete": dataset_names}
     return click.option(f"--{name.replace('_', '-')}", name, default=None, help=row.help + shown, **extra)
 
 
@@ -48,7 +51,7 @@ def settings(command: Any) -> Any:
 
 
 @click.command(cls=GroupedOptions)
-@click.argument("variant", required=False)
+@click.argument("variant", required=False, shell_complete=variant_names)
 @settings
 @click.option(
     "--config",
