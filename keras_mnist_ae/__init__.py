@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from .runs.config import TrainConfig
     from .runs.folder import Run
     from .reporting.generated import generate, interpolate
+    from .reporting.loading import load
+    from .reporting.publish import publish
     from .reporting.steps import analyse, draw, evaluate, export_onnx, report
     from .training.train import train
 
@@ -36,6 +38,8 @@ _HOME = {
     "export_onnx": "reporting.steps",
     "generate": "reporting.generated",
     "interpolate": "reporting.generated",
+    "load": "reporting.loading",
+    "publish": "reporting.publish",
     "report": "reporting.steps",
     "train": "training.train",
 }
@@ -56,6 +60,8 @@ __all__ = [
     "export_onnx",
     "generate",
     "interpolate",
+    "load",
+    "publish",
     "report",
     "train",
 ]

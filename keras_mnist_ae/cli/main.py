@@ -17,6 +17,7 @@ from .export import export, validate
 from .infer import infer
 from .latent import generate, interpolate, latent
 from .models import models
+from .publish import publish
 from .report import figures, report
 from .runs import runs
 from .train import resume, train
@@ -101,6 +102,6 @@ def kae(ctx: click.Context) -> None:
 for command in (
     *(models, data, train, resume, runs),
     *(evaluate, latent, generate, interpolate, figures, report),
-    *(export, validate, infer, bench, demo, completion),
+    *(export, validate, publish, infer, bench, demo, completion),
 ):
     kae.add_command(command)

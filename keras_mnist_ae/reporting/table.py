@@ -15,3 +15,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _is_number(entry: str) -> bool:
     return entry.lstrip("+-")[:1].isdigit() or entry in {"", "-"}
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The same as a table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
