@@ -1,24 +1,32 @@
-# make demo   the main job from nothing: environment, training, figures, export
-# make test   environment with all three backends, all tests, once per backend
-# make check  lint, types, the generated parts of the docs
+# make demo       the main job from nothing: environment, training, figures, export
+# make test       environment with all three backends, the quick tests
+# make test-full  every test on every backend: before a release
+# make check      lint, types, the generated parts of the docs
 
 PYTHON ?= python3
 BIN := .venv/bin
 BACKENDS := torch tensorflow jax
 
-.PHONY: demo test check docs results clean $(BACKENDS:%=test-%)
+.PHONY: demo test test-full test-others check docs results clean $(BACKENDS:%=test-%)
 
 demo: .venv/installed
 	$(BIN)/kae demo
 
+# Two processes side by side, one thread each: all tests with torch, and beside them those that depend on the
+# backend with TensorFlow and then with JAX.
 test: .venv/installed-dev
-	$(MAKE) --jobs=2 --output-sync=target --keep-going $(BACKENDS:%=test-%)
+	$(MAKE) --jobs=2 --output-sync=target --keep-going test-torch test-others
 
-# One process per backend, one thread each: two run side by side. What no backend has a part in runs beside torch only.
-ONCE := architecture bytes config datasets files generation hostile inference latent own package precision properties runs runtime
-test-tensorflow test-jax: SKIP = $(ONCE:%=--ignore=tests/test_%.py)
+test-others:
+	$(MAKE) --jobs=1 --keep-going test-tensorflow test-jax
+
+test-torch: ONLY =
+test-tensorflow test-jax: ONLY = --backend-only
 $(BACKENDS:%=test-%): test-%: .venv/installed-dev
-	KERAS_BACKEND=$* OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(SKIP)
+	KERAS_BACKEND=$* OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=10 $(ONLY) $(FULL)
+
+test-full: .venv/installed-dev
+	$(MAKE) test FULL=--full
 
 check: .venv/installed-dev
 	$(BIN)/ruff check

@@ -57,7 +57,8 @@ def results_table() -> str:
         bits = sum(2 * math.prod(shape) for shape in variant.switches.values())
         latent = f"{variant.latent}" + (f" + {bits:,} bits" if bits else "")
         lines.append(
-            f"| {variant.name} | {latent} | {variant.parameters:,} | {metrics['train_mse']:.5f} | {metrics['test_mse']:.5f} "
+            f"| {variant.name} | {latent} | {variant.parameters:,} | {metrics['train_mse']:.5f} | "
+            f"{metrics['test_mse']:.5f} "
             f"| {metrics['pca_mse']:.5f} | `kae train {variant.name}` |"
         )
     return "\n".join(lines)
@@ -83,13 +84,15 @@ def beyond_table() -> str:
             also = f"on noisy test images {of['noise']['mse']:.5f}"
         if "evidence" in of:
             found = of["evidence"]
-            also = f"-ELBO {found['negative_elbo']:.2f} nats an image (KL {found['kl']:.2f}), -log likelihood at most "
+            also = f"-ELBO {found['negative_elbo']:.2f} nats an image (KL {found['kl']:.2f}), "
+            also += "-log likelihood at most "
             also += f"{found['negative_log_likelihood']:.2f} ({found['samples']} samples)"
         minutes = (
             "-" if "noise" in of else f"{run['seconds'] / 60:.1f}"
         )  # that process stood still for a while
         lines.append(
-            f"| `{command}` | {run['latent']} | {minutes} | {of['test_mse']:.5f} | {of['pca_mse']:.5f} | {also} |"
+            f"| `{command}` | {run['latent']} | {minutes} | {of['test_mse']:.5f} | {of['pca_mse']:.5f} | "
+            f"{also} |"
         )
     return "\n".join(lines)
 
@@ -100,7 +103,8 @@ def backends_table() -> str:
     for backend in ("torch", "tensorflow", "jax"):
         run = results()["conv-avgpool" if backend == "torch" else f"conv-avgpool-{backend}"]
         lines.append(
-            f"| {backend} | {run['loss']:.5f} | {run['metrics']['test_mse']:.5f} | `kae train conv-avgpool --backend {backend}` |"
+            f"| {backend} | {run['loss']:.5f} | {run['metrics']['test_mse']:.5f} | `kae train conv-avgpool "
+            f"--backend {backend}` |"
         )
     return "\n".join(lines)
 
@@ -118,14 +122,17 @@ def evaluated(dataset: str) -> list[tuple[str, dict]]:
 def errors_table(dataset: str) -> str:
     """Every error of every variant."""
     lines = [
-        "| variant | MSE | 95 % interval | RMSE | MAE | PSNR, mean over images | of mean MSE | SSIM | PCA: MSE | mean image: MSE |",
+        "| variant | MSE | 95 % interval | RMSE | MAE | PSNR, mean over images | of mean MSE | SSIM | PCA: "
+        "MSE | mean image: MSE |",
         "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for name, of in evaluated(dataset):
         low, high = of["intervals"]["mse"]
         lines.append(
-            f"| {name} | {of['mse']:.5f} | {low:.5f} - {high:.5f} | {of['rmse']:.5f} | {of['mae']:.5f} | {of['psnr']:.2f} dB "
-            f"| {of['psnr_of_mean_mse']:.2f} dB | {of['ssim']:.4f} | {of['pca_mse']:.5f} | {of['mean_image_mse']:.5f} |"
+            f"| {name} | {of['mse']:.5f} | {low:.5f} - {high:.5f} | {of['rmse']:.5f} | {of['mae']:.5f} | "
+            f"{of['psnr']:.2f} dB "
+            f"| {of['psnr_of_mean_mse']:.2f} dB | {of['ssim']:.4f} | {of['pca_mse']:.5f} | "
+            f"{of['mean_image_mse']:.5f} |"
         )
     return "\n".join(lines)
 
@@ -159,7 +166,8 @@ def sizes_table() -> str:
     for name, of in evaluated("mnist"):
         size = of["compression"]
         lines.append(
-            f"| {name} | {size['code_floats']} | {size['switch_bits']:,} | {size['code_bits']:,} | {size['image_bits']:,} "
+            f"| {name} | {size['code_floats']} | {size['switch_bits']:,} | {size['code_bits']:,} | "
+            f"{size['image_bits']:,} "
             f"| {size['ratio']:.2f} |"
         )
     return "\n".join(lines)
@@ -184,7 +192,8 @@ def probes_table(dataset: str) -> str:
 def codes_table(dataset: str) -> str:
     """Clusters and dimensions."""
     lines = [
-        "| variant | k-means: accuracy | NMI | ARI | participation ratio | dead | generated: RMSE to nearest | test images: same |",
+        "| variant | k-means: accuracy | NMI | ARI | participation ratio | dead | generated: RMSE to "
+        "nearest | test images: same |",
         "| --- | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for name, of in evaluated(dataset):
@@ -194,7 +203,8 @@ def codes_table(dataset: str) -> str:
             for score in ("accuracy", "nmi", "ari")
         ]
         lines.append(
-            f"| {name} | {' | '.join(scores)} | {latent['participation_ratio']:.1f} of {latent['latent']} | {latent['dead_units']} "
+            f"| {name} | {' | '.join(scores)} | {latent['participation_ratio']:.1f} of {latent['latent']} "
+            f"| {latent['dead_units']} "
             f"| {made['nearest_rmse']:.4f} | {made['test_nearest_rmse']:.4f} |"
         )
     return "\n".join(lines)
@@ -232,7 +242,8 @@ def precisions_table() -> str:
             if any(inference()[name, p, batch]["to_float32"]["low"] > 1 for batch in (1, 256))
         ]
         lines.append(
-            f"| {name} | {full['bytes']:,} | {half['bytes']:,} | {100 * half['mse_rise']:+.3f} % | {integer['bytes']:,} "
+            f"| {name} | {full['bytes']:,} | {half['bytes']:,} | {100 * half['mse_rise']:+.3f} % | "
+            f"{integer['bytes']:,} "
             f"| {100 * integer['mse_rise']:+.2f} % | {'size only: ' + ', '.join(slower) if slower else ''} |"
         )
     return "\n".join(lines)
@@ -243,7 +254,8 @@ def infer_table() -> str:
     from keras_mnist_ae.architecture.variants import VARIANTS
 
     lines = [
-        "| variant | nodes | Keras' nodes | batch | time, us | to Keras' export | to PyTorch's | float16 to float32 | int8 to float32 |",
+        "| variant | nodes | Keras' nodes | batch | time, us | to Keras' export | to PyTorch's | float16 "
+        "to float32 | int8 to float32 |",
         "| --- | --: | --: | --: | --: | --: | --: | --: | --: |",
     ]
     for name in (name for name in VARIANTS if (name, "float32", 1) in inference()):
@@ -253,7 +265,8 @@ def infer_table() -> str:
             )
             to_pytorch = f"{ours['to_pytorch']['median']:.2f}" if ours["to_pytorch"] else "-"
             lines.append(
-                f"| {name} | {ours['nodes']} | {inference()[name, KERAS, batch]['nodes']} | {batch} | {ours['microseconds']:,.0f} "
+                f"| {name} | {ours['nodes']} | {inference()[name, KERAS, batch]['nodes']} | {batch} | "
+                f"{ours['microseconds']:,.0f} "
                 f"| {ours['to_keras']['median']:.2f} | {to_pytorch} "
                 f"| {half['to_float32']['median']:.2f} | {integer['to_float32']['median']:.2f} |"
             )
@@ -275,7 +288,8 @@ def train_table() -> str:
         stock = f"{of['to_stock']['median']:.2f}" if of["to_stock"] else ""
         low, middle, high = (of["to_loop"][key] for key in ("low", "median", "high"))
         lines.append(
-            f"| {of['variant']} | {of['trainer']} | {of['backend']} | {of['images_per_second']:,.0f} | {stock} "
+            f"| {of['variant']} | {of['trainer']} | {of['backend']} | {of['images_per_second']:,.0f} | "
+            f"{stock} "
             f"| {middle:.2f} ({low:.2f}-{high:.2f}) | {of['peak_bytes'] / 2**20:,.0f} MiB |"
         )
     return "\n".join(lines)
@@ -289,7 +303,8 @@ def until_table() -> str:
     ]
     for of in measured("until")["results"]:
         lines.append(
-            f"| {of['trainer']} | {of['seconds']:.1f} | {of['epochs']} | {of['mse']:.5f} | {of['share']:.0%} |"
+            f"| {of['trainer']} | {of['seconds']:.1f} | {of['epochs']} | {of['mse']:.5f} | "
+            f"{of['share']:.0%} |"
         )
     return "\n".join(lines)
 
@@ -317,7 +332,8 @@ def startup_table() -> str:
     lines = ["| | seconds | to `import click` |", "| --- | --: | --: |"]
     for of in measured("startup")["results"]:
         lines.append(
-            f"| {of['what']} | {of['seconds']:.3f} | {'' if of['to_click'] is None else format(of['to_click']['median'], '.2f')} |"
+            f"| {of['what']} | {of['seconds']:.3f} | "
+            f"{'' if of['to_click'] is None else format(of['to_click']['median'], '.2f')} |"
         )
     return "\n".join(lines)
 
@@ -372,7 +388,7 @@ def layers_table() -> str:
     """Every kind of row, its settings and what it does."""
     from dataclasses import MISSING, fields
 
-    from keras_mnist_ae.architecture import LAYERS
+    from keras_mnist_ae.architecture.layers import LAYERS
 
     lines = ["| layer | settings | what it does |", "| --- | --- | --- |"]
     for kind in LAYERS:

@@ -9,16 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .architecture.variant import Recipe, Stack, Variant
+    from .architecture.stack import Stack
+    from .architecture.variant import Recipe, Variant
     from .architecture.variants import VARIANTS
     from .models.autoencoder import Autoencoder
     from .models.build import build
-    from .runs.config import TrainConfig
-    from .runs.folder import Run
     from .reporting.generated import generate, interpolate
     from .reporting.loading import load
     from .reporting.publish import publish
     from .reporting.steps import analyse, draw, evaluate, export_onnx, report
+    from .runs.config import TrainConfig
+    from .runs.folder import Run
     from .training.train import train
 
 __version__ = "0.1.0"

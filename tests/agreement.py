@@ -28,7 +28,7 @@ STEPS, BATCH_SIZE = 100, 32
 @contextmanager
 def stock() -> Iterator[None]:
     """Models whose steps are made meanwhile run those of Keras."""
-    with mock.patch.object(torch_step, "_unserved", return_value="for comparison"):
+    with mock.patch.object(torch_step, "why_stock", return_value="for comparison"):
         yield
 
 

@@ -1,6 +1,7 @@
-"""Fixtures: real images, and an environment of the tests' own."""
+"""Fixtures, and which tests run when: see `pytest_addoption`."""
 
 import os
+import shutil
 import signal
 from importlib.util import find_spec
 
@@ -8,16 +9,44 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # as a shell's background jobs have it, and then whatever these start
+BACKEND = os.environ["KERAS_BACKEND"]
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background jobs of a shell
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory, monkeypatch):
-    """Nothing is read from or written to the user's cache folder."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+def pytest_addoption(parser):
+    parser.addoption("--full", action="store_true", help="the slow tests too: make test-full")
+    parser.addoption(
+        "--backend-only",
+        action="store_true",
+        help="only the tests marked `backend`, which depend on the Keras backend",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out slow tests without --full, and others than backend tests with --backend-only.
+
+    `slow` takes the backends on which a test is slow: none means all.
+    """
+    kept, left_out = [], []
+    for item in items:
+        slow = [mark for mark in item.iter_markers("slow") if not mark.args or BACKEND in mark.args]
+        runs = config.getoption("--full") or not slow
+        runs = runs and (item.get_closest_marker("backend") or not config.getoption("--backend-only"))
+        (kept if runs else left_out).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Nothing is read from or written to the user's cache folder; the tests of a session share
+    one, with the digits and what JAX has compiled.
+    """
+    shared = os.environ.get("KAE_TEST_CACHE") or tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(shared))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +56,36 @@ def digits() -> np.ndarray:
     from keras_mnist_ae.datasets.images import to_float
 
     return to_float(datasets.load("digits").test.images[:100])
+
+
+@pytest.fixture(scope="session")
+def finished_runs(tmp_path_factory, own_cache):
+    """A function from the name of a variant to a short run of it, trained once per session. Tests
+    that write to a run take a copy: see `copied_run`.
+    """
+    from keras_mnist_ae import train
+
+    folder, runs = tmp_path_factory.mktemp("finished"), {}
+
+    def finished(variant):
+        if variant not in runs:
+            runs[variant] = train(
+                variant, dataset="digits", limit=64, epochs=1, runs_dir=folder, name=variant
+            )
+        return runs[variant]
+
+    return finished
+
+
+@pytest.fixture
+def copied_run(finished_runs, tmp_path):
+    """A function from the name of a variant to a copy of its short run, to be written to."""
+    from keras_mnist_ae import Run
+
+    def copy(variant, name="mine"):
+        return Run(shutil.copytree(finished_runs(variant).path, tmp_path / name))
+
+    return copy
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,9 @@ class Bomb:
 
 
 Make = Callable[[bytes, Path], bytes]
-"""From the content of the true file, and a path at which harm would show, to the content of the hostile one."""
+"""From the content of the true file, and a path at which harm would show, to the content of the
+hostile one.
+"""
 
 DEEP = b"[" * 200_000 + b"]" * 200_000
 

@@ -9,7 +9,7 @@ import onnx
 import pytest
 import torch
 from click.testing import CliRunner
-from test_onnx import ALL, first, last, trained
+from graphs import ALL, first, last, trained
 from torch_modules import MODULES
 
 from keras_mnist_ae import datasets
@@ -123,6 +123,7 @@ def test_trainers_learn_alike():
 
 
 @needs_torch
+@pytest.mark.slow
 def test_train_tells_of_every_trainer(monkeypatch, installed_backends):
     """Each in a process of its own; the first and the last backend, to be done sooner."""
     installed_backends = installed_backends[::2]

@@ -6,11 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from test_onnx import ALL, digests, emitted
+import pytest
+from graphs import ALL, digests, emitted
 
-SCRIPT = "import json, test_onnx; print(json.dumps({name: test_onnx.digests(test_onnx.emitted(name)) for name in test_onnx.ALL}))"
+SCRIPT = "import json, graphs; print(json.dumps({name: graphs.digests(graphs.emitted(name)) for name in graphs.ALL}))"
 
 
+@pytest.mark.slow
 def test_same_bytes_from_every_backend_process_and_hash_seed(installed_backends):
     ours = {name: digests(emitted(name)) for name in ALL}
     for seed, backend in enumerate(installed_backends):

@@ -305,8 +305,8 @@ def test_signal_is_not_lost_where_its_exception_is_wrapped_or_swallowed(then, na
 def test_signal_within_a_destructor_ends_what_follows_it():
     code = """
 import os, signal, time
-from keras_mnist_ae import interruption
-interruption.install()
+from keras_mnist_ae.system import signals
+signals.install()
 
 class Late:
     def __del__(self):
@@ -316,7 +316,7 @@ class Late:
 try:
     Late()
     time.sleep(30)
-except interruption.Interrupted as error:
+except signals.Interrupted as error:
     print(error, end="")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20)
@@ -325,7 +325,7 @@ except interruption.Interrupted as error:
 
 def test_signal_that_the_parent_ignores_stays_ignored():
     """As under nohup."""
-    code = "import os, signal; from keras_mnist_ae import interruption; interruption.install(); os.kill(os.getpid(), signal.SIGINT)"
+    code = "import os, signal; from keras_mnist_ae.system import signals; signals.install(); os.kill(os.getpid(), signal.SIGINT)"
     ignored = "import signal, subprocess, sys; signal.signal(2, signal.SIG_IGN)"
     ignored += f"; sys.exit(subprocess.run([sys.executable, '-c', {code!r}]).returncode)"
     assert subprocess.run([sys.executable, "-c", ignored], timeout=60).returncode == 0
@@ -340,8 +340,8 @@ def test_signal_while_something_is_imported_ends_the_process_there(tmp_path):
     )
     code = """
 from pathlib import Path
-from keras_mnist_ae import files, interruption
-interruption.install()
+from keras_mnist_ae.system import atomic, signals
+signals.install()
 try:
     {write}
 except BaseException as error:
@@ -351,7 +351,8 @@ except BaseException as error:
     for write, seen in (
         ("import slow", ""),
         (
-            "with files.replacing(Path('out.txt')) as path:\n        path.write_text('half')\n        import slow",
+            "with atomic.replacing(Path('out.txt')) as path:\n        path.write_text('half')\n"
+            "        import slow",
             "seen Interrupted\n",
         ),
     ):
@@ -371,12 +372,12 @@ except BaseException as error:
 def test_second_signal_ends_at_once():
     code = """
 import os, signal
-from keras_mnist_ae import interruption
-interruption.install()
+from keras_mnist_ae.system import signals
+signals.install()
 try:
     os.kill(os.getpid(), signal.SIGTERM)
     signal.pause()
-except interruption.Interrupted:
+except signals.Interrupted:
     os.kill(os.getpid(), signal.SIGTERM)
     signal.pause()
 """

@@ -551,9 +551,9 @@ def break_mute(server: Server) -> None:
 def test_a_failed_download_says_why_gives_the_ways_out_and_can_be_repeated(
     tiny: Tiny, server: Server, monkeypatch: pytest.MonkeyPatch, break_it: Any, says: str
 ) -> None:
-    from keras_mnist_ae.datasets import tfds
+    from keras_mnist_ae.datasets import tfds_limits
 
-    monkeypatch.setattr(tfds, "TIMEOUT", (0.3, 0.3))
+    monkeypatch.setattr(tfds_limits, "TIMEOUT", (0.3, 0.3))
     bodies = dict(server.bodies)
     break_it(server)
     with pytest.raises(DataError) as error:
@@ -598,7 +598,7 @@ def test_no_tensorflow_is_needed_nor_loaded(tiny: Tiny, server: Server) -> None:
     code = f"""{WITHOUT_TENSORFLOW}
 from pathlib import Path
 from keras_mnist_ae import datasets
-from keras_mnist_ae.idx import IDX_SETS, IdxFile, IdxSet
+from keras_mnist_ae.datasets.idx import IDX_SETS, IdxFile, IdxSet
 IDX_SETS["mnist"] = {IDX_SETS["mnist"]!r}
 print(datasets.load("mnist", Path({str(tiny.folder)!r})).sha256)
 assert "tensorflow" not in sys.modules

@@ -15,6 +15,9 @@ from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.datasets.images import to_float
 from keras_mnist_ae.models.jax_step import Looped
 
+pytestmark = pytest.mark.backend
+
+
 IMAGES = to_float(datasets.load("digits").train.images[:300])  # nine batches of 32, and one of 12
 
 

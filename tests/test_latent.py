@@ -145,6 +145,7 @@ def test_map_by_umap_names_the_package_where_it_is_missing(pixels, monkeypatch):
 
 
 @pytest.mark.skipif("KAE_DATA_DIR" not in os.environ, reason="MNIST is not at hand (KAE_DATA_DIR)")
+@pytest.mark.slow
 def test_five_neighbours_on_the_pixels_of_mnist():
     data = datasets.load("mnist", Path(os.environ["KAE_DATA_DIR"]))
     train, test = (to_float(split.images).reshape(len(split.images), -1) for split in (data.train, data.test))

@@ -2,7 +2,6 @@
 exact unpooling, equal bytes.
 """
 
-import hashlib
 from functools import cache
 
 import keras
@@ -11,10 +10,23 @@ import onnx
 import onnxruntime as ort
 import pytest
 import torch
+from graphs import (
+    ALL,
+    GRAPHS,
+    assert_codes_equal,
+    assert_images_equal,
+    described,
+    digests,
+    dimensions,
+    emitted,
+    first,
+    last,
+    small,
+    trained,
+)
 from onnx.reference import ReferenceEvaluator
 from torch import nn
 
-from keras_mnist_ae import build
 from keras_mnist_ae.architecture import (
     Conv,
     ConvTranspose,
@@ -23,11 +35,8 @@ from keras_mnist_ae.architecture import (
     Gaussian,
     MaxPool,
     MaxUnpool,
-    Recipe,
     Rescale,
-    Stack,
     Unflatten,
-    Variant,
 )
 from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.export import weights
@@ -36,21 +45,20 @@ from keras_mnist_ae.export.onnx.lowering import Row
 from keras_mnist_ae.export.onnx.polyphase import by_phases
 from keras_mnist_ae.export.screening import OPERATORS
 
-ALL = sorted(VARIANTS)
-GRAPHS = ("encoder", "decoder", "autoencoder")
-
 POOL = "MaxPool MaxPool Equal Where MaxPool Equal Where MaxPool Equal Where"
 UNPOOL = "Resize Resize Equal Where"
 OPERATIONS = {
     "conv-avgpool": (
         "Conv Relu Conv Relu Conv Relu GlobalAveragePool Flatten",
         "Gemm Relu Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose",
-        "Conv Relu Conv Relu Conv Relu GlobalAveragePool Flatten Gemm Relu Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose",
+        "Conv Relu Conv Relu Conv Relu GlobalAveragePool Flatten Gemm Relu Reshape ConvTranspose Relu "
+        "ConvTranspose Relu ConvTranspose",
     ),
     "conv-k15": (
         "Conv Relu Conv Relu Conv Relu Flatten Gemm",
         "Gemm Relu Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose",
-        "Conv Relu Conv Relu Conv Relu Flatten Gemm Gemm Relu Reshape ConvTranspose Relu ConvTranspose Relu ConvTranspose",
+        "Conv Relu Conv Relu Conv Relu Flatten Gemm Gemm Relu Reshape ConvTranspose Relu ConvTranspose "
+        "Relu ConvTranspose",
     ),
     "conv-k16": (
         "Conv Relu Conv Relu Flatten Gemm Relu",
@@ -60,7 +68,8 @@ OPERATIONS = {
     "conv-unpool": (
         f"Conv Relu {POOL} Conv Relu {POOL} Flatten Gemm",
         f"Gemm Relu Reshape {UNPOOL} ConvTranspose Relu {UNPOOL} ConvTranspose",
-        f"Conv Relu {POOL} Conv Relu {POOL} Flatten Gemm Gemm Relu Reshape {UNPOOL} ConvTranspose Relu {UNPOOL} ConvTranspose",
+        f"Conv Relu {POOL} Conv Relu {POOL} Flatten Gemm Gemm Relu Reshape {UNPOOL} ConvTranspose Relu "
+        f"{UNPOOL} ConvTranspose",
     ),
     "mlp": (
         "Flatten Gemm Relu Gemm Relu Gemm",
@@ -68,24 +77,6 @@ OPERATIONS = {
         "Flatten Gemm Relu Gemm Relu Gemm Gemm Relu Gemm Relu Gemm Sigmoid Reshape",
     ),
 }
-
-
-@cache
-def trained(variant):
-    """A model whose biases and moving statistics are not the zeros and ones of a fresh one."""
-    model, generator = build(variant, seed=3), np.random.default_rng(5)
-    for weight in model.weights:
-        if weight.path.endswith(("bias", "beta", "moving_mean")):
-            weight.assign(generator.normal(0, 0.1, weight.shape))
-        elif weight.path.endswith(("gamma", "moving_variance")):
-            weight.assign(generator.uniform(0.05, 2, weight.shape))
-    return model
-
-
-@cache
-def emitted(variant):
-    model = trained(variant)
-    return emit(model.variant, weights.read(model), {"dataset": "digits"})
 
 
 @cache
@@ -107,14 +98,6 @@ def names(ready):
     return [port.name for port in ready.get_inputs()]
 
 
-def first(array):
-    return np.ascontiguousarray(array.transpose(0, 3, 1, 2)) if array.ndim == 4 else array
-
-
-def last(array):
-    return array.transpose(0, 2, 3, 1) if array.ndim == 4 else array
-
-
 def as_list(value):
     return [np.asarray(array) for array in (value if isinstance(value, list) else [value])]
 
@@ -122,14 +105,6 @@ def as_list(value):
 def taken(name, codes):
     """Of what an encoder gives, what its decoder takes."""
     return codes[:1] if VARIANTS[name].variational else codes
-
-
-def assert_codes_equal(ours, theirs):
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * max(1, np.abs(theirs).max()))
-
-
-def assert_images_equal(ours, theirs):
-    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)
 
 
 def clear_windows(model, images):
@@ -147,12 +122,6 @@ def clear_windows(model, images):
             ordered = np.sort(windows.reshape(n, height // 2, width // 2, channels, 4))
             clear.append(ordered[..., 3] - ordered[..., 2] > 1e-5)
     return clear
-
-
-def small(name, encoder, decoder, image):
-    """A variant made for one test, whose parameters nobody claims."""
-    encoder, decoder = Stack(image, encoder), Stack(encoder[-1][1], decoder)
-    return Variant(name, "", encoder, decoder, encoder.parameters + decoder.parameters, Recipe(1, 1, 1.0))
 
 
 # --- form
@@ -185,14 +154,6 @@ def test_inputs_outputs_and_versions_are_the_contract(name):
     for model in emitted(name).values():
         assert model.ir_version == 8
         assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
-
-
-def described(values):
-    return {value.name: (value.type.tensor_type.elem_type, dimensions(value)) for value in values}
-
-
-def dimensions(value):
-    return [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim]
 
 
 @pytest.mark.parametrize("graph", GRAPHS)
@@ -506,19 +467,19 @@ def test_pairs_by_phases_are_what_pytorch_makes_of_the_rows(wide, taking):
 
 
 def test_pairs_that_would_not_gain_stay_as_they_are():
-    def pair(first, second, shape):
+    def pair(one, other, shape):
         return [
-            Row("first", first, shape, first.output_shape(shape)),
-            Row("second", second, first.output_shape(shape), (1, 1, 1)),
+            Row("first", one, shape, one.output_shape(shape)),
+            Row("second", other, one.output_shape(shape), (1, 1, 1)),
         ]
 
-    for first, second, shape in (
+    for one, other, shape in (
         (Conv(1, 8, k=7), Conv(8, 8, k=3, s=2), (1, 28, 28)),  # a small kernel
         (Conv(1, 16, k=9), Conv(16, 8, k=3, s=2), (1, 28, 28)),  # outputs enough
         (Conv(1, 8, k=8), Conv(8, 8, k=3, s=2), (1, 28, 28)),  # 21 x 21
         (Conv(1, 8, k=9), Conv(8, 8, k=3), (1, 28, 28)),  # stride 1
     ):
-        rows = pair(first, second, shape)
+        rows = pair(one, other, shape)
         assert by_phases(rows) == rows
 
 
@@ -605,10 +566,3 @@ def test_order_of_metadata_and_of_weights_does_not_matter():
     assert digests(emit(model.variant, read, {"a": "1", "b": "2"})) == digests(
         emit(model.variant, turned, {"b": "2", "a": "1"})
     )
-
-
-def digests(models):
-    return {
-        graph: hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
-        for graph, model in models.items()
-    }

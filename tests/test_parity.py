@@ -16,11 +16,14 @@ from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.datasets.images import to_float
 from keras_mnist_ae.errors import ValidationError, WriteError
-from keras_mnist_ae.export import folder, parity, weights
+from keras_mnist_ae.export import folder, parity, reference, weights
 from keras_mnist_ae.export.formats import PRECISIONS
 from keras_mnist_ae.export.onnx.emit import emit
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
 from keras_mnist_ae.runs.folder import Run
+
+pytestmark = pytest.mark.backend
+
 
 DATA = datasets.load("digits")
 IMAGES = DATA.test.images[:340]  # more than a round of all batch sizes
@@ -56,8 +59,17 @@ def copy(run, tmp_path) -> Run:
     return Run(tmp_path / "mine")
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("name", sorted(VARIANTS))
+QUICK = {("conv-unpool", "float32"), ("mlp", "float32"), ("mlp", "float16"), ("conv-avgpool", "int8")}
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        pytest.param(name, precision, marks=[] if (name, precision) in QUICK else pytest.mark.slow)
+        for name in sorted(VARIANTS)
+        for precision in PRECISIONS
+    ],
+)
 def test_every_variant_passes(name, precision):
     model = build(name, seed=2)
     verdicts = parity.compare(model, emitted(model, precision), IMAGES, precision)
@@ -142,6 +154,7 @@ def test_failed_gate_leaves_the_export_that_was_there(copy, monkeypatch):
     folder.export(copy, DATA, limit=20)
     before = {path.name: path.read_bytes() for path in (copy.path / "onnx").iterdir()}
     monkeypatch.setattr(parity, "TOLERANCE", 0.0)
+    monkeypatch.setattr(parity, "NOISE", 0.0)
     with pytest.raises(ValidationError, match="differ from the Keras model"):
         folder.export(copy, DATA, limit=20)
     assert {path.name: path.read_bytes() for path in (copy.path / "onnx").iterdir()} == before
@@ -150,6 +163,7 @@ def test_failed_gate_leaves_the_export_that_was_there(copy, monkeypatch):
 
 def test_failed_gate_leaves_nothing_where_nothing_was(copy, monkeypatch):
     monkeypatch.setattr(parity, "TOLERANCE", 0.0)
+    monkeypatch.setattr(parity, "NOISE", 0.0)
     result = command(copy, "export", "onnx")
     assert result.exit_code == 6
     assert "encoder.onnx" in result.stderr
@@ -367,3 +381,21 @@ def test_export_away_from_its_run_cannot_be_validated(copy, tmp_path):
     result = CliRunner().invoke(kae, ["validate", str(tmp_path / "onnx")])
     assert result.exit_code == 2
     assert "outside its run" in result.stderr
+
+
+@pytest.mark.parametrize("name", sorted(VARIANTS))
+def test_float64_reference_is_the_keras_model(name):
+    """The table computed by numpy, which sets the tolerance of the gate, against Keras."""
+    model = build(name, seed=2)
+    arrays, images = weights.read(model), to_float(IMAGES[:3])
+    codes = model.encoder.predict_on_batch(images)
+    codes = [np.asarray(code) for code in (codes if isinstance(codes, list) else [codes])]
+    latent, saved = reference.encode(model.variant, arrays, images)
+    np.testing.assert_allclose(latent, codes[0], atol=2e-5 * max(1, np.abs(codes[0]).max()))
+    switches = {name: saved[name] for name in model.variant.switches}
+    for ours, theirs in zip(switches.values(), codes[1:], strict=False):
+        assert (ours != theirs).mean() < 1e-3, "but for ties"
+    pixels = reference.decode(model.variant, arrays, codes[0], dict(zip(switches, codes[1:], strict=False)))
+    taken = codes[: 1 + len(switches)]
+    theirs = model.decoder.predict_on_batch(taken if len(taken) > 1 else taken[0])
+    np.testing.assert_allclose(pixels, np.asarray(theirs), atol=2e-5)

@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from graphs import ALL, GRAPHS, described, digests, emitted, first, last, small, trained
 from onnx import TensorProto, numpy_helper
-from test_onnx import ALL, GRAPHS, described, digests, emitted, first, last, small, trained
 
 from keras_mnist_ae import datasets
 from keras_mnist_ae.architecture import Conv, ConvTranspose, Dense, Flatten, MaxPool, Unflatten

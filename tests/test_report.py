@@ -23,6 +23,7 @@ from keras_mnist_ae.analysis.codec import of_model
 from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.datasets import Split
 from keras_mnist_ae.reporting import figures
+from keras_mnist_ae.reporting.captions import CAPTIONS
 from keras_mnist_ae.runs.folder import Run
 
 DATA = datasets.load("digits")
@@ -97,7 +98,8 @@ def test_evaluating_graphs_imports_no_keras(runs):
     code = (
         "import sys; from click.testing import CliRunner; from keras_mnist_ae.cli.main import kae;"
         f"done = CliRunner().invoke(kae, ['evaluate', {str(runs / 'mlp')!r}, '--onnx']);"
-        "assert done.exit_code == 0, done.output; assert not {'keras', 'torch', 'tensorflow', 'jax'} & set(sys.modules)"
+        "assert done.exit_code == 0, done.output; assert not {'keras', 'torch', 'tensorflow', 'jax'} & "
+        "set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "KERAS_BACKEND": "torch"})
 
@@ -164,8 +166,8 @@ def test_generate_writes_images_and_their_nearest_neighbours(runs):
     assert drawn == str(runs / "conv-unpool" / "figures" / "generated.png")
     assert imread(drawn).size
     assert (
-        "pooling switches, which cannot be drawn: they are borrowed from the training image whose code is nearest"
-        in words
+        "pooling switches, which cannot be drawn: they are borrowed from the training image whose code is "
+        "nearest" in words
     )
 
 
@@ -204,7 +206,7 @@ def test_report_stands_alone_and_tells_the_story(runs):
     path = told("report", runs / "conv-unpool")["report"]
     text = Path(path).read_text(encoding="utf-8")
     page = Page(text)
-    assert len(page.sources) == len(figures.CAPTIONS)
+    assert len(page.sources) == len(CAPTIONS)
     assert all(source.startswith("data:image/png;base64,") for source in page.sources)
     assert all(len(alt) > 20 for alt in page.alts)
     assert all(link.startswith("#") and link[1:] in page.ids for link in page.links)
@@ -243,7 +245,7 @@ def test_no_picture_is_clipped_or_empty(name, labelled, runs, tmp_path):
             data, train=Split(data.train.images, None), test=Split(data.test.images, None), classes=()
         )
     drawn = dict(figures.pictures(find(str(runs / name)), data))
-    assert set(drawn) == set(figures.CAPTIONS)
+    assert set(drawn) == set(CAPTIONS)
     for title, figure in drawn.items():
         plots.save(figure, tmp_path / "picture.png")
         box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
@@ -306,7 +308,7 @@ def test_traverse_of_two_numbers_is_the_plane_they_span():
 
 def test_untrained_model_of_the_picture_is_that_of_the_seed(runs, monkeypatch):
     shown = []
-    monkeypatch.setattr(figures.figures, "strips", lambda rows, *others, **options: shown.append(dict(rows)))
+    monkeypatch.setattr(figures.plots, "strips", lambda rows, *others, **options: shown.append(dict(rows)))
     from keras_mnist_ae import build
     from keras_mnist_ae.runs.runs_dir import find
 

@@ -26,6 +26,9 @@ from keras_mnist_ae.runs.runs_dir import find
 from keras_mnist_ae.training import callbacks
 from keras_mnist_ae.training.train import resume
 
+pytestmark = pytest.mark.backend
+
+
 BACKEND = keras.backend.backend()
 SETTINGS = {"dataset": "digits", "limit": 320, "epochs": 3, "checkpoint_every": "4"}
 
@@ -88,11 +91,16 @@ def test_dropout_noise_samples_and_schedule_go_on_where_they_were(tmp_path, cras
 
 
 @pytest.mark.parametrize(
-    (
-        "variant",
-        "batches",
-    ),  # stopped before the first checkpoint, at one, after one, at an epoch's end, in the next, at the very end
-    [*(("mlp", batches) for batches in (3, 4, 6, 10, 11, 15, 30)), ("conv-unpool", 6)],
+    ("variant", "batches"),
+    [  # stopped before the first checkpoint, at one, after one, at an epoch's end, in the next, ...
+        ("mlp", 6),
+        ("mlp", 11),
+        *(
+            pytest.param("mlp", batches, marks=pytest.mark.slow("tensorflow", "jax"))
+            for batches in (3, 4, 10, 15, 30)
+        ),
+        pytest.param("conv-unpool", 6, marks=pytest.mark.slow("tensorflow", "jax")),
+    ],
 )
 def test_resumed_run_equals_one_that_was_never_stopped(tmp_path, crash, batches, variant, monkeypatch, whole):
     whole = whole(variant)
@@ -109,6 +117,7 @@ def test_resumed_run_equals_one_that_was_never_stopped(tmp_path, crash, batches,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut", "latest"], "no new folder"
 
 
+@pytest.mark.slow
 def test_twelve_kills_over_three_backends_change_nothing(tmp_path):
     """Four on each backend: every backend's tests run this once."""
     hits = survives(tmp_path, BACKEND, "conv-avgpool", 3, seed=1)
@@ -334,7 +343,8 @@ def test_signal_keeps_the_batch_and_says_how_to_go_on(tmp_path):
 
 def test_lock_does_not_outlive_its_owner(tmp_path):
     finished = train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS)
-    code = f"from keras_mnist_ae import Run; from pathlib import Path; import os\nwith Run(Path({str(finished.path)!r})).locked(): os._exit(9)"
+    code = "from keras_mnist_ae import Run; from pathlib import Path; import os\n"
+    code += f"with Run(Path({str(finished.path)!r})).locked(): os._exit(9)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     with finished.locked(), finished.locked():  # and one owner may enter twice
         pass

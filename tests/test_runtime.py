@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from graphs import assert_codes_equal, assert_images_equal, emitted, trained
 from onnx import TensorProto, helper, numpy_helper
 from packaging.requirements import Requirement
-from test_onnx import assert_codes_equal, assert_images_equal, emitted, trained
 
 from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError

@@ -79,7 +79,8 @@ def test_shapes_parameters_and_recipe_need_not_be_given(tmp_path):
         (
             "784, outputs = 9",
             "700, outputs = 9",
-            "encoder, row 2, Dense 700->9: takes a vector of 700, but is given 784.\nWhat would fit: inputs = 784",
+            "encoder, row 2, Dense 700->9: takes a vector of 700, but is given 784.\n"
+            "What would fit: inputs = 784",
         ),
         (
             '{ layer = "Flatten" }, ',

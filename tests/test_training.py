@@ -20,6 +20,9 @@ from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError, Write
 from keras_mnist_ae.runs.runs_dir import every, find
 from keras_mnist_ae.training import fit
 
+pytestmark = pytest.mark.backend
+
+
 BATCH = 32
 
 

@@ -19,6 +19,9 @@ from keras_mnist_ae.architecture import Conv, ConvTranspose, Flatten, Recipe, St
 from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.models.saving import load
 
+pytestmark = pytest.mark.backend
+
+
 ALL = sorted(VARIANTS)
 
 # Sizes and counts as the references print them; conv-unpool's parameters are counted by hand below.
@@ -185,6 +188,7 @@ print(json.dumps([name for name in sys.modules if name.startswith("keras_mnist_a
 """
 
 
+@pytest.mark.slow
 def test_saved_models_open_on_every_backend_with_keras_alone(digits, tmp_path, installed_backends):
     np.save(tmp_path / "images.npy", digits)
     models = {name: randomised(name) for name in ALL}

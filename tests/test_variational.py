@@ -19,6 +19,9 @@ from keras_mnist_ae.export import weights
 from keras_mnist_ae.models.losses import divergence, negative_log_likelihood, sample
 from keras_mnist_ae.training.batches import Batches
 
+pytestmark = pytest.mark.backend
+
+
 GENERATOR = np.random.default_rng(5)
 MEAN, LOG_VARIANCE = GENERATOR.normal(0, 1, (3, 4)), GENERATOR.normal(0, 1, (3, 4))
 

@@ -4,7 +4,7 @@ meet the same code.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ..errors import ValidationError
 
 if TYPE_CHECKING:
-    from ..export.runtime import OnnxAutoencoder
     from ..models.autoencoder import Autoencoder
 
 Array = NDArray[Any]
@@ -36,7 +35,7 @@ class Codec:
 
 
 def of_model(model: "Autoencoder") -> Codec:
-    """The Keras model's."""
+    """The codec of a Keras model."""
 
     def encode(images: Array) -> list[Array]:
         found = model.encoder.predict_on_batch(images)
@@ -49,8 +48,16 @@ def of_model(model: "Autoencoder") -> Codec:
     return _checked(encode, decode)
 
 
-def of_graphs(graphs: "OnnxAutoencoder") -> Codec:
-    """That of exported graphs in onnxruntime."""
+class Graphs(Protocol):
+    """Exported graphs at work, as `export.runtime.OnnxAutoencoder`."""
+
+    def encode(self, images: Array) -> Any: ...
+
+    def decode(self, codes: Any) -> Array: ...
+
+
+def of_graphs(graphs: Graphs) -> Codec:
+    """The codec of exported graphs in onnxruntime."""
 
     def encode(images: Array) -> list[Array]:
         found = graphs.encode(images)
@@ -74,7 +81,8 @@ def _finite(array: Array, part: str, what: str) -> Array:
     broken = ~np.isfinite(array).reshape(len(array), -1).all(axis=1)
     if broken.any():
         raise ValidationError(
-            f"{part} gives NaN or infinity in {broken.sum()} of {len(array)} {what} at once: there is nothing to measure.\n"
+            f"{part} gives NaN or infinity in {broken.sum()} of {len(array)} {what} at once: there is "
+            "nothing to measure.\n"
             "The weights are broken or training diverged; train again with a lower --learning-rate."
         )
     return array

@@ -19,7 +19,8 @@ from .layers import (
     Unflatten,
 )
 from .shapes import Shape, text
-from .variant import Recipe, Stack, Step, Variant
+from .stack import Stack, Step
+from .variant import Recipe, Variant
 
 __all__ = [
     "Add",

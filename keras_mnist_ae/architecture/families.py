@@ -3,7 +3,8 @@
 from ..errors import UsageError
 from .layers import Conv, ConvTranspose, Dense, Flatten, Layer, Unflatten
 from .shapes import Shape, text
-from .variant import Recipe, Stack, Variant
+from .stack import Stack
+from .variant import Recipe, Variant
 
 SMALLEST, LARGEST = 16, 128
 CHANNELS = (1, 3, 4)
@@ -26,7 +27,8 @@ def conv(image: Shape = (1, 28, 28), latent: int = 32) -> Variant:
     ):
         raise UsageError(
             f"there is no table for images of {text(image)} (channels x height x width):\n"
-            f"give {', '.join(map(str, CHANNELS))} channels, height and width from {SMALLEST} to {LARGEST} (--resize HxW fits them)"
+            f"give {', '.join(map(str, CHANNELS))} channels, height and width from {SMALLEST} to {LARGEST} "
+            "(--resize HxW fits them)"
         )
     shape = image
     down: list[Layer] = []

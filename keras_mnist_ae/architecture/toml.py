@@ -2,16 +2,17 @@
 
 import json
 from dataclasses import MISSING, asdict, fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from ..system.hints import did_you_mean
 from ..system.reading import read_toml
 from .layers import LAYERS, Layer
-from .limits import fault
-from .shapes import Shape, text
-from .variant import Recipe, Stack, Variant
+from .limits import error_in
+from .shapes import Shape
+from .stack import Stack, walk
+from .variant import Recipe, Variant
 
 KINDS = {kind.__name__: kind for kind in LAYERS}
 LONGEST = 500  # rows in a stack
@@ -54,7 +55,8 @@ def parse(table: dict[str, Any], name: str = "table") -> Variant:
     for key in ("image", "encoder", "decoder"):
         if not isinstance(table.get(key), list):
             raise UsageError(
-                f"the table has no {key}: give image = [channels, height, width], encoder = [ rows ] and decoder = [ rows ]"
+                f"the table has no {key}: give image = [channels, height, width], encoder = [ rows ] and "
+                "decoder = [ rows ]"
             )
     name, summary, note = (
         table.get(key, default) for key, default in (("name", name), ("summary", ""), ("note", ""))
@@ -87,7 +89,8 @@ def _recipe(given: Any) -> Recipe:
     for key, value in given.items():
         if type(value) is not int and not (type(value) is float and key not in ("epochs", "batch_size")):
             raise UsageError(
-                f"recipe: {key} is {value!r}; give a number{' without a fraction' if key in ('epochs', 'batch_size') else ''}"
+                f"recipe: {key} is {value!r}; give a "
+                f"number{' without a fraction' if key in ('epochs', 'batch_size') else ''}"
             )
     return Recipe(
         **{"epochs": 10, "batch_size": 32, "learning_rate": 1e-3, **given}
@@ -95,45 +98,19 @@ def _recipe(given: Any) -> Recipe:
 
 
 def _stack(part: str, shape: Shape, rows: list[Any]) -> Stack:
-    """Row by row, so that a message can say what would have fitted."""
     if not 1 <= len(rows) <= LONGEST:
         raise UsageError(f"the {part} has {len(rows)} rows; give 1 to {LONGEST}")
-    found: list[tuple[Layer, Shape]] = []
-    for number, row in enumerate(rows, 1):
-        given = found[-1][1] if found else shape
-        layer, claim = _layer(f"{part}, row {number}", row)
-        try:
-            output = layer.output_shape(given)
-        except ValueError as error:
-            raise UsageError(
-                f"{part}, row {number}, {layer}: {error}, but is given {text(given)}.{_advice(layer, given)}"
-            ) from None
-        found.append((layer, output if claim is None else claim))
-    stack = Stack(shape, tuple(found))
-    stack.check(part)
-    return stack
-
-
-def _advice(layer: Layer, given: Shape) -> str:
-    inputs = getattr(layer, "inputs", None)
-    if (
-        inputs is not None
-        and len(given) == (1 if type(layer).__name__ in ("Dense", "Gaussian") else 3)
-        and inputs != given[0]
-    ):
-        return f"\nWhat would fit: inputs = {given[0]}"
-    if inputs is not None and len(given) == 3 and type(layer).__name__ in ("Dense", "Gaussian"):
-        return '\nWhat would fit: a row { layer = "Flatten" } before it'
-    return ""
+    layers = [_layer(f"{part}, row {number}", row) for number, row in enumerate(rows, 1)]
+    outputs = walk(part, shape, layers)
+    return Stack(shape, tuple((layer, output) for (layer, _), output in zip(layers, outputs, strict=True)))
 
 
 def _layer(where: str, row: Any) -> tuple[Layer, Shape | None]:
     if not isinstance(row, dict) or str(row.get("layer")) not in KINDS:
         kind = row.get("layer") if isinstance(row, dict) else row
-        near = get_close_matches(str(kind), KINDS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        if isinstance(row, str) and near:
-            hint = f'; write {{ layer = "{near[0]}", ... }}'
+        hint = did_you_mean(kind, KINDS)
+        if isinstance(row, str):
+            hint += '; write { layer = "...", ... }'
         raise UsageError(f"{where}: unknown layer {str(kind)[:60]!r}{hint}\nThe layers: {', '.join(KINDS)}.")
     kind = KINDS[str(row["layer"])]
     settings = {key: value for key, value in row.items() if key not in ("layer", "shape")}
@@ -157,18 +134,16 @@ def _layer(where: str, row: Any) -> tuple[Layer, Shape | None]:
             for key, value in settings.items()
         }
     )
-    if wrong := fault(layer):
-        raise UsageError(f"{where}, {row['layer']}: {wrong}")
+    if error := error_in(layer):
+        raise UsageError(f"{where}, {row['layer']}: {error}")
     return layer, None if claim is None else tuple(claim)
 
 
 def _known(given: dict[str, Any], names: Any, where: str) -> None:
     for key in given:
         if key not in names:
-            near = get_close_matches(key, names, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
             raise UsageError(
-                f"{where} has no setting {key[:60]!r}{hint}"
+                f"{where} has no setting {key[:60]!r}{did_you_mean(key, names)}"
                 + (f"\nIt has: {', '.join(names)}." if names else "")
             )
 

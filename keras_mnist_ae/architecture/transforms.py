@@ -14,7 +14,8 @@ from .layers import (
     Unflatten,
     Weighted,
 )
-from .variant import Stack, Variant
+from .stack import Stack
+from .variant import Variant
 
 
 def batch_norm(variant: Variant) -> Variant:
@@ -67,7 +68,8 @@ def latent_size(variant: Variant, size: int) -> Variant:
     between = all(isinstance(layer, Flatten | GlobalAveragePool) for layer in encoder[last + 1 :])
     if giver.outputs != variant.latent or taker.inputs != variant.latent or not between:
         raise UsageError(
-            f"the code of {variant.name} has {variant.latent} numbers, and no other size: it is an image, not a vector"
+            f"the code of {variant.name} has {variant.latent} numbers, and no other size: it is an image, "
+            "not a vector"
         )
     encoder[last], decoder[first] = replace(giver, outputs=size), replace(taker, inputs=size)
     return _rebuilt(

@@ -1,147 +1,12 @@
-"""Tables of layers: steps, stacks, recipes and variants, checked when they are made. Standard
-library only.
-"""
+"""Recipes and variants: an autoencoder as two stacks. Standard library only."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf, prod
-from typing import NamedTuple
+from math import inf
 
 from ..errors import UsageError
-from .layers import Add, Branch, Conv, ConvTranspose, Dense, Gaussian, Layer, MaxPool, MaxUnpool, Weighted
-from .limits import fault
+from .layers import Branch, Gaussian, MaxPool, MaxUnpool
 from .shapes import Shape, text
-
-
-class Step(NamedTuple):
-    """One row as its consumers meet it: a name unique in its stack (`conv2`), the layer, its input
-    and output shape.
-    """
-
-    name: str
-    layer: Layer
-    input: Shape
-    output: Shape
-
-
-@dataclass(frozen=True)
-class Stack:
-    """Layers in order, each beside the shape that its author claims for its output."""
-
-    input: Shape
-    rows: tuple[tuple[Layer, Shape], ...]
-
-    def check(self, where: str) -> None:
-        """Raise `UsageError`, naming the place, the row and both shapes, when a claim is not what
-        the layer gives.
-        """
-        shape, branches = self.input, dict[str, Shape]()
-        for number, (layer, claim) in enumerate(self.rows, 1):
-            row = f"{where}, row {number}, {layer}"
-            if wrong := fault(layer):
-                raise UsageError(f"{row}: {wrong}")
-            try:
-                output = layer.output_shape(shape)
-            except ValueError as error:
-                raise UsageError(f"{row}: {error}, but is given {text(shape)}") from None
-            match layer:
-                case Branch(name=name):
-                    branches[name] = shape
-                case Add(name=name) if (branch := branches.pop(name, None)) != shape:
-                    other = (
-                        f"Branch {name.upper()} had {text(branch)}"
-                        if branch
-                        else f"no Branch {name.upper()} is open before it"
-                    )
-                    raise UsageError(f"{row}: is given {text(shape)}, but {other}")
-                case Gaussian() if number < len(self.rows):
-                    raise UsageError(f"{row}: only the last row of an encoder gives mean and variance")
-            if output != claim:
-                raise UsageError(
-                    f"{row}: the table claims {text(claim)}, but {text(shape)} gives {text(output)}"
-                )
-            if min(output) < 1:
-                raise UsageError(f"{row}: nothing is left of {text(shape)}: it gives {text(output)}")
-            shape = output
-        if branches:
-            raise UsageError(f"{where}: Branch {next(iter(branches)).upper()} has no Add")
-
-    @classmethod
-    def of(cls, shape: Shape, *layers: Layer) -> "Stack":
-        """The stack of these layers, with the shapes that they give. Raises `UsageError` as `check`
-        does.
-        """
-        rows: list[tuple[Layer, Shape]] = []
-        for number, layer in enumerate(layers, 1):
-            try:
-                if wrong := fault(layer):
-                    raise ValueError(wrong)
-                rows.append((layer, layer.output_shape(rows[-1][1] if rows else shape)))
-            except ValueError as error:
-                given = text(rows[-1][1] if rows else shape)
-                raise UsageError(f"row {number}, {layer}: {error}, but is given {given}") from None
-        return cls(shape, tuple(rows))
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        return tuple(layer for layer, _ in self.rows)
-
-    @property
-    def output(self) -> Shape:
-        return self.rows[-1][1] if self.rows else self.input
-
-    @property
-    def parameters(self) -> int:
-        return sum(layer.parameters for layer, _ in self.rows)
-
-    @property
-    def multiplications(self) -> int:
-        """How many take one image, or one code, through the convolutions and dense layers."""
-        count = 0
-        for step in self:
-            match step.layer:
-                case Conv(inputs=inputs, kernel=kernel):
-                    count += prod(step.output) * inputs * prod(kernel)
-                case ConvTranspose(outputs=outputs, kernel=kernel):
-                    count += prod(step.input) * outputs * prod(kernel)
-                case Dense(inputs=inputs, outputs=outputs):
-                    count += inputs * outputs
-                case Gaussian(inputs=inputs, outputs=outputs):
-                    count += 2 * inputs * outputs
-                case _:
-                    pass
-        return count
-
-    @property
-    def last(self) -> int:
-        """Place of the last row with weights, which gives the code or the image; -1 where there is
-        none.
-        """
-        return max((at for at, layer in enumerate(self.layers) if isinstance(layer, Weighted)), default=-1)
-
-    @property
-    def switches(self) -> dict[str, Shape]:
-        """The shape of every pooling switch by name, in the order of the rows: made in an encoder,
-        taken in a decoder.
-        """
-        found = {}
-        for step in self:
-            match step.layer:
-                case MaxPool(switch=str(name)):
-                    found[name] = step.output
-                case MaxUnpool(switch=name):
-                    found[name] = step.input
-                case _:
-                    pass
-        return found
-
-    def __iter__(self) -> Iterator[Step]:
-        shape, seen = self.input, dict[str, int]()
-        for layer, output in self.rows:
-            kind = type(layer).__name__.lower()
-            seen[kind] = seen.get(kind, 0) + 1
-            yield Step(f"{kind}{seen[kind]}", layer, shape, output)
-            shape = output
+from .stack import Stack
 
 
 @dataclass(frozen=True)
@@ -216,7 +81,8 @@ class Variant:
             raise UsageError(f"{self.name}: only an encoder ends in mean and variance")
         if len(self.encoder.output) != 1:
             raise UsageError(
-                f"{self.name}: the code has shape {text(self.encoder.output)}; end the encoder in Flatten or Dense"
+                f"{self.name}: the code has shape {text(self.encoder.output)}; end the encoder in Flatten "
+                "or Dense"
             )
         for what, stack, other in (
             ("an encoder", self.encoder, MaxUnpool),
@@ -224,7 +90,8 @@ class Variant:
         ):
             if any(isinstance(layer, other) and layer.switch for layer in stack.layers):
                 raise UsageError(
-                    f"{self.name}: {what} has no {other.__name__} with switches: encoders make them, decoders take them"
+                    f"{self.name}: {what} has no {other.__name__} with switches: encoders make them, "
+                    "decoders take them"
                 )
             if both := stack.switches.keys() & {
                 layer.name for layer in stack.layers if isinstance(layer, Branch)
@@ -256,7 +123,7 @@ class Variant:
 
     @property
     def variational(self) -> bool:
-        """Whether the encoder gives mean and logarithm of the variance of a code, not a code alone."""
+        """Whether the encoder gives mean and log variance of a code, not a code alone."""
         return any(isinstance(layer, Gaussian) for layer in self.encoder.layers)
 
     def check_trainable(self) -> None:

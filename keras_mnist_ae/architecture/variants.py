@@ -1,8 +1,7 @@
 """The autoencoders of this package, as tables."""
 
-from difflib import get_close_matches
-
 from ..errors import UsageError
+from ..system.hints import did_you_mean
 from .families import conv
 from .layers import (
     Add,
@@ -18,7 +17,8 @@ from .layers import (
     Rescale,
     Unflatten,
 )
-from .variant import Recipe, Stack, Variant
+from .stack import Stack
+from .variant import Recipe, Variant
 
 # fmt: off
 
@@ -47,10 +47,11 @@ Erratum. The published decoder has stride 1 and padding 1 in all three rows and 
     ConvTranspose 32->16 k4     12x12     8x8                          14x14  (stride 2)
     ConvTranspose 16->1 k4      15x15     9x9                          28x28  (stride 2)
 
-A transposed convolution gives (size - 1) * stride + kernel - 2 * padding. The printed sizes are those of padding 0
-(1 -> 9 -> 12 -> 15), and neither chain ends in the 28x28 image that the loss compares with, so the printed decoder cannot be
-trained. Stride 2 in the last two rows makes it whole (7 -> 14 -> 28) and leaves the 707,121 parameters as they are.
-The recipe is ours: the source names none.""",
+A transposed convolution gives (size - 1) * stride + kernel - 2 * padding. The printed sizes are
+those of padding 0 (1 -> 9 -> 12 -> 15), and neither chain ends in the 28x28 image that the loss
+compares with, so the printed decoder cannot be trained. Stride 2 in the last two rows makes it
+whole (7 -> 14 -> 28) and leaves the 707,121 parameters as they are. The recipe is ours: the source
+names none.""",
 )
 
 CONV_K15 = Variant(
@@ -96,10 +97,11 @@ CONV_UNPOOL = Variant(
     parameters=210_465,
     recipe=Recipe(epochs=10, batch_size=32, learning_rate=1e-3),
     note="""\
-The switches, where in its 2x2 window each maximum stood, travel beside the code: 2 bits each, 9,408 bits, as much again as 294
-floats of 32 bits. The error below that of the other variants is bought with them; the code alone does not make an image.
-The source names the parts and no sizes: the sizes and the recipe are ours. A convolution under batch normalisation has no bias
-(the normalisation subtracts it), and the moving statistics, 192 numbers, are not counted as parameters.""",
+The switches, where in its 2x2 window each maximum stood, travel beside the code: 2 bits each, 9,408
+bits, as much again as 294 floats of 32 bits. The error below that of the other variants is bought
+with them; the code alone does not make an image. The source names the parts and no sizes: the sizes
+and the recipe are ours. A convolution under batch normalisation has no bias (the normalisation
+subtracts it), and the moving statistics, 192 numbers, are not counted as parameters.""",
 )
 
 CONV_AVGPOOL = Variant(
@@ -143,8 +145,9 @@ MLP = Variant(
     parameters=222_384,
     recipe=Recipe(epochs=10, batch_size=32, learning_rate=1e-3),
     note="""\
-The net thinks in [-1, 1] (x * 2 - 1 at the entrance, the tanh's range at the exit); every loss, metric and picture is in [0, 1].
-A mean squared error on [-1, 1] is four times the one on [0, 1]. The recipe is ours: the source names none.""",
+The net thinks in [-1, 1] (x * 2 - 1 at the entrance, the tanh's range at the exit); every loss,
+metric and picture is in [0, 1]. A mean squared error on [-1, 1] is four times the one on [0, 1].
+The recipe is ours: the source names none.""",
 )
 
 CONV_BEST = Variant(
@@ -226,6 +229,5 @@ def find(name: str) -> Variant:
     """The variant of that name. Raises `UsageError`, with the nearest name, when there is none."""
     if isinstance(name, str) and name in VARIANTS:
         return VARIANTS[name]
-    near = get_close_matches(str(name), VARIANTS, n=1, cutoff=0.3)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name, VARIANTS, cutoff=0.3)
     raise UsageError(f"unknown variant {str(name)[:80]!r}{hint}\nThe variants: {', '.join(VARIANTS)}.")

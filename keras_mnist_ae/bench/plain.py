@@ -1,4 +1,4 @@
-"""A table as the PyTorch module that its users would write: what this package is measured against."""
+"""A table as the PyTorch module that its users would write: the yardstick of the benchmarks."""
 
 from typing import Any, assert_never
 
@@ -24,7 +24,8 @@ from ..architecture.layers import (
     Rescale,
     Unflatten,
 )
-from ..architecture.variant import Stack, Variant
+from ..architecture.stack import Stack
+from ..architecture.variant import Variant
 from ..export.weights import Weights
 
 

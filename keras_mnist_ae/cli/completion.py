@@ -14,11 +14,10 @@ def completion(shell: str) -> None:
     bash: add eval "$(kae completion bash)" to ~/.bashrc; zsh: the same with zsh to ~/.zshrc;
     fish: kae completion fish > ~/.config/fish/completions/kae.fish
     """
-    from .main import kae
-
     script = get_completion_class(shell)
     assert script is not None
-    click.echo(script(kae, {}, "kae", "_KAE_COMPLETE").source())
+    root = click.get_current_context().find_root().command
+    click.echo(script(root, {}, "kae", "_KAE_COMPLETE").source())
 
 
 def run_names(ctx: click.Context, parameter: click.Parameter, start: str) -> list[CompletionItem]:

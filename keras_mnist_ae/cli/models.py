@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from ..architecture.variant import Stack, Variant
+from ..architecture.stack import Stack
+from ..architecture.variant import Variant
 from ..architecture.variants import VARIANTS, find
 from .options import as_json, echo_json, echo_table
 

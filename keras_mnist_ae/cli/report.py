@@ -15,7 +15,7 @@ from .progress import progress
 @as_json
 def figures(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
     """Draw the pictures of RUN (the latest unless named) into its figures folder."""
-    from ..reporting.figures import CAPTIONS
+    from ..reporting.captions import CAPTIONS
     from ..reporting.steps import draw
     from ..runs.runs_dir import find
 

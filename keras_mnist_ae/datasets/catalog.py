@@ -6,15 +6,15 @@ import os
 import re
 import sys
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, UsageError
+from ..system.hints import did_you_mean
 from ..system.user_cache import cache_folder
-from . import user_files
+from . import digits, user_files
 from .cache import Decoded, content_sha256, decoded, from_cache
 from .idx import IDX_SETS, find, read_set
 from .resize import Fit
@@ -22,7 +22,6 @@ from .resize import Fit
 PREPARED = (
     "[0-9]*.[0-9]*.[0-9]*/dataset_info.json"  # TFDS gives a folder the name of its version once it is whole
 )
-DIGITS_TRAIN = 1437  # of 1,797: the set is ordered by writer, so that the rest comes mostly from other hands
 OTHER_NAMES = "tfds:NAME (any image dataset of TensorFlow Datasets)"
 
 
@@ -97,7 +96,7 @@ def load(
 
 def _named(name: str, data_dir: Path | None, download: bool) -> Dataset:
     if name == "digits":
-        return _digits()
+        return _dataset(name, digits.load())
     if name in IDX_SETS:
         folder, known = _existing_folder(data_dir), IDX_SETS[name]
         if paths := find(folder / name, known):
@@ -107,12 +106,12 @@ def _named(name: str, data_dir: Path | None, download: bool) -> Dataset:
         return _load_tfds(name, f"kae_idx/{name}", folder, download)
     if match := re.fullmatch(r"tfds:(\w+(?:/\w[\w.\-]*)?)(:[\w.*]+)?", name):
         return _load_tfds(name, match[1], _existing_folder(data_dir), download)
-    near = get_close_matches(name.lower(), [*IDX_SETS, "digits"], n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name.lower(), [*IDX_SETS, "digits"])
     if Path(name).exists():
-        hint = f" There is a {'folder' if Path(name).is_dir() else 'file'} of that name: give ./{name}"
+        hint = f"; there is a {'folder' if Path(name).is_dir() else 'file'} of that name: give ./{name}"
     raise UsageError(
-        f"unknown dataset {name!r}.{hint}\nThere are {', '.join(IDX_SETS)}, digits, {OTHER_NAMES}, and paths of your own."
+        f"unknown dataset {name!r}{hint}\n"
+        f"There are {', '.join(IDX_SETS)}, digits, {OTHER_NAMES}, and paths of your own."
     )
 
 
@@ -179,7 +178,8 @@ def _existing_folder(data_dir: Path | None) -> Path:
     if named and not folder.is_dir():
         fault = "is not a folder" if folder.exists() else "does not exist"
         raise DataError(
-            f"the data folder {folder} (from {named}) {fault}.\nCreate it, or name the folder that holds the data."
+            f"the data folder {folder} (from {named}) {fault}.\n"
+            "Create it, or name the folder that holds the data."
         )
     return folder
 
@@ -218,23 +218,10 @@ def _ways_out(fault: str, name: str, folder: Path) -> str:
     )
     return (
         f"{fault}\nWays out:\n{files}"
-        f"- `kae data get {name} --data-dir DIR` on a machine with network, copy DIR here and use it with `--data-dir`\n"
+        f"- `kae data get {name} --data-dir DIR` on a machine with network, copy DIR here and use it with "
+        "`--data-dir`\n"
         "- `--dataset digits` needs no download"
     )
-
-
-def _digits() -> Dataset:
-    from skimage.transform import resize
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
-    enlarged = np.stack(
-        [resize(image / 16, (28, 28), order=3) for image in digits.images]
-    )  # resize clips the overshoot of cubic splines
-    images = np.rint(enlarged * 255).astype(np.uint8)[..., np.newaxis]
-    labels = digits.target.astype(np.int64)
-    arrays = images[:DIGITS_TRAIN], labels[:DIGITS_TRAIN], images[DIGITS_TRAIN:], labels[DIGITS_TRAIN:]
-    return _dataset("digits", Decoded(arrays, tuple("0123456789"), content_sha256(arrays)))
 
 
 def _dataset(name: str, found: Decoded) -> Dataset:

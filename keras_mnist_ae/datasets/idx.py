@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from ..errors import DataError
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64] | None, NDArray[np.uint8], NDArray[np.int64] | None]
-"""Train images, train labels, test images, test labels: images uint8 of shape (n, H, W, C), labels int64 of shape (n,)."""
+"""Train images, train labels, test images, test labels: images uint8 of shape (n, H, W, C), labels
+int64 of shape (n,).
+"""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def find(folder: Path, known: IdxSet) -> list[Path]:
     if paths and len(paths) < len(found):
         missing = ", ".join(file.name for file, path in zip(known.files, found, strict=True) if path is None)
         raise DataError(
-            f"{folder} is incomplete: there is no {missing} (plain or .gz).\nPublished at {known.url}: add what is missing."
+            f"{folder} is incomplete: there is no {missing} (plain or .gz).\n"
+            f"Published at {known.url}: add what is missing."
         )
     return paths
 

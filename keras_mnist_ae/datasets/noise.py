@@ -45,7 +45,8 @@ def corruption(text: str) -> Corruption:
     match = re.fullmatch(r"(gaussian|mask|salt-pepper):(\d*\.?\d+)", text) if isinstance(text, str) else None
     if not match or not 0 < (amount := float(match[2])) <= (10 if match[1] == "gaussian" else 1):
         raise UsageError(
-            f"noise is {text!r}; give gaussian:DEVIATION (above 0, to 10), mask:SHARE or salt-pepper:SHARE (above 0, to 1)"
+            f"noise is {text!r}; give gaussian:DEVIATION (above 0, to 10), mask:SHARE or salt-pepper:SHARE "
+            "(above 0, to 1)"
         )
     return Corruption(match[1], amount)
 

@@ -2,34 +2,24 @@
 image dataset of theirs as arrays.
 """
 
-import io
-import logging
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from difflib import get_close_matches
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import requests
 import tensorflow_datasets as tfds
 from numpy.typing import NDArray
-from tensorflow_datasets.core.download import downloader
 from tensorflow_datasets.core.download.checksums import UrlInfo
-from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
-from tensorflow_datasets.core.download.util import DownloadError
 from tensorflow_datasets.core.registered import DatasetNotFoundError
 
-from ..errors import DataError, KaeError, MissingDependencyError, UsageError, WriteError
+from ..errors import DataError, UsageError
 from ..system import signals
+from ..system.hints import did_you_mean
 from .idx import IDX_SETS, Arrays, read_set
-
-RETRIES = 1  # TFDS tries ten times, with pauses that add up to minutes
-TIMEOUT = (10, 30)  # seconds to connect, seconds between two bytes; TFDS has no limit of its own
+from .tfds_limits import bounded_network, explained, quiet
 
 BATCH = 250  # records: one at a time, MNIST takes 13 s instead of 5
 
@@ -48,7 +38,7 @@ class KaeIdx(tfds.core.GeneratorBasedBuilder):
 
     name = "kae_idx"
     VERSION = tfds.core.Version("1.0.0")
-    BUILDER_CONFIGS = [
+    BUILDER_CONFIGS = [  # noqa: RUF012  (TFDS reads it from the class)
         tfds.core.BuilderConfig(name=name, description=known.title) for name, known in IDX_SETS.items()
     ]
 
@@ -90,32 +80,31 @@ def builder(name: str, folder: Path) -> Any:
     Raises `UsageError` for a name that TFDS does not know and `DataError` for a dataset without
     images of one size.
     """
-    with _quiet(), _explained(name):
+    with quiet(), explained(name):
         if name in IDX_SETS:
             return KaeIdx(config=name, data_dir=folder)
         stock = name.removeprefix("tfds:")
         try:
             found = tfds.builder(stock, data_dir=folder)
         except DatasetNotFoundError as error:
-            near = get_close_matches(stock, tfds.list_builders(with_community_datasets=False), n=1)
-            hint = (
-                f"Did you mean tfds:{near[0]}?"
-                if near
-                else "Their names: https://www.tensorflow.org/datasets/catalog/overview"
-            )
-            raise UsageError(f"TensorFlow Datasets has no dataset {stock!r}.\n{hint}") from error
+            hint = did_you_mean(stock, tfds.list_builders(with_community_datasets=False))
+            raise UsageError(
+                f"TensorFlow Datasets has no dataset {stock!r}{hint}\n"
+                "Their names: https://www.tensorflow.org/datasets/catalog/overview"
+            ) from error
         features = _features(found)
         image = features.get("image")
         if image is None or len(image.shape) != 3 or None in image.shape or image.np_dtype != np.uint8:
             has = " ".join(str(found.info.features).split())
             raise DataError(
-                f"{name} has no feature 'image' of type uint8 and one height x width x channels.\nIt has: {has[:300]}"
+                f"{name} has no feature 'image' of type uint8 and one height x width x channels.\n"
+                f"It has: {has[:300]}"
             )
         return found
 
 
 def is_prepared(builder: Any) -> bool:
-    with _quiet():
+    with quiet():
         return bool(builder.is_prepared())
 
 
@@ -132,7 +121,7 @@ def prepare(builder: Any) -> None:
     )  # the archives of ours are not kept; others may want files that the user put beside theirs
     source = IDX_SETS[builder.builder_config.name].url if ours else builder.name
     tidy = _removed_on_failure(folder, Path(builder.data_dir))
-    with signals.unfinished(), tidy, _quiet(), _bounded_network(), _explained(source, writes=folder):
+    with signals.unfinished(), tidy, quiet(), bounded_network(), explained(source, writes=folder):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
             prefix=".download-", dir=folder, ignore_cleanup_errors=True
@@ -153,9 +142,10 @@ def read(builder: Any) -> tuple[Arrays, tuple[str, ...]]:
     test = next((split for split in ("test", "validation") if split in splits), None)
     if "train" not in splits or test is None:
         raise DataError(
-            f"{builder.name} has no splits train and test (or validation).\nIt has: {', '.join(splits) or 'none'}"
+            f"{builder.name} has no splits train and test (or validation).\n"
+            f"It has: {', '.join(splits) or 'none'}"
         )
-    with _quiet(), _explained(f"{builder.data_dir} cannot be read; remove it to have it prepared anew"):
+    with quiet(), explained(f"{builder.data_dir} cannot be read; remove it to have it prepared anew"):
         arrays = (*_split(builder, "train"), *_split(builder, test))
     return arrays, tuple(getattr(_features(builder).get("label"), "names", None) or ())
 
@@ -197,101 +187,3 @@ def _removed_on_failure(*folders: Path) -> Iterator[None]:
         for folder in new:
             shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """TFDS prints on stdout, which belongs to our results; its progress bars and notes are no
-    messages of ours either.
-    """
-    tfds.disable_progress_bar()
-    logs = [
-        logging.getLogger(name) for name in ("absl", "urllib3")
-    ]  # the retries of urllib3 are told of in our message
-    levels = [log.level for log in logs]
-    for log in logs:
-        log.setLevel(logging.CRITICAL)
-    try:
-        with redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        for log, level in zip(logs, levels, strict=True):
-            log.setLevel(level)
-
-
-@contextmanager
-def _bounded_network() -> Iterator[None]:
-    """Make TFDS give up within a minute: its downloader has neither parameters nor limits of its
-    own.
-    """
-    kept = downloader.MAX_RETRIES, downloader._open_with_requests
-    downloader.MAX_RETRIES, downloader._open_with_requests = (
-        RETRIES,
-        partial(downloader._open_with_requests, timeout=TIMEOUT),
-    )
-    try:
-        yield
-    finally:
-        downloader.MAX_RETRIES, downloader._open_with_requests = kept
-
-
-@contextmanager
-def _explained(subject: str, writes: Path | None = None) -> Iterator[None]:
-    """Turn whatever TFDS raises about `subject`, while it writes into the folder `writes`, into
-    failures of ours.
-    """
-    try:
-        yield
-    except KaeError:
-        raise
-    except ImportError as error:
-        package = (getattr(_root(error), "name", None) or "tensorflow").split(".")[0]
-        wanted = "'keras_mnist_ae[tensorflow]'" if package == "tensorflow" else package
-        raise MissingDependencyError(
-            f"{subject} needs {package}, which is not installed.\nInstall it: pip install {wanted}"
-        ) from error
-    except (requests.RequestException, DownloadError, NonMatchingChecksumError) as error:
-        raise DataError(_network_fault(error, subject)) from error
-    except OSError as error:
-        if writes is None:
-            raise DataError(f"{subject}: {_one_line(error)}") from error
-        raise WriteError(
-            f"cannot write {writes}: {error.strerror or error}\nFree some space there or choose another --data-dir."
-        ) from error
-    except Exception as error:  # a builder is foreign code: it may raise anything
-        raise DataError(f"{subject}: {_one_line(error)}") from error
-
-
-def _network_fault(error: Exception, source: str) -> str:
-    """One line: which address, `source` where the error does not know it, and what is wrong with
-    it.
-    """
-    url = str(error.request.url) if isinstance(error, requests.RequestException) and error.request else source
-    match error:
-        case NonMatchingChecksumError():
-            parts = re.search(r"Artifact (\S+),.*checksum='(\w+)'.*checksum='(\w+)'", str(error), re.DOTALL)
-            return (
-                f"{parts[1]} has a wrong checksum: expected sha256 {parts[2]}, found {parts[3]}"
-                if parts
-                else _one_line(error)
-            )
-        case requests.exceptions.ChunkedEncodingError():
-            return f"{url} came truncated: {_one_line(_root(error))}"
-        case requests.exceptions.RetryError():
-            return f"{url} answers with an error: {_one_line(_root(error))}"
-        case requests.RequestException() if "timed out" in str(error):
-            return f"{url} does not answer: {_one_line(_root(error))}"
-        case requests.ConnectionError():
-            return f"{url} cannot be reached: {_one_line(_root(error))}"
-    return _one_line(error)  # an HTTP error: the text names address and status
-
-
-def _root(error: BaseException) -> BaseException:
-    """The exception that began it."""
-    while cause := error.__cause__ or error.__context__:
-        error = cause
-    return error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join((str(error) or type(error).__name__).split())[:300]

@@ -55,7 +55,8 @@ def sources(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise DataError(
-            f"there is no folder or file {path}.\nName a folder of pictures, a .npz or a .npy file, or a dataset (kae data list)."
+            f"there is no folder or file {path}.\n"
+            "Name a folder of pictures, a .npz or a .npy file, or a dataset (kae data list)."
         )
     found = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
     if not found:
@@ -170,7 +171,8 @@ def _array_file(path: Path, fit: Fit | None) -> Found:
                     if any(each is None for each in both):
                         if any(each is not None for each in both):
                             print(
-                                f"kae: {path}: only one of {train_labels}, {test_labels} is there: no labels are used",
+                                f"kae: {path}: only one of {train_labels}, {test_labels} is there: no "
+                                "labels are used",
                                 file=sys.stderr,
                             )
                         both = [None, None]
@@ -190,7 +192,8 @@ def _images(path: Path, name: str, stream: IO[bytes], size: int, fit: Fit | None
     shape, dtype = npy.header(stream)
     if len(shape) not in (3, 4) or not all(1 <= size <= 4096 for size in shape[1:]) or prod(shape) > LARGEST:
         raise ValueError(
-            f"{name} has shape {shape}; give images of shape (n, height, width) or (n, height, width, channels)"
+            f"{name} has shape {shape}; give images of shape (n, height, width) or (n, height, width, "
+            "channels)"
         )
     if prod(shape) * dtype.itemsize > size:
         raise ValueError(f"{name} is truncated: {size:,} bytes for shape {shape} and type {dtype}")
@@ -243,7 +246,8 @@ def _bytes(array: NDArray[Any], name: str, start: int) -> NDArray[np.uint8]:
     if not (low >= 0 and high <= top):  # NaN is not
         what = "NaN" if low != low or high != high else f"values from {low:g} to {high:g}"
         raise ValueError(
-            f"{name} holds {what} (images {start} to {start + len(array) - 1}); give uint8 in 0..255 or floating point in [0, 1]"
+            f"{name} holds {what} (images {start} to {start + len(array) - 1}); give uint8 in 0..255 or "
+            "floating point in [0, 1]"
         )
     return (np.rint(array * 255.0) if top == 1 else array).astype(np.uint8)
 
@@ -286,7 +290,8 @@ def _parted(count: int, path: Path) -> tuple[NDArray[np.int64], NDArray[np.int64
     """Which are for training and which for the test: the same for the same number of images."""
     if count < 2:
         raise DataError(
-            f"{path} has {count or 'no'} image{'s' * (count != 1)}; give at least 2: one in {TESTED} is for the test"
+            f"{path} has {count or 'no'} image{'s' * (count != 1)}; give at least 2: one in {TESTED} is "
+            "for the test"
         )
     order = np.random.default_rng(0).permutation(count)
     test = max(1, count // TESTED)
@@ -305,7 +310,8 @@ def _filled(shape: tuple[int, ...], images: Iterator[NDArray[np.uint8]]) -> NDAr
                 )  # a mapped file that cannot grow ends the process
         except OSError as error:
             raise WriteError(
-                f"cannot write {prod(shape):,} bytes into {tempfile.gettempdir()}: {error.strerror}\nName another folder: TMPDIR."
+                f"cannot write {prod(shape):,} bytes into {tempfile.gettempdir()}: {error.strerror}\n"
+                "Name another folder: TMPDIR."
             ) from error
         array = np.memmap(file, np.uint8, "w+", shape=shape)
         for at, image in enumerate(images):

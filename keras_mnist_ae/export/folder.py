@@ -85,7 +85,8 @@ def validate(run: Run, data: Dataset, precision: Precision = "float32", limit: i
     files = autoencoder.load()
     if autoencoder.info.metadata["weights_sha256"] != weights.fingerprint(weights.read(run.model)):
         raise CorruptFileError(
-            f"the graphs in {folder} hold other weights than the model of the run.\nMake the export anew: kae export onnx"
+            f"the graphs in {folder} hold other weights than the model of the run.\n"
+            "Make the export anew: kae export onnx"
         )
     return Export(
         folder,
@@ -109,7 +110,8 @@ def reports(files: dict[str, bytes], verdicts: list[Verdict]) -> list[dict[str, 
 def passed(verdicts: list[Verdict]) -> list[Verdict]:
     """The verdicts, when all are good. Raises `ValidationError` with those that are not."""
     failures = [
-        f"{verdict.graph}.onnx: difference {verdict.max_abs_diff:.2g}, MSE {verdict.mse_rise:+.2%}, tolerance {verdict.tolerance:.2g}"
+        f"{verdict.graph}.onnx: difference {verdict.max_abs_diff:.2g}, MSE {verdict.mse_rise:+.2%}, "
+        f"tolerance {verdict.tolerance:.2g}"
         for verdict in verdicts
         if not verdict.passed
     ]

@@ -118,16 +118,19 @@ def _streams(source: Path, ports: list[str], stack: ExitStack) -> dict[str, IO[b
                 return {ports[0]: stack.enter_context(archive.open(f"{members[0]}.npy"))}
             if missing := [port for port in ports if port not in members]:
                 raise DataError(
-                    f"{source} has the arrays {', '.join(members) or 'none'}; expected {', '.join(missing)} too."
+                    f"{source} has the arrays {', '.join(members) or 'none'}; expected "
+                    f"{', '.join(missing)} too."
                 )
             return {port: stack.enter_context(archive.open(f"{port}.npy")) for port in ports}
         case ".npy":
             raise UsageError(
-                f"this decoder takes {', '.join(ports)}: give a .npz file with these arrays, as `kae infer encode` writes it."
+                f"this decoder takes {', '.join(ports)}: give a .npz file with these arrays, as `kae infer "
+                "encode` writes it."
             )
         case other:
             raise UsageError(
-                f"{source}: cannot read {other or 'files without suffix'}; give .npy, .npz, .png, .jpg or a folder of pictures."
+                f"{source}: cannot read {other or 'files without suffix'}; give .npy, .npz, .png, .jpg or "
+                "a folder of pictures."
             )
 
 
@@ -208,7 +211,8 @@ def _writing(target: Path, names: list[str], total: int, pictures: list[Path] | 
                 yield _drawing(temporary, iter(labels))
         case _:
             raise UsageError(
-                f"cannot write {target.name}; name a .npy or .npz file{'' if 'latent' in names else ', or a folder for pictures'}."
+                f"cannot write {target.name}; name a .npy or .npz "
+                f"file{'' if 'latent' in names else ', or a folder for pictures'}."
             )
 
 

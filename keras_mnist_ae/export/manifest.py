@@ -48,5 +48,6 @@ def find(name: str | None, runs_dir: Path) -> tuple[Run, Precision | None]:
         if run.export_folder(precision) == folder and (folder.parent / "config.toml").is_file():
             return run, precision
     raise UsageError(
-        f"{name} holds an export outside its run: the run that it came from is not around it.\nName the folder inside the run."
+        f"{name} holds an export outside its run: the run that it came from is not around it.\n"
+        "Name the folder inside the run."
     )

@@ -1,51 +1,56 @@
-"""The gate: exported graphs in onnxruntime against the Keras model they come from, image by image."""
+"""The gate: exported graphs against the Keras model they come from, image by image.
+
+Every image runs once at onnxruntime's default optimisation level, in batches whose sizes go round
+through `BATCHES`; at the other levels the first `SAMPLED` images run, so that each level meets each
+batch size. A few images also run in onnx.reference.
+"""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-import keras
 import numpy as np
 import onnx
-import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx.reference import ReferenceEvaluator
 
-from ..architecture.layers import MaxPool
 from ..datasets.images import chunk_size, to_float
 from ..errors import ValidationError
 from ..models.autoencoder import Autoencoder
+from ..system.progress import Progress, silent
+from . import reference, weights
 from .formats import Precision
+from .sessions import (
+    DEFAULT_LEVEL,
+    LEVELS,
+    Arrays,
+    RunGraph,
+    onnxruntime_graphs,
+    reference_graphs,
+)
+from .ties import differing, wrong_switches
 
-TOLERANCE = 1e-5  # on pixels; on codes as many times the largest code, where that is above 1
-TOLERATED_RISES = {
+TOLERANCE = 1e-5  # on pixels; on codes times the largest code, where that is above 1
+NOISE = 4.0  # times Keras' own rounding error that a graph may be off, where that is more
+EXACT = 16  # images whose rounding error is measured in float64
+TOLERATED_RISES = {  # of the mean squared error, as a share, in precisions that change every number
     "float16": 0.001,
     "int8": 0.02,
-}  # of the mean squared error, as a share: the only measure in these precisions
-BATCHES = (1, 2, 7, 64, 257)
-LEVELS = {
-    "none": ort.GraphOptimizationLevel.ORT_DISABLE_ALL,
-    "basic": ort.GraphOptimizationLevel.ORT_ENABLE_BASIC,
-    "extended": ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
-    "all": ort.GraphOptimizationLevel.ORT_ENABLE_ALL,
 }
-REFERENCED = 2  # images through onnx.reference, a slow second runtime
-REFERENCE_OPSET = 19  # the first whose DequantizeLinear it knows; what the graphs use means the same there
-
-Arrays = list[NDArray[Any]]
-Run = Callable[[str, Arrays], Arrays]  # graph and its inputs, channels last, to its outputs
+BATCHES = (1, 2, 7, 64, 257)
+SAMPLED = 2 * sum(BATCHES)
+REFERENCED = 2  # images through onnx.reference
+GRAPHS = ("encoder", "decoder", "autoencoder")
 
 
 class Verdict(NamedTuple):
-    """One graph against Keras. Differences are absolute, over all images, batch sizes and
-    optimisation levels.
+    """One graph against Keras. Differences are absolute, over all images and levels.
 
-    `keras_mse` and `onnx_mse` are mean squared errors of the reconstructions, the latter at the
-    worst optimisation level: the encoder's with the decoder's graph behind it, the decoder's on
-    Keras' codes. `mse_rise` is how much greater, as a share, the second one is. In float32 the
-    largest difference must be within `tolerance`, else the rise. `ties` counts the images whose
-    switches differ because two pixels of a window are equal up to rounding; the autoencoder, which
-    would put a value elsewhere then, is not compared on them.
+    `keras_mse` and `onnx_mse` are mean squared errors of the reconstructions: the encoder's with
+    the decoder's graph behind it, the decoder's on Keras' codes. `mse_rise` is how much greater, as
+    a share, the second is, at the worst optimisation level. In float32 the largest difference must
+    be within `tolerance`, in other precisions the rise. `ties` counts the images whose switches
+    differ because two pixels of a window are equal up to rounding; the autoencoder, which then
+    places a value elsewhere, is not compared on them.
     """
 
     graph: str
@@ -62,17 +67,17 @@ class Verdict(NamedTuple):
 
 
 class Difference:
-    """Largest and mean absolute difference, and squared error against a target, as chunks come in."""
+    """Largest and mean absolute difference, and mean square, over chunks of arrays."""
 
     def __init__(self) -> None:
         self.largest, self.total, self.count, self.squared = 0.0, 0.0, 0, 0.0
 
-    def add(self, found: NDArray[Any], expected: NDArray[Any]) -> None:
-        if found.size:
-            difference = np.abs(found.astype(np.float64) - expected)
-            self.largest = float(np.maximum(self.largest, difference.max()))  # NaN stays
+    def add(self, array: NDArray[Any], expected: NDArray[Any]) -> None:
+        if array.size:
+            difference = np.abs(array.astype(np.float64) - expected)
+            self.largest = float(np.maximum(self.largest, difference.max()))  # keeps NaN
             self.total += float(difference.sum())
-            self.count += found.size
+            self.count += array.size
             self.squared += float(np.square(difference).sum())
 
     @property
@@ -85,14 +90,17 @@ class Difference:
 
 
 def compare(
-    model: Autoencoder, files: dict[str, bytes], images: NDArray[np.uint8], precision: Precision = "float32"
+    model: Autoencoder,
+    files: dict[str, bytes],
+    images: NDArray[np.uint8],
+    precision: Precision = "float32",
+    progress: Progress = silent,
 ) -> list[Verdict]:
-    """Hold the graphs "encoder", "decoder" and "autoencoder" against the Keras model on uint8
+    """Compare the graphs "encoder", "decoder" and "autoencoder" with the Keras model on uint8
     images of shape (n, H, W, C).
 
-    Each image runs at every graph optimisation level, in batches whose sizes go round through
-    `BATCHES`; the decoder on Keras' codes and on the encoder's; a few images also in
-    onnx.reference. Raises `ValidationError` for a graph that onnx.checker refuses.
+    Raises:
+        ValidationError: onnx.checker refuses a graph.
     """
     for name, content in files.items():
         try:
@@ -101,81 +109,73 @@ def compare(
             raise ValidationError(
                 f"{name}.onnx is not a valid ONNX model: {str(error).splitlines()[0]}"
             ) from error
-    comparison = Comparison(model, images, TOLERATED_RISES.get(precision))
-    for level in LEVELS.values():
-        comparison.add(_session(files, level), _slices(len(images)))
-    with np.errstate(over="ignore"):  # its sigmoid takes the way over infinity
-        comparison.add(_reference(files), [slice(0, REFERENCED)], measured=False)
+    counts = {level: min(len(images), SAMPLED) for level in LEVELS} | {DEFAULT_LEVEL: len(images)}
+    with progress("comparing with Keras", sum(counts.values())) as advance:
+        comparison = Comparison(model, images, TOLERATED_RISES.get(precision))
+        for level, count in counts.items():
+            comparison.add(onnxruntime_graphs(files, level), _slices(count), level == DEFAULT_LEVEL)
+            advance(count)
+        with np.errstate(over="ignore", invalid="ignore"):  # its sigmoid passes through infinity
+            comparison.add(reference_graphs(files), [slice(0, REFERENCED)])
     return [comparison.verdict(name, content) for name, content in files.items()]
 
 
 class Comparison:
-    """What Keras makes of the images, and how far the graphs were from it. A `tolerated_rise` makes
-    the squared error the measure.
-    """
+    """Keras' codes and reconstructions of the images, and how far the graphs were from them."""
 
     def __init__(self, model: Autoencoder, images: NDArray[np.uint8], tolerated_rise: float | None) -> None:
         self.model, self.images, self.tolerated_rise = model, images, tolerated_rise
         size = chunk_size(images)
-        expected = [
+        outputs = [
             _keras(model, to_float(images[start : start + size])) for start in range(0, len(images), size)
         ]
-        self.decoded = 1 + len(model.variant.switches)  # how many of the encoder's outputs the decoder takes
-        self.codes = [np.concatenate(parts) for parts in zip(*(codes for codes, _ in expected), strict=True)]
-        self.pixels = np.concatenate([reconstructions for _, reconstructions in expected])
-        self.differences = {name: Difference() for name in ("encoder", "decoder", "autoencoder")}
-        self.mse = dict.fromkeys(self.differences, 0.0)
+        self.decoded = 1 + len(model.variant.switches)  # outputs of the encoder that the decoder takes
+        self.codes = [np.concatenate(parts) for parts in zip(*(c for c, _ in outputs), strict=True)]
+        self.pixels = np.concatenate([reconstructions for _, reconstructions in outputs])
+        self.differences = {name: Difference() for name in GRAPHS}
+        self.mse = dict.fromkeys(GRAPHS, 0.0)
+        self.rises = dict.fromkeys(GRAPHS, -1.0)
         self.ties = np.zeros(len(images), bool)
         self.wrong_switches = 0
 
-    def add(self, run: Run, parts: Iterable[slice], measured: bool = True) -> None:
-        """Run those parts of the images through the three graphs; where `measured`, what they
-        reconstruct of them counts as their error.
-        """
-        found = {name: Difference() for name in self.differences}
+    def add(self, run: RunGraph, parts: Iterable[slice], measured: bool = False) -> None:
+        """Run parts of the images through the graphs; if `measured`, their errors are reported."""
+        errors, keras_error = {name: Difference() for name in GRAPHS}, Difference()
         for part in parts:
             target, codes = to_float(self.images[part]), [code[part] for code in self.codes]
             encoded, end = run("encoder", [target]), self.decoded
-            (decoded,), (composed,), (whole,) = (
-                run("decoder", codes[:end]),
-                run("decoder", encoded[:end]),
-                run("autoencoder", [target]),
-            )
-            switches, expected = encoded[1:end], codes[1:end]
-            tie = _flipped(switches, expected, len(target))
+            (decoded,), (composed,) = run("decoder", codes[:end]), run("decoder", encoded[:end])
+            (whole,) = run("autoencoder", [target])
+            tie = differing(encoded[1:end], codes[1:end], len(target))
             self.ties[part] |= tie
             if self.tolerated_rise is None:
-                self.wrong_switches += _wrong_switches(
-                    self.model, target[tie], [s[tie] for s in switches], [s[tie] for s in expected]
-                )
-            for found_code, code in zip([encoded[0], *encoded[end:]], [codes[0], *codes[end:]], strict=True):
-                self.differences["encoder"].add(found_code, code)
+                switches = [[array[tie] for array in each[1:end]] for each in (encoded, codes)]
+                self.wrong_switches += wrong_switches(self.model, target[tie], *switches)
+            for code, expected in zip([encoded[0], *encoded[end:]], [codes[0], *codes[end:]], strict=True):
+                self.differences["encoder"].add(code, expected)
             self.differences["decoder"].add(decoded, self.pixels[part])
             self.differences["autoencoder"].add(whole[~tie], self.pixels[part][~tie])
             self.differences["autoencoder"].add(composed, whole)
-            for name, pixels in (("encoder", composed), ("decoder", decoded), ("autoencoder", whole)):
-                found[name].add(pixels, target)
-        if measured:
-            self.mse = {
-                name: float(np.maximum(self.mse[name], errors.mean_square)) for name, errors in found.items()
-            }  # NaN stays
+            keras_error.add(self.pixels[part], target)
+            for name, pixels in zip(GRAPHS, (composed, decoded, whole), strict=True):
+                errors[name].add(pixels, target)
+        smallest = np.finfo(np.float64).tiny
+        for name, error in errors.items():
+            rise = error.mean_square / max(keras_error.mean_square, smallest) - 1
+            self.rises[name] = float(np.maximum(self.rises[name], rise))  # keeps NaN
+            if measured:
+                self.mse[name] = error.mean_square
 
     def verdict(self, name: str, content: bytes) -> Verdict:
-        """On a graph, whose file holds `content`."""
+        """The verdict on a graph whose file holds `content`."""
         difference, keras_error = self.differences[name], Difference()
         keras_error.add(self.pixels, to_float(self.images))
-        rise = self.mse[name] / max(keras_error.mean_square, np.finfo(np.float64).tiny) - 1
         if self.tolerated_rise is None:
-            tolerance = TOLERANCE * (
-                max(
-                    1.0, *(float(np.abs(code).max()) for code in (self.codes[0], *self.codes[self.decoded :]))
-                )
-                if name == "encoder"
-                else 1
-            )
-            passed = difference.largest <= tolerance and not (name == "encoder" and self.wrong_switches)
+            tolerance = self.tolerance(name)
+            passed = difference.largest <= tolerance
+            passed = passed and not (name == "encoder" and self.wrong_switches)
         else:
-            tolerance, passed = self.tolerated_rise, rise <= self.tolerated_rise
+            tolerance, passed = self.tolerated_rise, self.rises[name] <= self.tolerated_rise
         return Verdict(
             graph=name,
             nodes=len(onnx.load_model_from_string(content).graph.node),
@@ -184,16 +184,37 @@ class Comparison:
             mean_abs_diff=difference.mean,
             keras_mse=keras_error.mean_square,
             onnx_mse=self.mse[name],
-            mse_rise=rise,
+            mse_rise=self.rises[name],
             tolerance=tolerance,
             ties=int(self.ties.sum()),
             passed=passed,
         )
 
+    def tolerance(self, name: str) -> float:
+        """How far a float32 graph may be off: 1e-5, or where float32 itself is less exact than that
+        in this net, `NOISE` times the error of Keras against the same table in float64.
+        """
+        arrays = weights.read(self.model)
+        names = list(self.model.variant.switches)
+        codes = [code[:EXACT] for code in self.codes]
+        switches = dict(zip(names, codes[1:], strict=False))
+        exact_codes, saved = reference.encode(self.model.variant, arrays, to_float(self.images[:EXACT]))
+        if name == "encoder":
+            pairs = [(codes[0], exact_codes)]
+            if "log_variance" in saved:
+                pairs.append((codes[-1], saved["log_variance"]))
+            noise = max(float(np.abs(keras - exact).max()) for keras, exact in pairs)
+            outputs = [self.codes[0], *self.codes[self.decoded :]]
+            scale = max(1.0, *(float(np.abs(output).max()) for output in outputs))
+            return max(TOLERANCE * scale, NOISE * noise)
+        decoded = codes[0] if name == "decoder" else exact_codes
+        pixels = reference.decode(self.model.variant, arrays, decoded, switches)
+        return max(TOLERANCE, NOISE * float(np.abs(self.pixels[:EXACT] - pixels).max()))
+
 
 def _keras(model: Autoencoder, images: NDArray[np.float32]) -> tuple[Arrays, NDArray[np.float32]]:
     codes = model.encoder.predict_on_batch(images)
-    codes = [np.asarray(code) for code in codes] if isinstance(codes, list) else [np.asarray(codes)]
+    codes = [np.asarray(code) for code in (codes if isinstance(codes, list) else [codes])]
     return codes, np.asarray(model.predict_on_batch(images))
 
 
@@ -202,77 +223,5 @@ def _slices(count: int) -> Iterator[slice]:
     for size in itertools.cycle(BATCHES):
         if start >= count:
             return
-        yield slice(start, start + size)
+        yield slice(start, min(start + size, count))
         start += size
-
-
-def _session(files: dict[str, bytes], level: Any) -> Run:
-    options = ort.SessionOptions()
-    options.graph_optimization_level = level
-    options.log_severity_level = 3
-    return _runner(
-        {
-            name: ort.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-            for name, content in files.items()
-        }
-    )
-
-
-def _reference(files: dict[str, bytes]) -> Run:
-    evaluators = {}
-    for name, content in files.items():
-        model = onnx.load_model_from_string(content)
-        model.opset_import[0].version = max(model.opset_import[0].version, REFERENCE_OPSET)
-        evaluators[name] = ReferenceEvaluator(model)
-    return _runner(evaluators, names=True)
-
-
-def _runner(sessions: dict[str, Any], names: bool = False) -> Run:
-    def run(name: str, given: Arrays) -> Arrays:
-        session = sessions[name]
-        inputs = session.input_names if names else [port.name for port in session.get_inputs()]
-        feed = {port: _transposed(array, (0, 3, 1, 2)) for port, array in zip(inputs, given, strict=True)}
-        return [_transposed(array, (0, 2, 3, 1)) for array in session.run(None, feed)]
-
-    return run
-
-
-def _transposed(array: NDArray[Any], axes: tuple[int, ...]) -> NDArray[Any]:
-    return np.ascontiguousarray(array.transpose(axes)) if array.ndim == 4 else array
-
-
-def _flipped(switches: Arrays, expected: Arrays, count: int) -> NDArray[np.bool_]:
-    """Which images have a switch that differs."""
-    differ = np.zeros(count, bool)
-    for found, theirs in zip(switches, expected, strict=True):
-        differ |= (found != theirs).reshape(count, -1).any(axis=1)
-    return differ
-
-
-def _wrong_switches(
-    model: Autoencoder, images: NDArray[np.float32], switches: Arrays, expected: Arrays
-) -> int:
-    """How many of the switches that differ name a pixel that, in Keras, is further below the
-    maximum than rounding explains.
-    """
-    if not len(images):
-        return 0
-    wrong = 0
-    pools = [step for step in model.variant.encoder if isinstance(step.layer, MaxPool) and step.layer.switch]
-    for step, found, theirs in zip(pools, switches, expected, strict=True):
-        pooled = keras.Model(model.encoder.input, model.encoder.get_layer(step.name).input).predict_on_batch(
-            images
-        )
-        n, height, width, channels = theirs.shape
-        windows = (
-            np.asarray(pooled)
-            .reshape(n, height, 2, width, 2, channels)
-            .transpose(0, 1, 3, 5, 2, 4)
-            .reshape(*theirs.shape, 4)
-        )
-        lost = (
-            windows.max(axis=-1)
-            - np.take_along_axis(windows, found[..., np.newaxis].astype(int), axis=-1)[..., 0]
-        )
-        wrong += int(((lost > TOLERANCE) & (found != theirs)).sum())
-    return wrong

@@ -1,6 +1,4 @@
-"""Exported autoencoders at work: numpy and onnxruntime alone, neither Keras nor its backends nor
-onnx.
-"""
+"""Exported autoencoders in onnxruntime. Needs numpy and onnxruntime alone."""
 
 import os
 from dataclasses import dataclass
@@ -11,47 +9,22 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import CorruptFileError, DataError, UsageError
+from ..errors import CorruptFileError, UsageError
 from . import manifest
+from .ports import Array, Port, batches, ports_of, prepared
 from .screening import content, screened
+
+ort.disable_telemetry_events()  # onnxruntime would look up a host of its maker
 
 SIGNATURES = {
     "encoder": ("image", "latent"),
     "decoder": ("latent", "reconstruction"),
     "autoencoder": ("image", "reconstruction"),
 }
-TYPES: dict[str, type[np.float32] | type[np.uint8]] = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}
-
-Array = NDArray[Any]
-
-
-class Rule(NamedTuple):
-    """What a graph accepts: kinds of numpy types, least and greatest value."""
-
-    kinds: str
-    low: Any
-    high: Any
-    expected: str
-
-
-GREATEST = np.float64(np.finfo(np.float32).max)
-RULES = {
-    "image": Rule("f", 0, 1, "uint8 in 0..255 or floating point in [0, 1]"),
-    "latent": Rule("fiu", -GREATEST, GREATEST, "finite numbers"),
-}
-SWITCH_RULE = Rule("iu", 0, 3, "integers in 0..3")
-
-
-class Port(NamedTuple):
-    """An input or output of a graph, as the caller sees it: shape without the batch, channels last."""
-
-    name: str
-    dtype: type[np.float32] | type[np.uint8]
-    shape: tuple[int, ...]
 
 
 class Graph(NamedTuple):
-    """A file ready to run; `metadata` holds its `kae.*` entries without that prefix."""
+    """A loaded graph; `metadata` holds its `kae.*` entries without that prefix."""
 
     session: Any
     content: bytes
@@ -62,8 +35,8 @@ class Graph(NamedTuple):
 
 @dataclass(frozen=True)
 class Info:
-    """What an encoder says of itself: `image` is (H, W, C), a switch (h, w, c); `metadata` holds
-    all `kae.*` entries, without prefix.
+    """Facts about an exported autoencoder: `image` is (H, W, C), a switch (h, w, c); `metadata`
+    holds all `kae.*` entries without that prefix.
     """
 
     variant: str
@@ -78,15 +51,18 @@ class OnnxAutoencoder:
     """The graphs `encoder.onnx`, `decoder.onnx` and `autoencoder.onnx` of a folder, each read when
     it is first needed.
 
-    Arrays are laid out as in Keras, channels last, on both sides. Images are given as uint8 in
-    0..255 or floating point in [0, 1], of shape (n, H, W, C) or (H, W, C), for one channel also (n,
-    H, W) or (H, W), and returned as float32 (n, H, W, C). n is any number; `chunk` images are
-    computed at once. CUDA is used where onnxruntime has it; `threads` per graph, 0 for
-    onnxruntime's own choice.
+    Arrays are channels last, as in Keras. Images are uint8 in 0..255 or floating point in [0, 1],
+    of shape (n, H, W, C) or (H, W, C), for one channel also (n, H, W) or (H, W); results are
+    float32 (n, H, W, C). CUDA is used where onnxruntime has it.
 
-    Raises `UsageError` for a folder or file that is not there, `CorruptFileError` for a file that
-    is damaged, not ours or at odds with the others, `DataError` for images or codes that do not
-    fit, saying what would.
+    Args:
+        threads: per graph; 0 leaves the choice to onnxruntime.
+        chunk: images computed at once.
+
+    Raises:
+        UsageError: The folder or a file is not there.
+        CorruptFileError: A file is damaged, not one of ours, or does not belong to the others.
+        DataError: Images or codes do not fit; the message says what would.
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, threads: int = 0, chunk: int = 256) -> None:
@@ -103,7 +79,7 @@ class OnnxAutoencoder:
 
     @property
     def info(self) -> Info:
-        """What the encoder says of itself."""
+        """Variant, sizes and metadata, read from the encoder."""
         graph = self._graph("encoder")
         return Info(
             variant=graph.metadata["variant"],
@@ -140,19 +116,20 @@ class OnnxAutoencoder:
             for other, known in self._graphs.items():
                 if known.metadata["weights_sha256"] != graph.metadata["weights_sha256"]:
                     raise CorruptFileError(
-                        f"{name}.onnx and {other}.onnx in {self.folder} hold different weights.\nExport the run again."
+                        f"{name}.onnx and {other}.onnx in {self.folder} hold different weights.\n"
+                        "Export the run again."
                     )
             self._graphs[name] = graph
         return self._graphs[name]
 
-    def _run(self, graph: Graph, given: Any, wanted: tuple[Port, ...]) -> list[Array]:
-        """Chunk by chunk, so that only the results stand in memory whole."""
-        arrays = _batches(given, graph.inputs)
+    def _run(self, graph: Graph, inputs: Any, wanted: tuple[Port, ...]) -> list[Array]:
+        """Run chunk by chunk, so that only the results are in memory as a whole."""
+        arrays = batches(inputs, graph.inputs)
         results = [np.empty((len(arrays[0]), *port.shape), port.dtype) for port in wanted]
         for start in range(0, len(arrays[0]), self.chunk):
             part = slice(start, start + self.chunk)
             feed = {
-                port.name: _prepared(array[part], port, start)
+                port.name: prepared(array[part], port, start)
                 for array, port in zip(arrays, graph.inputs, strict=True)
             }
             try:
@@ -163,68 +140,14 @@ class OnnxAutoencoder:
                 raise CorruptFileError(
                     f"a graph in {self.folder} cannot be run: {' '.join(str(error).split())[:200]}"
                 ) from error
-            for result, found in zip(results, computed, strict=True):
-                result[part] = found.transpose(0, 2, 3, 1) if found.ndim == 4 else found
+            for result, output in zip(results, computed, strict=True):
+                result[part] = output.transpose(0, 2, 3, 1) if output.ndim == 4 else output
         return results
 
 
 def _codes(outputs: tuple[Port, ...]) -> tuple[Port, ...]:
-    """Of an encoder's outputs, those its decoder takes."""
+    """The outputs of an encoder that its decoder takes."""
     return tuple(port for port in outputs if port.name == "latent" or port.name.startswith("switch_"))
-
-
-def _batches(given: Any, ports: tuple[Port, ...]) -> list[Array]:
-    """The arrays for these inputs with batch and channel axes, equally long and not yet converted.
-    Raises `DataError`.
-    """
-    names = ", ".join(port.name for port in ports)
-    if not isinstance(given, list | tuple) or len(given) != len(ports):
-        raise DataError(
-            f"this decoder takes a list of {len(ports)} arrays ({names}), as `encode` gives them."
-        )
-    arrays = [_batch(array, port) for array, port in zip(given, ports, strict=True)]
-    if len({len(array) for array in arrays}) > 1:
-        raise DataError(
-            f"{names} must be equally long, but are {', '.join(str(len(array)) for array in arrays)}."
-        )
-    return arrays
-
-
-def _batch(given: ArrayLike, port: Port) -> Array:
-    shapes = [port.shape]
-    if port.name == "image" and port.shape[-1] == 1:
-        shapes.append(port.shape[:-1])
-    try:
-        array = np.asarray(given)
-    except ValueError as error:  # rows of different lengths
-        raise DataError(f"{port.name} is no array of numbers: {error}") from None
-    for shape in shapes:
-        if array.shape[1:] == shape:
-            return array.reshape(len(array), *port.shape)
-    if array.shape in shapes:
-        return array.reshape(1, *port.shape)
-    expected = ", ".join(f"{('n', *shape)} or {shape}".replace("'", "") for shape in shapes)
-    raise DataError(f"{port.name} has shape {array.shape}; expected {expected}.")
-
-
-def _prepared(array: Array, port: Port, start: int) -> Array:
-    """A chunk, which begins at number `start`, converted, checked and laid out as the graph takes
-    it. Raises `DataError`.
-    """
-    if port.name == "image" and array.dtype == np.uint8:
-        ready = np.divide(array, np.float32(255), dtype=np.float32)
-    else:
-        rule = RULES.get(port.name, SWITCH_RULE)
-        if array.dtype.kind not in rule.kinds:
-            raise DataError(f"{port.name} is of type {array.dtype}; expected {rule.expected}.")
-        good = (array >= rule.low) & (array <= rule.high)  # NaN is not
-        if not good.all():
-            first = tuple(np.argwhere(~good)[0])
-            raise DataError(
-                f"{port.name} number {start + first[0]} holds {array[first]!s}; expected {rule.expected}."
-            )
-        ready = array.astype(port.dtype)
-    return np.ascontiguousarray(ready.transpose(0, 3, 1, 2)) if ready.ndim == 4 else ready
 
 
 def _load(path: Path, threads: int) -> Graph:
@@ -239,14 +162,15 @@ def _load(path: Path, threads: int) -> Graph:
         metadata = screened(data)
         if differing := [key for key, value in told.items() if metadata.get(key) != value]:
             raise ValueError(
-                f"its {differing[0]} is {metadata.get(differing[0])}, but {manifest.NAME} says {told[differing[0]]}"
+                f"its {differing[0]} is {metadata.get(differing[0])}, but {manifest.NAME} says "
+                f"{told[differing[0]]}"
             )
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 4  # what goes wrong is raised, and needs no line on stderr as well
         options.add_session_config_entry("session.load_model_format", "ONNX")
         session = ort.InferenceSession(data, options, providers=_providers())
-        inputs, outputs = _ports(session.get_inputs()), _ports(session.get_outputs())
+        inputs, outputs = ports_of(session.get_inputs()), ports_of(session.get_outputs())
         if (inputs[0].name, outputs[0].name) != SIGNATURES[path.stem]:
             raise ValueError(f"it turns {inputs[0].name} into {outputs[0].name}")
         return Graph(session, data, metadata, inputs, outputs)
@@ -269,24 +193,3 @@ def _providers() -> list[Any]:
         else []
     )
     return [*cuda, "CPUExecutionProvider"]
-
-
-def _ports(values: Any) -> tuple[Port, ...]:
-    ports = []
-    for value in values:
-        batch, *shape = value.shape
-        if (
-            value.type not in TYPES
-            or batch != "batch"
-            or len(shape) not in (1, 3)
-            or not all(isinstance(size, int) for size in shape)
-        ):
-            raise ValueError(f"{value.name} is a {value.type} of shape {value.shape}")
-        ports.append(
-            Port(
-                value.name,
-                TYPES[value.type],
-                tuple(shape[1:] + shape[:1]) if len(shape) == 3 else tuple(shape),
-            )
-        )
-    return tuple(ports)

@@ -23,7 +23,7 @@ from ..architecture.layers import (
     Rescale,
     Unflatten,
 )
-from ..architecture.variant import Stack
+from ..architecture.stack import Stack
 
 if TYPE_CHECKING:
     from ..models.autoencoder import Autoencoder

@@ -11,7 +11,7 @@ from keras import ops
 from keras.src.utils.module_utils import tensorflow
 
 from ..architecture.variant import Variant
-from .keras_forward import altered, decode, encode, forward
+from .keras_forward import decode, encode, forward, why_not_fast
 from .losses import divergence, negative_log_likelihood, sample
 
 BACKEND = keras.backend.backend()
@@ -71,7 +71,7 @@ class Autoencoder(_Model):
         return None  # Keras would refuse what a variational model is trained on
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        rows = (BACKEND == "jax" or (BACKEND == "tensorflow" and self.jit_compile)) and not altered(self)
+        rows = (BACKEND == "jax" or (BACKEND == "tensorflow" and self.jit_compile)) and not why_not_fast(self)
         if self.is_sampled(inputs):
             return self._sampled(inputs, bool(training), rows)
         images = self.images(inputs)
@@ -98,7 +98,8 @@ class Autoencoder(_Model):
         (images,) = self._standardize_inputs(inputs)
         if tuple(images.shape[1:]) != tuple(self.input.shape[1:]):
             raise ValueError(
-                f"{self.name} takes images of shape (n, {', '.join(map(str, self.input.shape[1:]))}), not {tuple(images.shape)}"
+                f"{self.name} takes images of shape (n, {', '.join(map(str, self.input.shape[1:]))}), not "
+                f"{tuple(images.shape)}"
             )
         return images
 
@@ -108,9 +109,9 @@ class Autoencoder(_Model):
         """
         images, noise, weight = given
         if rows:
-            places: dict[str, Any] = {}
-            mean = encode(self, images, places, training)
-            log_variance = places["log_variance"]
+            saved: dict[str, Any] = {}
+            mean = encode(self, images, saved, training)
+            log_variance = saved["log_variance"]
         else:
             mean, log_variance = self.encoder(images, training=training)
         code = sample(mean, log_variance, noise)
@@ -127,11 +128,11 @@ class Autoencoder(_Model):
     ) -> Any:
         if not isinstance(y_pred, tuple | list):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        reconstruction, apart, weight = y_pred
-        unlikely = negative_log_likelihood(self.likelihood, y, reconstruction)
-        self.reconstruction_tracker.update_state(unlikely)
-        self.divergence_tracker.update_state(apart)
-        return ops.mean(unlikely + weight * apart)
+        reconstruction, kl, weight = y_pred
+        nll = negative_log_likelihood(self.likelihood, y, reconstruction)
+        self.reconstruction_tracker.update_state(nll)
+        self.divergence_tracker.update_state(kl)
+        return ops.mean(nll + weight * kl)
 
     def save(self, filepath: str | Path, overwrite: bool = True, **options: Any) -> None:
         """Write a model of stock layers, without optimizer: `keras.saving.load_model` opens it

@@ -28,10 +28,11 @@ from ..architecture.layers import (
     Unflatten,
 )
 from ..architecture.shapes import Shape
-from ..architecture.variant import Stack, Step, Variant
+from ..architecture.stack import Stack, Step
+from ..architecture.variant import Variant
 from ..architecture.variants import find
 from .autoencoder import Autoencoder
-from .keras_forward import LAST, place_of_maximum, spread
+from .keras_forward import LAST, pooling_position, spread
 
 
 def build(variant: str | Variant = "conv-avgpool", seed: int = 0) -> Autoencoder:
@@ -86,7 +87,7 @@ def _apply(
                 x = layers.Dense(layer.outputs, name=name)(x)
             case MaxPool():
                 if layer.switch:
-                    beside[layer.switch] = ops.cast(place_of_maximum(x, step.output), "uint8")
+                    beside[layer.switch] = ops.cast(pooling_position(x, step.output), "uint8")
                 x = layers.MaxPooling2D(2, data_format=LAST, name=name)(x)
             case MaxUnpool():
                 x = _unpool(x, beside[layer.switch], step.output)

@@ -1,5 +1,5 @@
-"""Training on JAX, behind `fit`: the steps of one execution as a loop that XLA runs, in place of a
-call from Python for each batch.
+"""Train steps on JAX, behind `fit`: the batches of one execution as a loop inside XLA, in place of
+a call from Python for each batch.
 """
 
 from itertools import groupby, islice
@@ -11,10 +11,13 @@ import numpy as np
 
 from ..architecture.layers import Conv, ConvTranspose
 from ..architecture.variant import Variant
+from . import jax_cache
+
+jax_cache.enable()
 
 
 class JaxModel(keras.Model):
-    """What an `Autoencoder` is on JAX: a model whose steps run in a loop where XLA is fast at that."""
+    """keras.Model whose train steps run in a loop inside XLA where that is faster."""
 
     variant: Variant
     train_function: Any
@@ -31,9 +34,7 @@ class JaxModel(keras.Model):
 
 
 def _convolves(variant: Variant) -> bool:
-    """Whether there is a convolution: on a processor XLA computes them ten times slower within a
-    loop.
-    """
+    """Whether there is a convolution: on a CPU XLA computes them ten times slower in a loop."""
     return any(
         isinstance(step.layer, Conv | ConvTranspose)
         for stack in (variant.encoder, variant.decoder)
@@ -79,7 +80,7 @@ _stack_on_device = jax.jit(jax.numpy.stack)
 
 
 def _stacked(batches: list[Any]) -> Any:
-    """Each array of a batch with its like in the others; what stands in two places of them, images
+    """Each array of a batch with its like in the others; what stands in two saved of them, images
     that are their own targets, once.
     """
     known: dict[tuple[int, ...], Any] = {}

@@ -1,5 +1,5 @@
-"""Keras' update of Adam on torch as a few calls, on Keras' own moments: one for a processor, one
-that a GPU can record and replay.
+"""Keras' Adam on torch in a few PyTorch calls on Keras' own moments: a fused update for CPUs, and
+one that a CUDA graph can record.
 """
 
 from collections.abc import Callable
@@ -11,17 +11,18 @@ from keras.src.backend.torch.optimizers import torch_adam
 from torch import Tensor
 
 Update = Callable[[list[Tensor], list[Any], Any], None]
-"""What stands in the place of an optimizer's `_parallel_update_step`: gradients, variables, learning rate."""
+"""A replacement of an optimizer's `_parallel_update_step`: (gradients, variables, learning rate).
+"""
 
 
 def is_stock(optimizer: Any) -> bool:
-    """Whether it updates as Keras' Adam does."""
+    """Whether the optimizer updates as Keras' Adam does."""
     stock = getattr(type(optimizer), "_parallel_update_step", None) is torch_adam.Adam._parallel_update_step
     return stock and not optimizer.amsgrad
 
 
 def is_bare(optimizer: Any) -> bool:
-    """Whether it neither clips, averages, accumulates nor decays."""
+    """Whether the optimizer does only Adam: no clipping, averaging, accumulation or decay."""
     return not any(
         (
             optimizer.clipnorm,
@@ -36,11 +37,11 @@ def is_bare(optimizer: Any) -> bool:
 
 
 def fused(optimizer: Any) -> Update:
-    """One call of PyTorch's, for a processor.
+    """PyTorch's fused update, for CPUs.
 
-    PyTorch adds epsilon after the correction of the second moment, Keras before: the one here is
-    Keras' divided by that correction. And PyTorch corrects in float64, Keras in the weights' dtype,
-    1e-5 off in float32: the rate here makes up for that.
+    PyTorch adds epsilon after the bias correction of the second moment, Keras before it: Keras'
+    epsilon is divided by that correction. PyTorch corrects in float64, Keras in the dtype of the
+    weights, which differs by 1e-5 in float32: the learning rate makes up for that.
     """
     counter = torch.tensor(0.0)
     known: dict[tuple[int, ...], Any] = {}

@@ -1,8 +1,8 @@
 """A training step on a GPU, recorded once as a CUDA graph and replayed: one launch in place of a
 hundred small ones.
 
-The step may do nothing but compute on the device, in place, on tensors that stay where they are;
-what it draws at random comes from the device's default generator, which a replay moves on.
+The step must only compute on the device, in place, on tensors that keep their addresses; random
+numbers come from the device's default generator, which a replay advances.
 """
 
 import warnings
@@ -13,19 +13,19 @@ from typing import Any
 import torch
 from keras import tree
 
-FIRST = 3  # steps that are run as they are before one is recorded: libraries set themselves up in them
+FIRST = 3  # steps run without recording, in which CUDA libraries initialise
 
 Compute = Callable[[Any, Any], Any]
 Record = Callable[[Callable[[], Any]], tuple[Callable[[], None], Any]]
-"""From what is to be computed to its replay and to where this leaves its results. What is recorded is not computed meanwhile."""
+"""From a computation to (replay, the tensors in which each replay leaves its results)."""
 
 
 class Recorded:
-    """`compute(x, y)` for tensors, or nested tuples of them: recorded for each shape of theirs that
-    comes more than a few times.
+    """`compute(x, y)` on tensors or nested tuples of them, recorded for each combination of shapes
+    that comes more than a few times.
 
-    Results stand where the recording left them, and the next call changes them. Where recording
-    fails, a warning says why, and each call is computed as it is.
+    A call overwrites the results of the call before it. If recording fails, a warning says why and
+    every call is computed without a recording.
     """
 
     def __init__(self, compute: Compute, record: Record | None = None) -> None:
@@ -52,7 +52,7 @@ class Recorded:
         return result
 
     def _on_the_side(self, x: Any, y: Any) -> Any:
-        """On a stream of its own, as what is set up for a recording has to be."""
+        """Compute on a side stream, as CUDA asks of the steps before a recording."""
         if self._aside is None:
             return self._compute(x, y)
         self._aside.wait_stream(torch.cuda.current_stream())

@@ -1,5 +1,5 @@
-"""Training and evaluation steps on torch: the rows as plain PyTorch calls on Keras' own variables,
-behind `fit` and `evaluate`.
+"""Train and test steps on torch, behind `fit` and `evaluate`: the rows of a table as PyTorch calls
+on the variables of the Keras model.
 
 Keras' layers on torch turn every kernel and every activation from channels last to PyTorch's order
 and back, pad and crop in steps of their own, and go through Keras' dispatch for each. Here padding
@@ -20,15 +20,15 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from . import torch_adam
-from .keras_forward import altered
+from .keras_forward import why_not_fast
 from .losses import divergence, negative_log_likelihood, sample
 from .torch_cuda_graph import Recorded
 from .torch_forward import Forward
 
 
 class TorchModel(keras.Model):
-    """What an `Autoencoder` is on torch: a model whose steps run over the rows, or, with a warning
-    why, stock where those cannot serve.
+    """keras.Model with PyTorch train and test steps; falls back to Keras' own with a warning that
+    names the reason.
     """
 
     _fast: "Fast | None" = None
@@ -62,30 +62,28 @@ class TorchModel(keras.Model):
         return self._fast.logs(x, y, self._fast.forward_pass(x, y, training=False))
 
     def _prepare(self) -> None:
-        reason = _unserved(self)
+        reason = why_stock(self)
         if reason:
             warnings.warn(f"{self.name} runs Keras' own steps, which are slower: {reason}", stacklevel=3)
         self._fast = None if reason else Fast(self)
 
 
-def _unserved(model: Any) -> str | None:
-    """Why the rows cannot serve the model as it is compiled."""
+def why_stock(model: Any) -> str | None:
+    """Why the model, as it is compiled, needs Keras' own steps, or None."""
     if model.dtype_policy.compute_dtype != model.dtype_policy.variable_dtype:
         return f"the dtype policy is {model.dtype_policy.name}"
     if model.jit_compile:
         return "jit_compile=True"
     for method in ("call", "compute_loss"):
         if not getattr(type(model), method).__module__.startswith(f"{__package__}."):
-            return f"its {method} is another"
+            return f"its {method} is overridden"
     if not model.trainable_weights:
         return "none of its weights is trainable"
-    return altered(model)
+    return why_not_fast(model)
 
 
 class Outcome(NamedTuple):
-    """Of a batch: what came out, the loss, and for a variational model the two terms of it for each
-    image.
-    """
+    """Result of a batch: prediction, loss, and the terms per image of a variational loss."""
 
     y_pred: Any
     loss: Tensor
@@ -93,8 +91,8 @@ class Outcome(NamedTuple):
 
 
 class Fast:
-    """What the steps know of a model, from the time when it was compiled. Apart from it, since
-    Keras counts what a model's lists hold.
+    """The fast steps of a compiled model. It is no attribute list of the model itself, since Keras
+    tracks those.
     """
 
     def __init__(self, model: Any) -> None:
@@ -128,14 +126,14 @@ class Fast:
                     self.step = Recorded(self._step)
 
     def is_outdated(self) -> bool:
-        """Whether something was changed that Keras asks for at each step."""
+        """Whether a setting changed that Keras reads at each step."""
         return self.optimizer is not self.model.optimizer or self.settings != self._settings()
 
     def _settings(self) -> list[Any]:
         return [(variable.trainable, variable.regularizer, variable.constraint) for variable in self.watched]
 
     def tensors(self, x: Any, y: Any) -> Any:
-        """What goes in and the targets, as tensors."""
+        """Inputs and targets as tensors."""
         ready = all(
             isinstance(part, Tensor) and part.dtype == self.dtype and part.device == self.device
             for part in (x, y)
@@ -153,14 +151,12 @@ class Fast:
         model = self.model
         if isinstance(x, tuple):  # as in `Autoencoder`
             images, noise, weight = x
-            places = dict[str, Tensor]()
-            mean = self.forward.encode(images, places, training)
-            reconstruction = self.forward.decode(sample(mean, places["log_variance"], noise), {}, training)
-            apart = divergence(mean, places["log_variance"])
-            unlikely = negative_log_likelihood(model.likelihood, y, reconstruction)
-            return Outcome(
-                (reconstruction, apart, weight), (unlikely + weight * apart).mean(), (unlikely, apart)
-            )
+            saved = dict[str, Tensor]()
+            mean = self.forward.encode(images, saved, training)
+            reconstruction = self.forward.decode(sample(mean, saved["log_variance"], noise), {}, training)
+            kl = divergence(mean, saved["log_variance"])
+            nll = negative_log_likelihood(model.likelihood, y, reconstruction)
+            return Outcome((reconstruction, kl, weight), (nll + weight * kl).mean(), (nll, kl))
         y_pred = self.forward(x, training)
         plain = self.plain_loss and y_pred.shape == y.shape
         return Outcome(
@@ -185,8 +181,8 @@ class Fast:
         return outcome
 
     def _is_recordable(self) -> bool:
-        """Whether a step does nothing but what a GPU can replay: Keras' losses and schedules send
-        numbers there.
+        """Whether a CUDA graph can replay the step: Keras' own losses and schedules copy numbers to
+        the device.
         """
         known_rate = not callable(self.optimizer._learning_rate) or hasattr(
             self.optimizer._learning_rate, "at"
@@ -194,7 +190,7 @@ class Fast:
         return (self.plain_loss or self.model.variant.variational) and known_rate
 
     def _adam(self, gradients: list[Tensor | None]) -> None:
-        """What the optimizer's `apply` comes down to where it has nothing to do but Adam."""
+        """The optimizer's `apply`, where it does nothing but Adam."""
         optimizer = self.optimizer
         if not optimizer.built:
             optimizer.build(self.variables)
@@ -211,9 +207,7 @@ class Fast:
         optimizer._iterations.value.add_(1)
 
     def logs(self, x: Any, y: Tensor, outcome: Outcome) -> Any:
-        """As Keras gives them: the running mean of the loss, weighted by the images, and the
-        metrics.
-        """
+        """Keras' logs: the running mean of the loss over the images, and the metrics."""
         model, tracker, images = self.model, self.model._loss_tracker, len(y)
         with torch.no_grad():
             tracker.total.value.add_(outcome.loss, alpha=images)

@@ -1,8 +1,7 @@
-"""How many threads a training step on torch is worth.
+"""The number of PyTorch threads for a training step.
 
-At the end of each operation PyTorch's threads wait for each other in a loop. Where a processor is
-busy with something else as well, a small step on all of them takes ten times as long as on one, and
-where none is, hardly less.
+PyTorch's threads spin until the slowest has finished each operation. On a busy machine a small step
+on all cores takes ten times as long as on one core, and on an idle machine hardly less.
 """
 
 import os
@@ -12,12 +11,12 @@ from contextlib import contextmanager
 from ..architecture.variant import Variant
 from ..system import backend
 
-WORTH = 5e8  # multiplications of a step for which another thread pays
+WORTH = 5e8  # multiplications per step and thread from which another thread pays
 
 
 def of_step(variant: Variant, batch_size: int) -> int | None:
-    """Threads for steps of so many images; None where the user (OMP_NUM_THREADS) or another backend
-    than torch decides.
+    """Threads for steps of `batch_size` images; None where OMP_NUM_THREADS or another backend than
+    torch decides.
     """
     if backend.current() != "torch" or "OMP_NUM_THREADS" in os.environ:
         return None
@@ -25,13 +24,13 @@ def of_step(variant: Variant, batch_size: int) -> int | None:
 
 
 def work(variant: Variant, batch_size: int) -> int:
-    """Multiplications of a step: the gradients take twice those of the forward pass."""
+    """Multiplications of a step: the backward pass takes twice those of the forward pass."""
     return max(1, 3 * batch_size * (variant.encoder.multiplications + variant.decoder.multiplications))
 
 
 @contextmanager
 def limited(threads: int | None) -> Iterator[None]:
-    """PyTorch computes on so many within the block."""
+    """A context in which PyTorch computes on at most `threads` threads; None leaves it alone."""
     if threads is None:
         yield
         return

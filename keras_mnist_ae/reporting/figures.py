@@ -1,7 +1,7 @@
 """The pictures of a run: what each shows, and its making from the model and its dataset."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,59 +26,6 @@ DIRECTIONS = 6  # of a traverse
 SAMPLES = 32
 DRAWN = 256  # generated images in a picture, at most
 NEIGHBOURS = 7
-
-
-class Caption(NamedTuple):
-    """A picture's heading, and what can be seen on it."""
-
-    title: str
-    text: str
-
-
-CAPTIONS = {
-    "losses": Caption(
-        "Training",
-        "The loss after each epoch: the mean squared error per pixel, of a variational model its two terms "
-        "in nats. "
-        "The training curve is an average over the epoch as it goes.",
-    ),
-    "reconstructions": Caption(
-        "Before and after training",
-        "The first ten test images, and what the untrained and the trained model make of them.",
-    ),
-    "classes": Caption(
-        "Best and worst",
-        "Of each class the test image with the smallest error and the one with the largest, each above its "
-        "reconstruction.",
-    ),
-    "errors": Caption(
-        "Where the errors are",
-        "Squared error of each pixel, averaged over the test images.",
-    ),
-    "map": Caption(
-        "Map of the codes",
-        "Test codes on the two directions of the code in which training codes vary most.",
-    ),
-    "neighbours": Caption(
-        "Neighbours in the code",
-        "Test images at the left, and the training images whose codes are nearest, nearest first.",
-    ),
-    "traverse": Caption(
-        "Along the directions of the code",
-        "A row for each direction in which training codes vary most: the mean code, moved by up to three "
-        "standard deviations.",
-    ),
-    "samples": Caption(
-        "Generated images",
-        "Decoded from codes drawn at random, each above the training image nearest to it in pixels: a copy "
-        "would show.",
-    ),
-    "interpolations": Caption(
-        "Interpolations",
-        "From one test image to another: straight in the code, along a great circle in the code, and as a "
-        "cross-fade of the pixels.",
-    ),
-}
 
 
 def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "Iterator[tuple[str, Figure]]":

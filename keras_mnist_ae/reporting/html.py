@@ -12,7 +12,7 @@ from ..export import manifest
 from ..runs.folder import Run
 from ..system.reading import read_json
 from . import text
-from .figures import CAPTIONS
+from .captions import CAPTIONS
 
 
 def write(run: Run, latent_missing: str = "") -> None:

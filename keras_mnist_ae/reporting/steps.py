@@ -158,9 +158,10 @@ def draw(
 
 def _draw(run: Run, data: "Dataset", keep: AbstractSet[str], progress: Progress) -> dict[str, Path]:
     from . import figures
+    from .captions import CAPTIONS
 
     drawn = {}
-    with progress("figures", len(figures.CAPTIONS)) as advance:
+    with progress("figures", len(CAPTIONS)) as advance:
         for name, figure in figures.pictures(run, data):
             drawn[name] = run.figure(name)
             if name not in keep:
@@ -174,7 +175,8 @@ def report(run: Run, *, data_dir: Path | None = None, progress: Progress = silen
 
     What `evaluate`, `analyse` and `draw` have not made yet is made first.
     """
-    from . import figures, html
+    from . import html
+    from .captions import CAPTIONS
 
     codec, data = keras_codec(run, data_dir)
     if not run.evaluated:
@@ -186,8 +188,8 @@ def report(run: Run, *, data_dir: Path | None = None, progress: Progress = silen
         except ValidationError as error:  # the rest of the report can be written
             latent_missing = str(error)
             click.echo(f"kae: {latent_missing}", err=True)
-    there = {name for name in figures.CAPTIONS if run.figure(name).is_file()}
-    if there < set(figures.CAPTIONS):
+    there = {name for name in CAPTIONS if run.figure(name).is_file()}
+    if there < set(CAPTIONS):
         _draw(run, data, there, progress)
     html.write(run, latent_missing)
     return run.report

@@ -61,7 +61,8 @@ def newest(run: Run) -> Checkpoint | None:
             click.echo(f"kae: {str(error).splitlines()[0]}{back}", err=True)
     if broken:
         raise CorruptFileError(
-            f"no checkpoint of run {run.path} is whole.\nTrain again: kae train --config {run.path / 'config.toml'}"
+            f"no checkpoint of run {run.path} is whole.\n"
+            f"Train again: kae train --config {run.path / 'config.toml'}"
         )
     return None
 

@@ -5,7 +5,6 @@ import numbers
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from ..architecture.variants import find
 from ..datasets import user_files
 from ..datasets.resize import Fit
 from ..errors import UsageError
+from ..system.hints import did_you_mean
 from ..system.reading import read_toml
 from .settings import SETTINGS, Settings, size_of
 
@@ -158,8 +158,7 @@ def _known(settings: Mapping[str, Any], where: str) -> None:
     names = list(SETTINGS)
     for key in settings:
         if key not in names:
-            near = get_close_matches(key, names, n=1, cutoff=0.0)[0]
             raise UsageError(
-                f"unknown setting {key!r} in {where}; did you mean {near!r}?\n"
+                f"unknown setting {key!r} in {where}{did_you_mean(key, names, cutoff=0.0)}\n"
                 f"The settings: {', '.join(names)}."
             )

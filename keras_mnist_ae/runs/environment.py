@@ -1,4 +1,4 @@
-"""What the bits of a result depend on beside the settings: versions, processor, threads, dataset."""
+"""What the bits of a result depend on beside the settings: versions, processor, threads, data."""
 
 import os
 import platform

@@ -13,7 +13,7 @@ from ..architecture.variant import Variant
 from ..errors import CorruptFileError, UsageError, WriteError
 from ..system.atomic import advice, replacing, sweep
 from ..system.reading import LARGEST_TEXT, read_json, read_text
-from .checksums import CHECKSUMS, digest, sha256, to_json, write_json
+from .checksums import CHECKSUMS, allow, allowed, sha256, to_json
 from .config import TrainConfig, configure
 from .environment import versions
 
@@ -98,16 +98,16 @@ class Run:
             raise CorruptFileError(f"the table of run {self.path} cannot be used: {error}") from error
 
     def figure(self, name: str) -> Path:
-        """Where its picture of that name is."""
+        """The path of its picture of that name."""
         return self.path / "figures" / f"{name}.png"
 
     def export_folder(self, precision: str) -> Path:
-        """Where its ONNX graphs of that precision are: `onnx` for float32, else `onnx-float16`, ..."""
+        """The folder of its ONNX graphs: `onnx` for float32, else `onnx-float16`, ..."""
         return self.path / ("onnx" if precision == "float32" else f"onnx-{precision}")
 
     @property
     def finished(self) -> bool:
-        """Whether training came to its end: the metrics are the last file it writes."""
+        """Whether training came to its end, where it writes the metrics."""
         return (self.path / "metrics.json").is_file()
 
     @property
@@ -124,9 +124,7 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """No other process writes here within the block, or until this one dies. Raises
-        `UsageError` when another one does.
-        """
+        """A context in which no other process writes here. Raises `UsageError` while one does."""
         from filelock import FileLock, Timeout
 
         self._lock = self._lock or FileLock(self.path / ".lock", timeout=0)
@@ -147,20 +145,13 @@ class Run:
 
     @contextmanager
     def replacing(self, name: str) -> Iterator[Path]:
-        """As `files.replacing`, for a file of the run: its sha256 is in the checksums before it is
-        there.
-        """
+        """As `atomic.replacing`, for a file of the run, whose checksum is written before it."""
         folder = (self.path / name).parent
         if folder.exists() and not folder.resolve().is_relative_to(self.path.resolve()):
             raise WriteError(f"{folder} leads out of the run folder.\nPut a folder in the place of the link.")
         with self.locked(), replacing(self.path / name) as temporary:
             yield temporary
-            known = {
-                other: hashes for other, hashes in self._checksums().items() if (self.path / other).is_file()
-            }
-            # The old content stays allowed: a kill before the next line's rename leaves it.
-            known[name] = list(dict.fromkeys([sha256(temporary), *known.get(name, [])[:1]]))
-            write_json(self.path / CHECKSUMS, {"files": known, "sha256": digest(known)})
+            allow(self.path, name, temporary)
 
     def write_config(self, config: TrainConfig) -> None:
         self._write_text("config.toml", config.to_toml())
@@ -185,14 +176,14 @@ class Run:
     def write_model(self, model: "Autoencoder") -> None:
         with self.replacing("model.keras") as temporary:
             model.save(temporary)
-        self.__dict__.pop("model", None)  # from now on it is what the file holds
+        self.__dict__.pop("model", None)  # read anew from the file
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         self._write_text("metrics.json", to_json(metrics))
         self.metrics = metrics
 
     def add_metrics(self, more: dict[str, Any]) -> None:
-        """To those that are there by now: another command may have added some."""
+        """Add to the metrics in the file: another command may have added some meanwhile."""
         with self.locked():
             self.__dict__.pop("metrics", None)
             self.write_metrics({**self.metrics, **more})
@@ -215,10 +206,11 @@ class Run:
             temporary.write_text(text, encoding="utf-8")
 
     def checked(self, name: str) -> Path:
-        """The path of a file of the run, once it is what was written there.
+        """The path of a file of the run whose content has been checked.
 
-        Raises `UsageError` when it is not there, `CorruptFileError` when it is not what the
-        checksums say.
+        Raises:
+            UsageError: It is not there.
+            CorruptFileError: Its content is not what was written there.
         """
         path = self.path / name
         if not path.is_file():
@@ -236,28 +228,12 @@ class Run:
                 "Restore it from a copy, or train again."
             )
         most = LARGEST_TEXT if path.suffix in (".toml", ".json", ".csv") else LARGEST
-        if path.stat().st_size > most or sha256(path) not in self._checksums().get(name, []):
+        if path.stat().st_size > most or sha256(path) not in allowed(self.path).get(name, []):
             raise CorruptFileError(
                 f"{path} is not what was written there: its sha256 is not that of {CHECKSUMS}.\n"
                 f"Restore it from a copy, or train again with the settings in {self.path / 'config.toml'}."
             )
         return path
-
-    def _checksums(self) -> dict[str, list[str]]:
-        """The sha256 that each file may have, by name. Raises `CorruptFileError`."""
-        path = self.path / CHECKSUMS
-        if not path.is_file():
-            return {}
-        try:
-            found = read_json(path)
-            files: dict[str, list[str]] = found["files"]
-            if found["sha256"] != digest(files):
-                raise ValueError("its own sha256 is another")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise CorruptFileError(
-                f"{path} is not a list of checksums of ours: {error}\nRestore it from a copy, or train again."
-            ) from error
-        return files
 
     def _json(self, name: str) -> dict[str, Any]:
         path = self.checked(name)

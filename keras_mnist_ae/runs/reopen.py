@@ -34,7 +34,8 @@ def load_data(config: TrainConfig) -> Dataset:
         left = len(images) - config.validation
         remedy = f"Give --batch-size {left} or less." if left > 0 else "Keep fewer of them out: --validation."
         raise UsageError(
-            f"batch_size is {config.batch_size}, more than the {max(left, 0)} training images{kept}.\n{remedy}"
+            f"batch_size is {config.batch_size}, more than the {max(left, 0)} training images{kept}.\n"
+            f"{remedy}"
         )
     return data
 
@@ -61,6 +62,7 @@ def reopen_data(run: Run, data_dir: Path | None = None) -> Dataset:
     data = load_data(dataclasses.replace(run.config, data_dir=str(data_dir)) if data_dir else run.config)
     if data.sha256 != run.environment.get("dataset_sha256"):
         raise DataError(
-            f"{data.name} is not what run {run.path} was trained on: its content has another sha256.\nName the right --data-dir."
+            f"{data.name} is not what run {run.path} was trained on: its content has another sha256.\n"
+            "Name the right --data-dir."
         )
     return data

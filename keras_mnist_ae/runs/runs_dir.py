@@ -28,7 +28,8 @@ def create(config: TrainConfig) -> Run:
         path = _make(runs_dir, name, again=config.name is None)
     except OSError as error:
         raise WriteError(
-            f"cannot make the run folder {runs_dir / name}: {error.strerror}\nChoose another place with --runs-dir."
+            f"cannot make the run folder {runs_dir / name}: {error.strerror}\n"
+            "Choose another place with --runs-dir."
         ) from error
     run = Run(path)
     run.write_config(config)
@@ -47,7 +48,8 @@ def _make(runs_dir: Path, name: str, again: bool) -> Path:
                 return path
             if not again:
                 raise UsageError(
-                    f"a run named {name!r} exists in {runs_dir}.\nGo on with it (kae resume {runs_dir / name}), or choose another --name."
+                    f"a run named {name!r} exists in {runs_dir}.\n"
+                    f"Go on with it (kae resume {runs_dir / name}), or choose another --name."
                 ) from None
         else:
             return path
@@ -78,7 +80,7 @@ def find(run: str | None, runs_dir: Path = Path("runs")) -> Run:
 
 
 def _latest(runs_dir: Path) -> str:
-    """The name in the file of that name; without it, as in a copied folder, that of the newest run."""
+    """The run that the file `latest` names; without the file, as in a copied folder, the newest."""
     latest = runs_dir / LATEST
     if latest.is_file():
         with suppress(OSError, ValueError):  # it can be done without

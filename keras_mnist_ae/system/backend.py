@@ -52,14 +52,16 @@ def choose(backend: str, device: str = "auto") -> None:
             os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu", KERAS_TORCH_DEVICE="cpu")
         elif device_name() != "cpu":
             raise UsageError(
-                f"device 'cpu' was asked for, but Keras computes on {device_name()} in this process already; start a new one."
+                f"device 'cpu' was asked for, but Keras computes on {device_name()} in this process "
+                "already; start a new one."
             )
     if backend == "tensorflow" and "tensorflow" not in sys.modules:
         with _stderr_muted():
             import_module("tensorflow")
     if device == "gpu" and device_name() == "cpu":
         raise UsageError(
-            f"a GPU was asked for, but {backend} sees none on this machine.\nUse --device cpu, or install a GPU build of {backend}."
+            f"a GPU was asked for, but {backend} sees none on this machine.\n"
+            f"Use --device cpu, or install a GPU build of {backend}."
         )
 
 

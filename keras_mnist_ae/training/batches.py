@@ -45,7 +45,8 @@ class Batches(DataAdapter):
         self.skipped = skipped
         self._size = batch_size
         self._variable: Any = None  # the order, where TensorFlow reads it
-        self._on_device: Any = None  # the images, where torch has a GPU, or for JAX what takes from them: put there once, not at each epoch
+        # on a GPU under torch the images, on JAX the function that takes from them: moved once
+        self._on_device: Any = None
         self.start(0)
 
     def start(self, epoch: int) -> None:

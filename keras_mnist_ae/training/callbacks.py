@@ -91,7 +91,8 @@ def say(line: str) -> None:
 
 def _told(images: str, row: dict[str, float], prefix: str) -> str:
     if "kl" in row:
-        return f"{images} -ELBO {row[prefix + 'reconstruction'] + row[prefix + 'kl']:.2f} nats (KL {row[prefix + 'kl']:.2f})"
+        reconstruction, kl = row[f"{prefix}reconstruction"], row[f"{prefix}kl"]
+        return f"{images} -ELBO {reconstruction + kl:.2f} nats (KL {kl:.2f})"
     return f"{images} MSE {row[prefix + 'loss']:.5f}"
 
 

@@ -45,7 +45,8 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> Non
         beyond = found.epoch + (found.batch > 0) > config.epochs or found.batch >= batches
         if beyond or list(found.history) != list(start.history):
             raise CorruptFileError(
-                f"the checkpoint is of epoch {found.epoch + 1}, batch {found.batch + 1} of another run than {run.path}."
+                f"the checkpoint is of epoch {found.epoch + 1}, batch {found.batch + 1} of another run "
+                f"than {run.path}."
             )
         start = found
     if model.variant.variational:

@@ -90,7 +90,8 @@ def resume(
             if changed and not inexact:
                 told = "; ".join(f"{name} was {then}, is {now}" for name, (then, now) in changed.items())
                 raise UsageError(
-                    f"run {run.path} cannot be resumed exactly: {told}.\nTo go on all the same: --allow-inexact"
+                    f"run {run.path} cannot be resumed exactly: {told}.\n"
+                    "To go on all the same: --allow-inexact"
                 )
             inexactly = [
                 *earlier,

@@ -1,5 +1,5 @@
-"""Tables and weights to the rows that graphs are made of: everything that needs no node of its own
-is folded into weights.
+"""Lowering: a table and its weights to rows for the graph, with normalisation, dropout and
+rescaling folded into weights.
 """
 
 from typing import NamedTuple, assert_never
@@ -22,7 +22,7 @@ from ...architecture.layers import (
     Unflatten,
 )
 from ...architecture.shapes import Shape
-from ...architecture.variant import Stack, Step
+from ...architecture.stack import Stack, Step
 from ..weights import Array
 
 Double = NDArray[np.float64]
@@ -30,16 +30,16 @@ Double = NDArray[np.float64]
 NOTHING = np.empty(0)
 
 
-class Grid(NamedTuple):
-    """Numbers as uint8: x is (q - zero) * scale."""
+class QuantParams(NamedTuple):
+    """A tensor as uint8: x = (q - zero_point) * scale."""
 
     scale: float
-    zero: int
+    zero_point: int
 
 
 class Row(NamedTuple):
-    """A row on its way to nodes. Its weights, if the layer has any, are float64 until they are
-    written, so that folding rounds once.
+    """A row on its way to nodes. Weights stay float64 until they are written, so that folding
+    rounds once.
     """
 
     name: str
@@ -49,16 +49,15 @@ class Row(NamedTuple):
     weight: Double = NOTHING
     bias: Double = NOTHING
     act: str | None = None  # an ONNX operator, or Silu, which is two
-    grid: Grid | None = None  # how the tensor it takes is quantised; None: not
-    weight_scale: Array | None = None  # how the weight is, by output; None: not
-    pads: tuple[int, int, int, int] | None = (
-        None  # of a convolution: top, left, bottom, right; None: the layer's on every side
-    )
+    quant: QuantParams | None = None  # of its input; None leaves it in floating point
+    weight_scale: Array | None = None  # per output; None leaves the weight in floating point
+    # of a convolution: top, left, bottom, right; None takes the layer's padding on every side
+    pads: tuple[int, int, int, int] | None = None
 
 
 def lower(name: str, stack: Stack, weights: dict[str, dict[str, Array]]) -> list[Row]:
-    """The rows of a stack and its weights, batch normalisation, dropout and rescaling folded away,
-    what is a dense layer written as one.
+    """The rows of a stack without batch normalisation, dropout and rescaling, which are folded into
+    the weights; convolutions from or to a single pixel become dense layers.
     """
     steps = [step for step in stack if not isinstance(step.layer, Dropout)]
     return without_reshapes(
@@ -68,9 +67,7 @@ def lower(name: str, stack: Stack, weights: dict[str, dict[str, Array]]) -> list
 
 def _row(name: str, step: Step, weights: dict[str, dict[str, Array]]) -> Row:
     row = Row(name, step.layer, step.input, step.output)
-    if isinstance(
-        step.layer, Gaussian
-    ):  # the weights of the mean, then those of the logarithm of the variance
+    if isinstance(step.layer, Gaussian):  # the weights of the mean, then those of the log variance
         both = weights[step.name], weights[f"{step.name}_log_variance"]
         weight, bias = (
             np.concatenate([each[kind] for each in both]).astype(np.float64) for kind in ("weight", "bias")
@@ -104,7 +101,7 @@ def _operator(act: Activation | None) -> str | None:
 
 
 def _fold_norm(row: Row, norm: dict[str, Array]) -> Row:
-    """The layer that does its batch normalisation as well."""
+    """The layer with its batch normalisation folded into weight and bias."""
     gain = norm["weight"] / np.sqrt(norm["running_var"].astype(np.float64) + BATCH_NORM_EPSILON)
     along = 1 if isinstance(row.layer, ConvTranspose) else 0  # the axis of the outputs
     outputs_along = [-1 if axis == along else 1 for axis in range(row.weight.ndim)]
@@ -114,27 +111,26 @@ def _fold_norm(row: Row, norm: dict[str, Array]) -> Row:
 
 
 def _dense(rows: list[Row]) -> list[Row]:
-    """A convolution that gives a single pixel, or a transposed one that takes a single pixel, as
-    the dense layer it is.
+    """Rows in which a convolution to a single pixel, or a transposed one from a single pixel, is
+    the dense layer that it amounts to.
     """
-    found = []
+    result = []
     for row in rows:
         match row.layer:
             case Conv(p=p) if row.output[1:] == (1, 1):
                 height, width = row.input[1:]
-                seen = row.weight[
-                    :, :, p : p + height, p : p + width
-                ]  # the rest of the kernel lies on the padding
-                weight = np.zeros((len(seen), *row.input))
-                weight[:, :, : seen.shape[2], : seen.shape[3]] = seen
-                found += _as_dense(row, weight.reshape(len(weight), -1), row.bias)
+                # the rest of the kernel lies on the padding
+                visible = row.weight[:, :, p : p + height, p : p + width]
+                weight = np.zeros((len(visible), *row.input))
+                weight[:, :, : visible.shape[2], : visible.shape[3]] = visible
+                result += _as_dense(row, weight.reshape(len(weight), -1), row.bias)
             case ConvTranspose(p=p) if row.input[1:] == (1, 1):
                 height, width = row.output[1:]
                 weight = row.weight[:, :, p : p + height, p : p + width]
-                found += _as_dense(row, weight.reshape(len(weight), -1).T, row.bias.repeat(height * width))
+                result += _as_dense(row, weight.reshape(len(weight), -1).T, row.bias.repeat(height * width))
             case _:
-                found.append(row)
-    return found
+                result.append(row)
+    return result
 
 
 def _as_dense(row: Row, weight: Double, bias: Double) -> list[Row]:
@@ -147,7 +143,7 @@ def _as_dense(row: Row, weight: Double, bias: Double) -> list[Row]:
 
 
 def without_reshapes(rows: list[Row]) -> list[Row]:
-    """Without flattening that is undone at once, or the other way round."""
+    """Without pairs of Flatten and Unflatten that undo each other."""
     kept: list[Row] = []
     for row in rows:
         undone = (
@@ -163,14 +159,12 @@ def without_reshapes(rows: list[Row]) -> list[Row]:
 
 
 def _fold_rescales(rows: list[Row]) -> list[Row]:
-    """Without the Rescale rows that the weights before or after them, past any flattening, can do
-    exactly.
-    """
+    """Without the Rescale rows that can be folded exactly into the weights before or after them."""
     rows = list(rows)
     for at in reversed(range(len(rows))):
         rescale = rows[at].layer
         if isinstance(rescale, Rescale):
-            for step, fold in ((-1, _then), (1, _after)):
+            for step, fold in ((-1, _fold_after), (1, _fold_before)):
                 near = at + step
                 while 0 <= near < len(rows) and isinstance(rows[near].layer, Flatten | Unflatten):
                     near += step
@@ -182,8 +176,8 @@ def _fold_rescales(rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _then(row: Row, rescale: Rescale) -> Row | None:
-    """One row that does `row`, then the rescaling; None where there is no such row."""
+def _fold_after(row: Row, rescale: Rescale) -> Row | None:
+    """A row equal to `row` followed by the rescaling, or None."""
     if not isinstance(row.layer, Conv | ConvTranspose | Dense):
         return None
     if row.act is None:
@@ -195,9 +189,9 @@ def _then(row: Row, rescale: Rescale) -> Row | None:
     return None
 
 
-def _after(row: Row, rescale: Rescale) -> Row | None:
-    """One row that does the rescaling, then `row`; None where there is no such row: the zeros of a
-    padding would be rescaled too.
+def _fold_before(row: Row, rescale: Rescale) -> Row | None:
+    """A row equal to the rescaling followed by `row`, or None: an offset would also have to reach
+    the zeros of a padding.
     """
     layer = row.layer
     if isinstance(layer, Dense) or (isinstance(layer, Conv) and (layer.p == 0 or rescale.offset == 0)):

@@ -1,4 +1,4 @@
-"""Rows to an ONNX graph: a node for each row and each activation, in the precision asked for."""
+"""Rows to an ONNX graph: a node for each row and each activation."""
 
 from typing import Any, assert_never
 
@@ -23,15 +23,14 @@ from ...architecture.layers import (
     Unflatten,
 )
 from ...architecture.shapes import Shape
-from .lowering import Grid, Row
+from .lowering import QuantParams, Row
+from .pooling import pool, unpool
 
 OPSET = 17
 IR_VERSION = 8
-FLOAT, UINT8, BOOL = TensorProto.FLOAT, TensorProto.UINT8, TensorProto.BOOL
-WEIGHT_ZERO, WIDEST = (
-    128,
-    127,
-)  # what stands for 0 in a quantised weight, and how many steps there are on either side of it
+FLOAT, UINT8 = TensorProto.FLOAT, TensorProto.UINT8
+WEIGHT_ZERO_POINT = 128
+WEIGHT_STEPS = 127  # of a quantised weight on either side of 0
 
 Ports = dict[str, tuple[int, Shape]]  # a graph's inputs or outputs: element type, and shape without the batch
 
@@ -39,22 +38,20 @@ Ports = dict[str, tuple[int, Shape]]  # a graph's inputs or outputs: element typ
 def build(
     name: str, rows: list[Row], inputs: Ports, outputs: Ports, properties: dict[str, str], kind: int = FLOAT
 ) -> ModelProto:
-    """The graph that does `rows`, with float32 ports whatever `kind` of floating point it computes
-    in.
+    """The graph of some rows, with float32 ports, computing in `kind` of floating point.
 
-    Rows that come quantised are written as ONNX wants it: QuantizeLinear and DequantizeLinear
-    around the tensor each takes, DequantizeLinear behind its weights; a runtime makes one integer
-    operator of the three.
+    Quantised rows are written in ONNX' QDQ form: QuantizeLinear and DequantizeLinear around the
+    input, DequantizeLinear behind the weights, which a runtime fuses to one integer operator.
     """
-    nodes = _Nodes(kind, set(outputs), {port: port for port in inputs if port.startswith("switch_")})
+    nodes = Nodes(kind, set(outputs), {port: port for port in inputs if port.startswith("switch_")})
     (tensor, (_, shape)), result = next(iter(inputs.items())), next(iter(outputs))
     tensor = nodes.cast(tensor, kind, shape)
     for row in rows:
         tensor = nodes.add(row, tensor)
     tensor = nodes.cast(tensor, FLOAT, outputs[result][1])
     others = {
-        port: nodes.cast(nodes.beside[port], FLOAT, shape) if is_float else nodes.beside[port]
-        for port, is_float, shape in _beside(outputs)
+        port: nodes.cast(nodes.side[port], FLOAT, shape) if is_float else nodes.side[port]
+        for port, is_float, shape in _side_outputs(outputs)
     }
     nodes.rename({tensor: result, **{tensor: port for port, tensor in others.items()}})
     graph = helper.make_graph(
@@ -76,7 +73,7 @@ def build(
     return model
 
 
-def _beside(outputs: Ports) -> list[tuple[str, bool, Shape]]:
+def _side_outputs(outputs: Ports) -> list[tuple[str, bool, Shape]]:
     """Outputs other than the first: name, whether it is a floating point number, shape."""
     return [(name, kind == FLOAT, shape) for name, (kind, shape) in list(outputs.items())[1:]]
 
@@ -87,25 +84,25 @@ def _described(ports: Ports) -> list[ValueInfoProto]:
     ]
 
 
-class _Nodes:
-    """The nodes of a graph as they gather. A node and its result bear the same name, and its
-    constants stand below it: conv1/weight.
+class Nodes:
+    """Collects the nodes of a graph. A node and its output have the same name; its constants are
+    named below it, such as conv1/weight.
     """
 
-    def __init__(self, kind: int, wanted: set[str], beside: dict[str, str]) -> None:
-        self.kind = kind  # of the numbers between the nodes
+    def __init__(self, kind: int, wanted: set[str], side: dict[str, str]) -> None:
+        self.kind = kind  # element type between the nodes
         self.wanted = wanted  # names of the outputs
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, NDArray[Any]] = {}
-        self.tensors: Ports = {}  # what lies between the nodes
-        self.beside = beside  # the tensor of each pooling switch and of the log variance, by its public name
-        self.branches: dict[str, str] = {}  # the tensor that each open residual block began with
+        self.tensors: Ports = {}  # between the nodes
+        self.side = side  # tensor of each pooling switch and of the log variance, by public name
+        self.branches: dict[str, str] = {}  # input of each open residual block
 
     def add(self, row: Row, x: str) -> str:
-        """Add the nodes of a row that takes tensor `x`; give the name of its result."""
+        """Add the nodes of a row with input tensor `x`; the name of its output."""
         name, layer, shape = row.name, row.layer, row.output
-        if row.grid:
-            x = self._through_grid(x, row.grid, row.input)
+        if row.quant:
+            x = self._quantize_input(x, row.quant, row.input)
         match layer:
             case Conv() | ConvTranspose():
                 window: dict[str, Any] = {
@@ -113,58 +110,50 @@ class _Nodes:
                     "strides": [layer.s] * 2,
                     "pads": list(row.pads or [layer.p] * 4),
                 }
-                x = self._node(type(layer).__name__, [x, *self._weights(row)], name, shape, **window)
+                x = self.node(type(layer).__name__, [x, *self._weights(row)], name, shape, **window)
             case Dense():
-                x = self._node("Gemm", [x, *self._weights(row)], name, shape, transB=1)
+                x = self.node("Gemm", [x, *self._weights(row)], name, shape, transB=1)
             case Gaussian(outputs=size):
                 names = [name, f"{name}/log_variance"] if "log_variance" in self.wanted else [name]
                 for result, start in zip(names, (0, size), strict=False):
                     part = row._replace(
                         name=result, weight=row.weight[start:][:size], bias=row.bias[start:][:size]
                     )
-                    self._node("Gemm", [x, *self._weights(part)], result, shape, transB=1)
-                x, self.beside["log_variance"] = name, names[-1]
+                    self.node("Gemm", [x, *self._weights(part)], result, shape, transB=1)
+                x, self.side["log_variance"] = name, names[-1]
             case Branch(name=branch):
                 self.branches[branch] = x
             case Add(name=branch):
-                x = self._node("Add", [x, self.branches[branch]], name, shape)
+                x = self.node("Add", [x, self.branches[branch]], name, shape)
             case Dropout():
                 pass
             case MaxPool():
-                x = self._pool(name, layer.switch, shape, x)
+                x = pool(self, name, layer.switch, shape, x)
             case MaxUnpool():
-                x = self._unpool(name, layer.switch, shape, x)
+                x = unpool(self, name, layer.switch, row.input, shape, x)
             case GlobalAveragePool():
-                x = self._node("GlobalAveragePool", [x], name, shape)
+                x = self.node("GlobalAveragePool", [x], name, shape)
             case Flatten():
-                x = self._node("Flatten", [x], name, shape)
+                x = self.node("Flatten", [x], name, shape)
             case Unflatten():
-                x = self._node(
-                    "Reshape", [x, self._constant(f"{name}/shape", np.array([0, *shape]))], name, shape
-                )  # 0: as it is
+                target = self.constant(f"{name}/shape", np.array([0, *shape]))  # 0 keeps the batch
+                x = self.node("Reshape", [x, target], name, shape)
             case Rescale():
-                x = self._node(
-                    "Mul", [x, self._number(f"{name}/scale", layer.scale)], f"{name}/scaled", shape
-                )
-                x = self._node("Add", [x, self._number(f"{name}/offset", layer.offset)], name, shape)
+                x = self.node("Mul", [x, self.number(f"{name}/scale", layer.scale)], f"{name}/scaled", shape)
+                x = self.node("Add", [x, self.number(f"{name}/offset", layer.offset)], name, shape)
             case _:
                 assert_never(layer)
         if row.act == "Silu":  # an operator of its own from opset 24 on
-            gate = self._node("Sigmoid", [x], f"{name}/sigmoid", shape)
-            return self._node("Mul", [x, gate], f"{name}/silu", shape)
-        return self._node(row.act, [x], f"{name}/{row.act.lower()}", shape) if row.act else x
+            gate = self.node("Sigmoid", [x], f"{name}/sigmoid", shape)
+            return self.node("Mul", [x, gate], f"{name}/silu", shape)
+        return self.node(row.act, [x], f"{name}/{row.act.lower()}", shape) if row.act else x
 
     def cast(self, x: str, kind: int, shape: Shape) -> str:
-        """Tensor `x`, which is float32 at the edge of the graph and else of the kind between the
-        nodes, as a tensor of the other kind.
-        """
-        return (
-            x
-            if self.kind == FLOAT
-            else self._node(
-                "Cast", [x], f"{x}/{TensorProto.DataType.Name(kind).lower()}", shape, kind, to=kind
-            )
-        )
+        """A port's tensor as the element type between the nodes, or the other way round."""
+        if self.kind == FLOAT:
+            return x
+        name = f"{x}/{TensorProto.DataType.Name(kind).lower()}"
+        return self.node("Cast", [x], name, shape, kind, to=kind)
 
     def rename(self, names: dict[str, str]) -> None:
         """Give tensors that leave the graph their public names."""
@@ -173,100 +162,48 @@ class _Nodes:
             node.output[:] = [names.get(tensor, tensor) for tensor in node.output]
         self.tensors = {name: port for name, port in self.tensors.items() if name not in names}
 
-    def _pool(self, name: str, switch: str | None, shape: Shape, x: str) -> str:
-        """Maximum of each 2 x 2 window and, for a switch, the place of the first one: 0 1 in the
-        top row, 2 3 below.
-
-        Pooling the first pixel, the top row and the left column of the window as well costs less
-        than any way of taking the window apart (SpaceToDepth, Slice, ArgMax), and none of it
-        depends on the batch or on how a runtime breaks ties.
-        """
-        maximum = self._node("MaxPool", [x], name, shape, kernel_shape=[2, 2], strides=[2, 2])
-        if switch:
-            place = self._place(3)
-            # From the last test to the first: if the pixel itself holds the maximum, the row and
-            # the column hold it too.
-            for answer, part, kernel in ((2, "left", [2, 1]), (1, "top", [1, 2]), (0, "first", [1, 1])):
-                of_part = self._node(
-                    "MaxPool", [x], f"{name}/{part}", shape, kernel_shape=kernel, strides=[2, 2]
-                )
-                found = self._node("Equal", [of_part, maximum], f"{name}/{part}/found", shape, BOOL)
-                place = self._node(
-                    "Where", [found, self._place(answer), place], f"{name}/{part}/place", shape, UINT8
-                )
-            self.beside[f"switch_{switch}"] = place
-        return maximum
-
-    def _unpool(self, name: str, switch: str, shape: Shape, x: str) -> str:
-        """Every value and its switch on all four pixels of their window; the value stays on the
-        pixel that the switch names.
-        """
-        twice = self._constant("twice", np.array([1, 1, 2, 2], np.float32))
-        nearest: dict[str, Any] = {
-            "mode": "nearest",
-            "coordinate_transformation_mode": "asymmetric",
-            "nearest_mode": "floor",
-        }
-        switches = self._node(
-            "Resize",
-            [self.beside[f"switch_{switch}"], "", twice],
-            f"{name}/switches",
-            shape,
-            UINT8,
-            **nearest,
-        )
-        values = self._node("Resize", [x, "", twice], f"{name}/values", shape, **nearest)
-        places = np.tile(np.array([[0, 1], [2, 3]], np.uint8), (shape[1] // 2, shape[2] // 2))
-        here = self._node(
-            "Equal", [switches, self._constant(f"{name}/places", places)], f"{name}/here", shape, BOOL
-        )
-        return self._node("Where", [here, values, self._number("zero", 0)], name, shape)
-
-    def _place(self, place: int) -> str:
-        return self._constant(f"place/{place}", np.uint8(place))
-
-    def _through_grid(self, x: str, grid: Grid, shape: Shape) -> str:
+    def _quantize_input(self, x: str, quant: QuantParams, shape: Shape) -> str:
         scale, zero = (
-            self._constant(f"{x}/scale", np.float32(grid.scale)),
-            self._constant(f"{x}/zero", np.uint8(grid.zero)),
+            self.constant(f"{x}/scale", np.float32(quant.scale)),
+            self.constant(f"{x}/zero", np.uint8(quant.zero_point)),
         )
-        quantised = self._node("QuantizeLinear", [x, scale, zero], f"{x}/quantized", shape, UINT8)
-        return self._node("DequantizeLinear", [quantised, scale, zero], f"{x}/dequantized", shape)
+        quantised = self.node("QuantizeLinear", [x, scale, zero], f"{x}/quantized", shape, UINT8)
+        return self.node("DequantizeLinear", [quantised, scale, zero], f"{x}/dequantized", shape)
 
     def _weights(self, row: Row) -> list[str]:
-        if row.weight_scale is None or row.grid is None:
+        if row.weight_scale is None or row.quant is None:
             return [
-                self._number(f"{row.name}/weight", row.weight),
-                self._number(f"{row.name}/bias", row.bias),
+                self.number(f"{row.name}/weight", row.weight),
+                self.number(f"{row.name}/bias", row.bias),
             ]
         scales = row.weight_scale.reshape(-1, *[1] * (row.weight.ndim - 1))
-        weight = (np.clip(np.rint(row.weight / scales), -WIDEST, WIDEST) + WEIGHT_ZERO).astype(np.uint8)
-        product = (
-            np.float32(row.grid.scale) * row.weight_scale
-        )  # what a step of the sum, and so of the bias, is worth
+        weight = (
+            np.clip(np.rint(row.weight / scales), -WEIGHT_STEPS, WEIGHT_STEPS) + WEIGHT_ZERO_POINT
+        ).astype(np.uint8)
+        product = np.float32(row.quant.scale) * row.weight_scale  # scale of the sums, and the bias
         bias = np.rint(row.bias / product).astype(np.int32)
         return [
-            self._dequantised(f"{row.name}/weight", weight, row.weight_scale, WEIGHT_ZERO),
+            self._dequantised(f"{row.name}/weight", weight, row.weight_scale, WEIGHT_ZERO_POINT),
             self._dequantised(f"{row.name}/bias", bias, product, 0),
         ]
 
     def _dequantised(self, name: str, value: NDArray[Any], scale: NDArray[np.float32], zero: int) -> str:
         zeros = np.full(scale.shape, zero, value.dtype)
         inputs = [
-            self._constant(name, value),
-            self._constant(f"{name}/scale", scale),
-            self._constant(f"{name}/zero", zeros),
+            self.constant(name, value),
+            self.constant(f"{name}/scale", scale),
+            self.constant(f"{name}/zero", zeros),
         ]
-        return self._node("DequantizeLinear", inputs, f"{name}/dequantized", None, axis=0)
+        return self.node("DequantizeLinear", inputs, f"{name}/dequantized", None, axis=0)
 
-    def _number(self, name: str, value: Any) -> str:
-        return self._constant(name, np.asarray(value, np.float32 if self.kind == FLOAT else np.float16))
+    def number(self, name: str, value: Any) -> str:
+        return self.constant(name, np.asarray(value, np.float32 if self.kind == FLOAT else np.float16))
 
-    def _constant(self, name: str, value: NDArray[Any] | np.generic) -> str:
+    def constant(self, name: str, value: NDArray[Any] | np.generic) -> str:
         self.constants[name] = np.asarray(value)
         return name
 
-    def _node(
+    def node(
         self,
         operator: str,
         inputs: list[str],
@@ -275,9 +212,7 @@ class _Nodes:
         kind: int | None = None,
         **attributes: Any,
     ) -> str:
-        """Add a node; `shape` without the batch, None where there is no batch and inference will
-        do.
-        """
+        """Add a node; `shape` is without the batch, None for a tensor without batch."""
         self.nodes.append(helper.make_node(operator, inputs, [name], name, **attributes))
         if shape is not None:
             self.tensors[name] = (self.kind if kind is None else kind, shape)

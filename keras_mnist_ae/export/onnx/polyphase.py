@@ -1,5 +1,5 @@
-"""A wide convolution of few outputs, and one of stride 2 behind it, on the four images of every
-second pixel: the same sums, faster.
+"""Polyphase (space-to-depth) rewrite of a wide convolution followed by one of stride 2: the same
+sums, faster.
 
 onnxruntime computes 16 outputs side by side (AVX-512), so that 8 leave half of each instruction
 idle. With stride 2 and a kernel wider by one, the same layer gives its outputs at four neighbouring
@@ -22,15 +22,15 @@ def by_phases(rows: list[Row]) -> list[Row]:
     rows = list(rows)
     for at, (first, second) in enumerate(pairwise(rows)):
         match first.layer, second.layer:
-            case Conv(s=1) as wide, Conv(s=2) as taking if wide.outputs <= IDLE and min(wide.kernel) >= WIDE:
+            case Conv(s=1) as wide, Conv(s=2) as strided if wide.outputs <= IDLE and min(wide.kernel) >= WIDE:
                 _, *size = first.output
                 if all(length % 2 == 0 for length in size):
-                    rows[at : at + 2] = _giving(first, wide), _taking(second, taking)
+                    rows[at : at + 2] = _space_to_depth(first, wide), _take_phases(second, strided)
     return rows
 
 
-def _giving(row: Row, layer: Conv) -> Row:
-    """The outputs at pixels (2i + a, 2j + b) as channels of (i, j), in the order of a, b, output."""
+def _space_to_depth(row: Row, layer: Conv) -> Row:
+    """The outputs at pixels (2i + a, 2j + b) as channels of (i, j), ordered by a, b, output."""
     outputs, inputs, high, wide = row.weight.shape
     weight = np.zeros((2, 2, outputs, inputs, high + 1, wide + 1))
     for a in range(2):
@@ -45,7 +45,7 @@ def _giving(row: Row, layer: Conv) -> Row:
     )
 
 
-def _taking(row: Row, layer: Conv) -> Row:
+def _take_phases(row: Row, layer: Conv) -> Row:
     """Pixel 2i + v - p is pixel i + (v - p) // 2 of phase (v - p) % 2."""
     outputs, inputs, high, wide = row.weight.shape
     reach = [(-layer.p // 2, (size - 1 - layer.p) // 2) for size in (high, wide)]
