@@ -13,7 +13,7 @@ from PIL import Image
 
 from keras_mnist_ae import build, datasets
 from keras_mnist_ae.cli.main import kae
-from keras_mnist_ae.datasets.resize import Fit
+from keras_mnist_ae.datasets.reading import Fit
 from keras_mnist_ae.export import infer, weights
 from keras_mnist_ae.export.onnx.emit import emit
 from keras_mnist_ae.export.runtime import OnnxAutoencoder

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from keras_mnist_ae import datasets
-from keras_mnist_ae.datasets.resize import Fit, fitted_array
+from keras_mnist_ae.datasets.reading import Fit
+from keras_mnist_ae.datasets.resize import fitted_array
 from keras_mnist_ae.errors import DataError, WriteError
 
 GENERATOR = np.random.default_rng(3)
@@ -98,7 +99,7 @@ def test_unreadable_pictures_are_listed_and_fatal_when_they_are_most(tmp_path, c
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     found = load(tmp_path)
     assert len(found.train.images) + len(found.test.images) == 3
-    assert "2 of 5 pictures" in (told := capsys.readouterr().err)
+    assert "2 broken" in (told := capsys.readouterr().err)
     assert "bad.png" in told
     assert "cut.png" in told
     for number in range(2):
@@ -242,7 +243,6 @@ def test_npz_that_cannot_be_used(tmp_path):
     for arrays, message in (
         ({"a": IMAGES, "b": IMAGES}, "it has the arrays a, b; give x_train"),
         ({"images": IMAGES, "labels": np.arange(3)}, "30 images and 3 labels"),
-        ({"images": IMAGES, "labels": np.arange(30) - 5}, "labels go from -5"),
         ({"x_train": IMAGES, "x_test": IMAGES[:, :5]}, "x_train has images of"),
     ):
         np.savez(tmp_path / "set.npz", **arrays)

@@ -24,7 +24,7 @@ from keras_mnist_ae.runs import checkpoints
 from keras_mnist_ae.runs.folder import Run
 from keras_mnist_ae.runs.runs_dir import find
 from keras_mnist_ae.training import callbacks
-from keras_mnist_ae.training.train import resume
+from keras_mnist_ae.training.resume import resume
 
 pytestmark = pytest.mark.backend
 

@@ -20,7 +20,7 @@ from .models import models
 from .publish import publish
 from .report import figures, report
 from .runs import runs
-from .train import resume, train
+from .train import finish, resume, train
 
 PACKAGES = {  # where the name to install is not that of the module
     "PIL": "pillow",
@@ -100,7 +100,7 @@ def kae(ctx: click.Context) -> None:
 
 
 for command in (
-    *(models, data, train, resume, runs),
+    *(models, data, train, resume, finish, runs),
     *(evaluate, latent, generate, interpolate, figures, report),
     *(export, validate, publish, infer, bench, demo, completion),
 ):

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from ..runs.settings import SETTINGS, Setting
+from ..runs.rules import Setting
+from ..runs.settings import SETTINGS
 from .completion import dataset_names, variant_names
 from .options import as_json, data_dir, echo_json, run, runs_dir
 
@@ -29,16 +30,18 @@ class GroupedOptions(click.Command):
 
 def option(name: str, row: Setting) -> Callable[[Any], Any]:
     """The option of a setting; its default is None, so that a config file may speak."""
-    default = row.default or ("" if row.value is None or row.value is False else str(row.value))
+    default = row.default or ("" if row.value is None or isinstance(row.value, bool) else str(row.value))
     shown = f"  [default: {default}]" if default else ""
     extra: dict[str, Any] = {"type": row.rule.type}
+    flag = f"--{name.replace('_', '-')}"
     if row.rule.type is bool:
         extra = {"is_flag": True}
+        flag = f"{flag}/--no-{name}" if row.value else flag
     elif name == "resize":
         extra = {"is_flag": False, "flag_value": "variant", "metavar": "[SIZE|HxW]"}
     elif name == "dataset":
         extra = {"shell_complete": dataset_names}
-    return click.option(f"--{name.replace('_', '-')}", name, default=None, help=row.help + shown, **extra)
+    return click.option(flag, name, default=None, help=row.help + shown, **extra)
 
 
 def settings(command: Any) -> Any:
@@ -69,6 +72,7 @@ def train(config: Path | None, as_json: bool, **options: Any) -> None:
 
 @click.command()
 @run
+@click.option("--epochs", type=int, help="Go on beyond the end, to N epochs in all.")
 @click.option("--backend", help="Another than the run's; not exact.")
 @click.option(
     "--allow-inexact",
@@ -80,6 +84,7 @@ def train(config: Path | None, as_json: bool, **options: Any) -> None:
 @as_json
 def resume(
     run: str | None,
+    epochs: int | None,
     backend: str | None,
     allow_inexact: bool,
     runs_dir: Path,
@@ -93,13 +98,28 @@ def resume(
     and processor.
     """
     from ..runs.runs_dir import find
-    from ..training.train import resume
+    from ..training.resume import resume
 
     stopped = find(run, runs_dir)
-    if stopped.finished:
-        click.echo(f"run {stopped.path} is finished", err=True)
-    resumed = resume(stopped, data_dir=data_dir, backend_name=backend, inexact=allow_inexact)
+    if stopped.finished and epochs is None:
+        click.echo(f"run {stopped.path} is finished; to go on beyond its end: --epochs N", err=True)
+    resumed = resume(stopped, epochs=epochs, data_dir=data_dir, backend_name=backend, inexact=allow_inexact)
     report(resumed, as_json)
+
+
+@click.command()
+@run
+@runs_dir
+@data_dir
+@as_json
+def finish(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
+    """End the interrupted RUN (the latest unless named) as its newest checkpoint has it, with the
+    whole epochs that it has had.
+    """
+    from ..runs.runs_dir import find
+    from ..training.resume import conclude
+
+    report(conclude(find(run, runs_dir), data_dir=data_dir), as_json)
 
 
 def report(run: Any, as_json: bool) -> None:
@@ -124,3 +144,5 @@ def report(run: Any, as_json: bool) -> None:
     click.echo(f"trained    {len(history['loss'])} epochs in {seconds:.1f} s")
     click.echo(f"run        {run.path}")
     click.echo(f"figure     {run.figure('reconstructions')}")
+    for sentence in run.verdict:
+        click.echo(f"verdict    {sentence}")

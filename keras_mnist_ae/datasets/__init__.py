@@ -3,5 +3,6 @@ library.
 """
 
 from .catalog import Available, Dataset, Split, available, data_folder, load
+from .reading import Reading
 
-__all__ = ["Available", "Dataset", "Split", "available", "data_folder", "load"]
+__all__ = ["Available", "Dataset", "Reading", "Split", "available", "data_folder", "load"]

@@ -17,36 +17,47 @@ from ..system.atomic import replacing, write_text
 from ..system.user_cache import cache_folder
 from .idx import Arrays
 
-FORMAT = 2  # one higher whenever the same source is to give other arrays
+FORMAT = 3  # one higher whenever the same source is to give other arrays
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 class Decoded(NamedTuple):
-    """The arrays of a set, the names of its classes, and the sha256 of the arrays' bytes."""
+    """The arrays of a set, the names of its classes, the sha256 of the arrays, a note for the
+    user, and how many of the last training images are a validation split.
+    """
 
     arrays: Arrays
     classes: tuple[str, ...]
     sha256: str
+    note: str = ""
+    validation: int = 0
 
 
-def decoded(
-    name: str, origin: Path, sources: list[Path], decode: Callable[[], tuple[Arrays, tuple[str, ...]]]
-) -> Decoded:
+def decoded(name: str, origin: Path, sources: list[Path], decode: Callable[[], Any]) -> Decoded:
     """The set out of the cache; decoded and put there when `sources`, the files it comes from below
     `origin`, are new or have changed.
+
+    `decode` gives the arrays and the class names, and maybe a note and the number of validation
+    images.
     """
     if cached := from_cache(name, origin, sources):
         return cached
-    stamp = _stamp(
-        sources
-    )  # of before the reading: a file that changes meanwhile is read again the next time
-    arrays, classes = decode()
-    found = Decoded(arrays, classes, content_sha256(arrays))
+    stamp = _stamp(sources)  # before the reading: a file that changes meanwhile is read again
+    arrays, classes, *more = decode()
+    content = Decoded(arrays, classes, content_sha256(arrays), *more)
     with suppress(OSError, WriteError):  # a cache that cannot be written is done without
         _to_cache(
-            _entry(name, origin), arrays, {"sources": stamp, "classes": classes, "sha256": found.sha256}
+            _entry(name, origin),
+            arrays,
+            {
+                "sources": stamp,
+                "classes": classes,
+                "sha256": content.sha256,
+                "note": content.note,
+                "validation": content.validation,
+            },
         )
-    return found
+    return content
 
 
 def from_cache(name: str, origin: Path, sources: list[Path]) -> Decoded | None:
@@ -60,7 +71,13 @@ def from_cache(name: str, origin: Path, sources: list[Path]) -> Decoded | None:
             )
             arrays = train_images, train_labels, test_images, test_labels
             if content_sha256(arrays) == meta["sha256"]:
-                return Decoded(arrays, tuple(meta["classes"]), meta["sha256"])
+                return Decoded(
+                    arrays,
+                    tuple(meta["classes"]),
+                    meta["sha256"],
+                    meta["note"],
+                    meta["validation"],
+                )
     return None
 
 
@@ -83,9 +100,13 @@ def _entry(name: str, origin: Path) -> Path:
     return cache_folder() / "arrays" / f"{re.sub(r'[^a-z0-9_]+', '-', name)}-{key[:16]}"
 
 
-def _stamp(sources: list[Path]) -> list[list[Any]]:
-    """Resolved path, bytes and time of change in ns of each source."""
-    return [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in sources]
+def _stamp(sources: list[Path]) -> str:
+    """Identifies the sources by path, bytes and time of change in ns."""
+    digest = hashlib.sha256()
+    for path in sources:
+        about = path.stat()
+        digest.update(f"{path.absolute()} {about.st_size} {about.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def _to_cache(entry: Path, arrays: Arrays, meta: dict[str, Any]) -> None:

@@ -1,59 +1,52 @@
-"""Named image sets as arrays: IDX files, TensorFlow Datasets, and the handwritten digits inside
-scikit-learn, behind `load`.
+"""Image sets by name, behind `load`: one table of sources.
+
+A source is a row of `SOURCES`. The first one that serves a name reads it.
 """
 
 import os
 import re
 import sys
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import click
 
 from ..errors import DataError, UsageError
 from ..system.hints import did_you_mean
 from ..system.user_cache import cache_folder
 from . import digits, user_files
 from .cache import Decoded, content_sha256, decoded, from_cache
+from .dataset import Dataset, Split, of_decoded
 from .idx import IDX_SETS, find, read_set
-from .resize import Fit
+from .mapped import filled
+from .reading import Fit, Reading
+from .resize import fitted_array
 
-PREPARED = (
-    "[0-9]*.[0-9]*.[0-9]*/dataset_info.json"  # TFDS gives a folder the name of its version once it is whole
-)
-OTHER_NAMES = "tfds:NAME (any image dataset of TensorFlow Datasets)"
+__all__ = ["SOURCES", "Available", "Dataset", "Origin", "Split", "available", "data_folder", "load"]
 
-
-@dataclass(frozen=True)
-class Split:
-    """Images uint8 of shape (n, H, W, C), labels int64 of shape (n,) or None where there are none.
-    Read-only, often memory-mapped.
-    """
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int64] | None
+TFDS_NAME = r"tfds:(\w+(?:/\w[\w.\-]*)?)(:[\w.*]+)?"
+# TFDS gives a folder the name of its version once it is whole
+PREPARED = "[0-9]*.[0-9]*.[0-9]*/dataset_info.json"
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """Two splits and the names of the classes, () without labels.
+class Origin:
+    """Where a dataset comes from beside its name: the data folder, and whether to download."""
 
-    `sha256` identifies the content wherever it came from: it is taken over the bytes of train
-    images, train labels, test images, test labels (as little-endian int64).
-    """
+    data_dir: Path | None = None
+    download: bool = True
+
+
+@dataclass(frozen=True)
+class NamedSource:
+    """A kind of dataset: the names it serves, and how one is read."""
 
     name: str
-    train: Split
-    test: Split
-    classes: tuple[str, ...]
-    sha256: str
-
-    @property
-    def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height, width."""
-        _, height, width, channels = self.train.images.shape
-        return channels, height, width
+    serves: Callable[[str], bool]
+    read: Callable[[str, Origin, Reading], Decoded]
+    resizes: bool = False  # `read` applies the reading itself
 
 
 @dataclass(frozen=True)
@@ -66,53 +59,104 @@ class Available:
 
 
 def load(
-    name: str, data_dir: Path | None = None, *, download: bool = True, fit: Fit | None = None
+    name: str | os.PathLike[str],
+    data_dir: Path | None = None,
+    *,
+    download: bool = True,
+    fit: Fit | None = None,
+    reading: Reading | None = None,
 ) -> Dataset:
-    """The image set `name`: mnist, fashion_mnist, kmnist, digits, tfds:NAME, or the path of a
-    folder of pictures or of a .npz or .npy file. Its images are made to `fit`, where that is given.
+    """The image set of a name or at a path.
 
     IDX files in DATA_DIR/NAME come first, then what was prepared in DATA_DIR/tfds; what is in
-    neither is downloaded and prepared there.
+    neither is downloaded and prepared there. What is read at a path is said on stderr.
 
-    Raises `UsageError` for an unknown name; `DataError` for data that are missing (with the ways
-    out) or broken, and for a data folder that was named but does not exist;
-    `MissingDependencyError` and `WriteError` while a set is prepared.
+    Args:
+        name: mnist, fashion_mnist, kmnist, digits, tfds:NAME, or the path of a folder of pictures
+            or of a file: see `kae data list`.
+        data_dir: the data folder; None takes KAE_DATA_DIR, else `data` in the user's cache folder.
+        download: whether to fetch what is not there.
+        fit: the size that the images are resized to.
+        reading: size, range and layout of the images; replaces `fit`.
+
+    Raises:
+        UsageError: There is no dataset of that name.
+        DataError: Data are missing, with the ways out, or damaged.
+        MissingDependencyError, WriteError: It cannot be prepared.
+
+    >>> print(load("digits"))
+    1,437 train, 360 test, 10 classes, 1 x 28 x 28
     """
-    if user_files.is_path(name):
-        path = Path(name).expanduser().absolute()
-        files = user_files.sources(path)
-        return _dataset(
-            name, decoded(f"{path.name} {fit or ''}", path, files, lambda: user_files.read(path, files, fit))
-        )
-    data = _named(name, data_dir, download)
-    if fit is None or (fit.channels or data.image_shape[0], fit.height, fit.width) == data.image_shape:
-        return data
-    splits = [
-        replace(split, images=user_files.refitted(split.images, fit)) for split in (data.train, data.test)
-    ]
-    arrays = (splits[0].images, splits[0].labels, splits[1].images, splits[1].labels)
-    return _dataset(name, Decoded(arrays, data.classes, content_sha256(arrays)))
-
-
-def _named(name: str, data_dir: Path | None, download: bool) -> Dataset:
-    if name == "digits":
-        return _dataset(name, digits.load())
-    if name in IDX_SETS:
-        folder, known = _existing_folder(data_dir), IDX_SETS[name]
-        if paths := find(folder / name, known):
-            return _dataset(
-                name, decoded(name, folder / name, paths, lambda: (read_set(paths, known), known.classes))
-            )
-        return _load_tfds(name, f"kae_idx/{name}", folder, download)
-    if match := re.fullmatch(r"tfds:(\w+(?:/\w[\w.\-]*)?)(:[\w.*]+)?", name):
-        return _load_tfds(name, match[1], _existing_folder(data_dir), download)
+    name = os.fspath(name)
+    reading = reading or Reading(fit)
+    for source in SOURCES:
+        if source.serves(name):
+            content = source.read(name, Origin(data_dir, download), reading)
+            data = of_decoded(name, content)
+            return data if source.resizes else _resized(data, reading)
     hint = did_you_mean(name.lower(), [*IDX_SETS, "digits"])
     if Path(name).exists():
         hint = f"; there is a {'folder' if Path(name).is_dir() else 'file'} of that name: give ./{name}"
     raise UsageError(
         f"unknown dataset {name!r}{hint}\n"
-        f"There are {', '.join(IDX_SETS)}, digits, {OTHER_NAMES}, and paths of your own."
+        f"There are {', '.join(IDX_SETS)}, digits, tfds:NAME (any image dataset of TensorFlow "
+        "Datasets), and paths of your own."
     )
+
+
+def _own(name: str, origin: Origin, reading: Reading) -> Decoded:
+    path = Path(name).expanduser().absolute()
+    there = user_files.find(path)
+
+    def read() -> Any:
+        content = there.read(reading)
+        return content.arrays, content.classes, content.note, content.validation
+
+    content = decoded(f"{path.name} {reading}", path, there.files, read)
+    note = f"; {content.note}" if content.note else ""
+    click.echo(f"kae: {path.name}: {of_decoded(name, content)}{note}", err=True)
+    return content
+
+
+def _digits(name: str, origin: Origin, reading: Reading) -> Decoded:
+    return digits.load()
+
+
+def _published(name: str, origin: Origin, reading: Reading) -> Decoded:
+    folder, known = _existing_folder(origin.data_dir), IDX_SETS[name]
+    if paths := find(folder / name, known):
+        return decoded(name, folder / name, paths, lambda: (read_set(paths, known), known.classes))
+    return _tfds(name, f"kae_idx/{name}", folder, origin.download)
+
+
+def _any_tfds(name: str, origin: Origin, reading: Reading) -> Decoded:
+    match = re.fullmatch(TFDS_NAME, name)
+    assert match
+    return _tfds(name, match[1], _existing_folder(origin.data_dir), origin.download)
+
+
+SOURCES = [
+    NamedSource("own files", user_files.is_path, _own, resizes=True),
+    NamedSource("digits", lambda name: name == "digits", _digits),
+    NamedSource("published IDX files", lambda name: name in IDX_SETS, _published),
+    NamedSource("TensorFlow Datasets", lambda name: bool(re.fullmatch(TFDS_NAME, name)), _any_tfds),
+]
+
+
+def _resized(data: Dataset, reading: Reading) -> Dataset:
+    size, channels = reading.size, data.image_shape[0]
+    wanted = (size.channels or channels, size.height, size.width) if size else data.image_shape
+    if wanted == data.image_shape and not reading.invert:
+        return data
+
+    def image(pixels: Any) -> Any:
+        pixels = 255 - pixels if reading.invert else pixels
+        return fitted_array(pixels, size, reading.mode) if size else pixels
+
+    shape = (*wanted[1:], wanted[0])
+    splits = [filled((len(s.images), *shape), map(image, s.images)) for s in (data.train, data.test)]
+    arrays = (splits[0], data.train.labels, splits[1], data.test.labels)
+    return of_decoded(data.name, Decoded(arrays, data.classes, content_sha256(arrays)))
 
 
 def data_folder(data_dir: Path | None) -> Path:
@@ -127,38 +171,23 @@ def available(data_dir: Path | None = None) -> list[Available]:
     named folder that does not exist.
     """
     folder = _existing_folder(data_dir)
-    found = []
+    rows = []
     for name, known in IDX_SETS.items():
         (train, height, width), (test, _, _) = known.files[0].shape, known.files[2].shape
-        description = (
-            f"{known.title}, {train:,} + {test:,} images of {height} x {width}, {len(known.classes)} classes"
-        )
-        found.append(Available(name, description, _where(name, folder)))
-    found.append(
-        Available(
-            "digits",
-            "handwritten digits, 1,437 + 360 images of 28 x 28 (enlarged from 8 x 8), 10 classes",
-            "embedded",
-        )
-    )
-    others = sorted(
-        {path.relative_to(folder / "tfds").parts[0] for path in (folder / "tfds").rglob(PREPARED)}
-        - {"kae_idx"}
-    )
-    where = (
-        f"prepared in {folder / 'tfds'}: {', '.join(others)}"
-        if others
-        else "not here: kae data get tfds:NAME"
-    )
-    found.append(Available("tfds:NAME", "any image dataset of TensorFlow Datasets", where))
-    found.append(
-        Available(
-            "PATH",
-            "a folder of pictures (png, jpg; sub-folders are classes), a .npz or .npy file",
-            "given by you",
-        )
-    )
-    return found
+        sizes = f"{train:,} + {test:,} images of {height} x {width}, {len(known.classes)} classes"
+        rows.append(Available(name, f"{known.title}, {sizes}", _where(name, folder)))
+    words = "handwritten digits, 1,437 + 360 images of 28 x 28 (enlarged from 8 x 8), 10 classes"
+    rows.append(Available("digits", words, "embedded"))
+    prepared = (folder / "tfds").rglob(PREPARED)
+    others = {path.relative_to(folder / "tfds").parts[0] for path in prepared} - {"kae_idx"}
+    where = f"prepared in {folder / 'tfds'}: {', '.join(sorted(others))}"
+    if not others:
+        where = "not here: kae data get tfds:NAME"
+    rows.append(Available("tfds:NAME", "any image dataset of TensorFlow Datasets", where))
+    kinds = "; ".join(kind.words for kind in user_files.FILES)
+    words = f"a folder of pictures (sub-folders are splits and classes); {kinds}"
+    rows.append(Available("PATH", words, "given by you"))
+    return rows
 
 
 def _where(name: str, folder: Path) -> str:
@@ -168,7 +197,8 @@ def _where(name: str, folder: Path) -> str:
     except DataError as error:
         return str(error).splitlines()[0]
     prepared = folder / "tfds" / "kae_idx" / name
-    return f"prepared in {prepared}" if any(prepared.glob(PREPARED)) else f"not here: kae data get {name}"
+    there = any(prepared.glob(PREPARED))
+    return f"prepared in {prepared}" if there else f"not here: kae data get {name}"
 
 
 def _existing_folder(data_dir: Path | None) -> Path:
@@ -176,19 +206,19 @@ def _existing_folder(data_dir: Path | None) -> Path:
     folder = data_folder(data_dir)
     named = "--data-dir" if data_dir else "KAE_DATA_DIR" if os.environ.get("KAE_DATA_DIR") else None
     if named and not folder.is_dir():
-        fault = "is not a folder" if folder.exists() else "does not exist"
+        state = "is not a folder" if folder.exists() else "does not exist"
         raise DataError(
-            f"the data folder {folder} (from {named}) {fault}.\n"
+            f"the data folder {folder} (from {named}) {state}.\n"
             "Create it, or name the folder that holds the data."
         )
     return folder
 
 
-def _load_tfds(name: str, below: str, folder: Path, download: bool) -> Dataset:
+def _tfds(name: str, below: str, folder: Path, download: bool) -> Decoded:
     """A set that TFDS keeps in folder/tfds/below. Found in the cache it needs no import of TFDS."""
     root = folder / "tfds" / below
     if cached := from_cache(name, root, _files(root)):
-        return _dataset(name, cached)
+        return cached
     from . import tfds
 
     builder = tfds.builder(name, folder / "tfds")
@@ -199,36 +229,22 @@ def _load_tfds(name: str, below: str, folder: Path, download: bool) -> Dataset:
         try:
             tfds.prepare(builder)
         except DataError as error:
-            raise DataError(
-                _ways_out(f"{name} is not in {folder} and could not be fetched:\n{error}", name, folder)
-            ) from error
-    return _dataset(name, decoded(name, root, _files(root), lambda: tfds.read(builder)))
+            reason = f"{name} is not in {folder} and could not be fetched:\n{error}"
+            raise DataError(_ways_out(reason, name, folder)) from error
+    return decoded(name, root, _files(root), lambda: tfds.read(builder))
 
 
 def _files(root: Path) -> list[Path]:
     return sorted(path for path in root.rglob("*") if path.is_file())
 
 
-def _ways_out(fault: str, name: str, folder: Path) -> str:
+def _ways_out(reason: str, name: str, folder: Path) -> str:
     known = IDX_SETS.get(name)
-    files = (
-        f"- put {', '.join(file.name for file in known.files)} (plain or .gz) into {folder / name}/\n"
-        if known
-        else ""
-    )
+    names = ", ".join(file.name for file in known.files) if known else ""
+    files = f"- put {names} (plain or .gz) into {folder / name}/\n" if known else ""
     return (
-        f"{fault}\nWays out:\n{files}"
-        f"- `kae data get {name} --data-dir DIR` on a machine with network, copy DIR here and use it with "
-        "`--data-dir`\n"
+        f"{reason}\nWays out:\n{files}"
+        f"- `kae data get {name} --data-dir DIR` on a machine with network, copy DIR here and use it "
+        "with `--data-dir`\n"
         "- `--dataset digits` needs no download"
-    )
-
-
-def _dataset(name: str, found: Decoded) -> Dataset:
-    for array in found.arrays:
-        if array is not None:
-            array.flags.writeable = False
-    train_images, train_labels, test_images, test_labels = found.arrays
-    return Dataset(
-        name, Split(train_images, train_labels), Split(test_images, test_labels), found.classes, found.sha256
     )

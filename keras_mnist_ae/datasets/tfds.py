@@ -87,7 +87,9 @@ def builder(name: str, folder: Path) -> Any:
         try:
             found = tfds.builder(stock, data_dir=folder)
         except DatasetNotFoundError as error:
-            hint = did_you_mean(stock, tfds.list_builders(with_community_datasets=False))
+            hint = did_you_mean(
+                name, [f"tfds:{each}" for each in tfds.list_builders(with_community_datasets=False)]
+            )
             raise UsageError(
                 f"TensorFlow Datasets has no dataset {stock!r}{hint}\n"
                 "Their names: https://www.tensorflow.org/datasets/catalog/overview"

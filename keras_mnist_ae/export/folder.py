@@ -21,6 +21,11 @@ from .onnx import emit
 from .parity import Verdict, compare
 from .runtime import OnnxAutoencoder
 
+FITTED = {
+    "crop": "scaled until it covers that, then cropped at the centre",
+    "pad": "scaled until it lies within that, then padded with black",
+    "stretch": "each side scaled alone",
+}
 CALIBRATION = 1024  # training images that an int8 export is fitted to
 
 
@@ -42,12 +47,12 @@ def export(run: Run, data: Dataset, precision: Precision = "float32", limit: int
     """
     images = data.test.images[:limit]
     facts = {
-        "dataset": str(run.environment["dataset"]),
+        "dataset": Path(str(run.environment["dataset"])).name,  # of own data without its path
         "dataset_sha256": str(run.environment["dataset_sha256"]),
         **{name: f"{run.metrics[name]:.6g}" for name in ("train_mse", "test_mse")},
     }
-    if run.config.fit:
-        facts["resize"] = f"{run.config.fit}; scaled until it covers that, then cropped at the centre"
+    if size := run.config.reading.size:
+        facts["resize"] = f"{size}; {FITTED[run.config.fit]}"
     arrays = weights.read(run.model)
     calibration = to_float(data.train.images[:CALIBRATION]).transpose(0, 3, 1, 2)
     models = emit.emit(run.model.variant, arrays, facts, precision, calibration)

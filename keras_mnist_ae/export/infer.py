@@ -17,7 +17,8 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from ..datasets.resize import Fit, fitted, opened, pixels, upright
+from ..datasets.reading import Fit
+from ..datasets.resize import fitted, opened, pixels, upright
 from ..errors import DataError, KaeError, UsageError
 from ..system import npy
 from ..system.atomic import replacing

@@ -136,7 +136,7 @@ def _unpool(x: Any, switch: Any, unpooled: Shape) -> Any:
 
 
 def _draw_weights(model_layers: list[keras.Layer], generator: np.random.Generator) -> None:
-    """Glorot uniform kernels, from numpy: the backends' own generators would each start elsewhere."""
+    """Glorot uniform kernels from numpy: the generators of the backends all differ."""
     for layer in model_layers:
         if isinstance(layer, layers.Dense | layers.Conv2D | layers.Conv2DTranspose):
             *window, inputs, outputs = layer.kernel.shape

@@ -32,7 +32,7 @@ LAST = "channels_last"  # on every backend, whatever the user's keras.json says
 
 
 def forward(model: Any, images: Any, training: bool) -> Any:
-    """Images of shape (n, H, W, C) through encoder and decoder: reconstructions of the same shape."""
+    """Reconstructions of images, both of shape (n, H, W, C)."""
     saved = dict[str, Any]()
     return decode(model, encode(model, images, saved, training), saved, training)
 

@@ -45,6 +45,23 @@ def save(run: Run, checkpoint: Checkpoint) -> None:
         path.unlink(missing_ok=True)
 
 
+BEST = "checkpoints/best.npz"
+
+
+def save_best(run: Run, weights: list[NDArray[Any]]) -> None:
+    """Keep the weights of the best epoch so far."""
+    with run.replacing(BEST) as temporary:
+        np.savez(temporary, allow_pickle=False, **{f"array{at}": w for at, w in enumerate(weights)})
+
+
+def best(run: Run) -> list[NDArray[Any]] | None:
+    """The weights that `save_best` kept; None where there are none."""
+    if not (run.path / BEST).is_file():
+        return None
+    arrays = npy.archive(run.checked(BEST))
+    return [arrays[f"array{at}"] for at in range(len(arrays))]
+
+
 def newest(run: Run) -> Checkpoint | None:
     """The newest checkpoint that is whole; None when there is none yet. A broken one is told of on
     stderr.
@@ -84,7 +101,7 @@ def _check(found: Checkpoint) -> None:
 
 def clear(run: Run) -> None:
     """Remove them all: a finished run has its model."""
-    for path in _newest_first(run):
+    for path in (*_newest_first(run), run.path / BEST):
         path.unlink(missing_ok=True)
 
 

@@ -4,7 +4,7 @@ import json
 import numbers
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from ..architecture.shapes import Shape
 from ..architecture.variant import Variant
 from ..architecture.variants import find
 from ..datasets import user_files
-from ..datasets.resize import Fit
+from ..datasets.reading import Fit, Reading, arrays_of, range_of, shape_of
 from ..errors import UsageError
 from ..system.hints import did_you_mean
 from ..system.reading import read_toml
-from .settings import SETTINGS, Settings, size_of
+from .parse import size_of
+from .settings import SETTINGS, Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,10 +29,14 @@ class TrainConfig(Settings):
     Each is described in the table of settings in the reference, and by `kae train --help`.
     `configure` fills in the variant's `recipe` where a setting of it is not given.
 
+    `given` holds the names of those that were given; the others are defaults.
+
     Raises:
         UsageError: A value cannot be used; the message names the setting, the value and what is
             allowed.
     """
+
+    given: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.table is None:
@@ -69,12 +74,21 @@ class TrainConfig(Settings):
         return "".join(lines) + (f"\n[table]\n{toml.to_toml(self.table)}" if self.table else "")
 
     @property
-    def fit(self) -> Fit | None:
-        """What the images are made to fit."""
+    def reading(self) -> Reading:
+        """How the images are read: their size, range and layout."""
+        return Reading(
+            size=self._size(),
+            mode=self.fit,
+            value_range=range_of(self.range) if self.range else None,
+            invert=self.invert,
+            image_shape=shape_of(self.image_shape) if self.image_shape else None,
+            arrays=arrays_of(self.arrays) if self.arrays else (),
+        )
+
+    def _size(self) -> Fit | None:
         if self.resize is None:
             return None
-        size = size_of(self.resize)
-        if size:
+        if size := size_of(self.resize):
             return Fit(*size)
         channels, height, width = (self.table or find(self.variant)).image
         return Fit(height, width, channels)
@@ -112,7 +126,7 @@ def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
         )  # the run may be read from another folder
     if isinstance(settings.get("dataset"), str) and user_files.is_path(settings["dataset"]):
         settings["dataset"] = str(Path(settings["dataset"]).expanduser().absolute())
-    for setting in ("checkpoint_every", "resize"):
+    for setting in ("checkpoint_every", "resize", "classes"):
         if type(settings.get(setting)) is int:
             settings[setting] = str(settings[setting])
     table = settings.get("table")
@@ -127,6 +141,7 @@ def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
             "variant": variant.name,
             **asdict(recipes.find(variant, settings.get("recipe", TrainConfig.recipe))),
             **settings,
+            "given": frozenset(settings),
         }
     )
 

@@ -1,7 +1,5 @@
 """The run folder: what a training run leaves behind, and the only module that knows its paths."""
 
-import csv
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -12,10 +10,11 @@ from ..architecture import toml
 from ..architecture.variant import Variant
 from ..errors import CorruptFileError, UsageError, WriteError
 from ..system.atomic import advice, replacing, sweep
-from ..system.reading import LARGEST_TEXT, read_json, read_text
+from ..system.reading import LARGEST_TEXT, read_json
 from .checksums import CHECKSUMS, allow, allowed, sha256, to_json
 from .config import TrainConfig, configure
 from .environment import versions
+from .history import read_history, to_csv
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..models.autoencoder import Autoencoder
-
 
 LARGEST = 2**31  # bytes of a file
 
@@ -72,15 +70,7 @@ class Run:
         """Columns by name, one value per epoch: `loss` and `val_loss` (mean squared error on [0,
         1]; nats for a variational variant, whose parts stand beside), `seconds`.
         """
-        path = self.checked("history.csv")
-        try:
-            reader = csv.DictReader(read_text(path).splitlines())
-            rows, columns = list(reader), [column for column in reader.fieldnames or () if column != "epoch"]
-            if not {"loss", "val_loss", "seconds"} <= set(columns):
-                raise ValueError("it has other columns")
-            return {column: [float(row[column]) for row in rows] for column in columns}
-        except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-            raise CorruptFileError(f"{path} is not a history of ours: {error!r}") from error
+        return read_history(self.checked("history.csv"))
 
     @cached_property
     def model(self) -> "Autoencoder":
@@ -96,6 +86,12 @@ class Run:
             return toml.read(path)
         except UsageError as error:
             raise CorruptFileError(f"the table of run {self.path} cannot be used: {error}") from error
+
+    @property
+    def verdict(self) -> list[str]:
+        """What the errors mean, in sentences; [] for a run of an earlier version."""
+        there = (self.path / "verdict.json").is_file()
+        return list(map(str, self._json("verdict.json")["verdict"])) if there else []
 
     def figure(self, name: str) -> Path:
         """The path of its picture of that name."""
@@ -154,23 +150,17 @@ class Run:
             allow(self.path, name, temporary)
 
     def write_config(self, config: TrainConfig) -> None:
-        self._write_text("config.toml", config.to_toml())
+        self.write_text("config.toml", config.to_toml())
 
     def write_variant(self, variant: Variant) -> None:
-        self._write_text("variant.toml", toml.to_toml(variant))
+        self.write_text("variant.toml", toml.to_toml(variant))
 
     def write_environment(self, **facts: Any) -> None:
         self.environment = {**versions(), **facts}
-        self._write_text("environment.json", to_json(self.environment))
+        self.write_text("environment.json", to_json(self.environment))
 
     def write_history(self, history: dict[str, list[float]]) -> None:
-        table = io.StringIO()
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(["epoch", *history])
-        writer.writerows(
-            [epoch, *values] for epoch, values in enumerate(zip(*history.values(), strict=True), 1)
-        )
-        self._write_text("history.csv", table.getvalue())
+        self.write_text("history.csv", to_csv(history))
         self.history = history
 
     def write_model(self, model: "Autoencoder") -> None:
@@ -179,8 +169,13 @@ class Run:
         self.__dict__.pop("model", None)  # read anew from the file
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
-        self._write_text("metrics.json", to_json(metrics))
+        self.write_text("metrics.json", to_json(metrics))
         self.metrics = metrics
+
+    def unfinish(self) -> None:
+        """Take the metrics away, so that training can go on."""
+        (self.path / "metrics.json").unlink(missing_ok=True)
+        self.__dict__.pop("metrics", None)
 
     def add_metrics(self, more: dict[str, Any]) -> None:
         """Add to the metrics in the file: another command may have added some meanwhile."""
@@ -199,9 +194,9 @@ class Run:
             figure.savefig(temporary, metadata={"Software": None})
 
     def write_report(self, text: str) -> None:
-        self._write_text(self.report.name, text)
+        self.write_text(self.report.name, text)
 
-    def _write_text(self, name: str, text: str) -> None:
+    def write_text(self, name: str, text: str) -> None:
         with self.replacing(name) as temporary:
             temporary.write_text(text, encoding="utf-8")
 

@@ -4,35 +4,67 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+import numpy as np
+
 from ..architecture.shapes import text
-from ..datasets.catalog import Dataset, Split, load
+from ..datasets.catalog import load
+from ..datasets.classes import only
+from ..datasets.dataset import Dataset, Split
+from ..datasets.user_files import is_path
 from ..errors import CorruptFileError, DataError, UsageError
 from ..system import backend
 from .config import TrainConfig
 from .folder import Run
+from .samples import read_samples
 
 if TYPE_CHECKING:
     from ..models.autoencoder import Autoencoder
 
 
+IN_MEMORY = "arrays"  # the dataset of runs that were trained on arrays
+SMALLEST_BATCH = 4
+BATCHES = 16  # in an epoch, at least
+STEPS = 500  # of a training, at least: small sets are over-fitted by more
+MOST_EPOCHS = 200
+
+
 def load_data(config: TrainConfig) -> Dataset:
-    """The dataset of a config, its training images cut to `limit`. Raises `DataError` and
-    `UsageError` when config and data do not fit.
+    """The dataset of a config, its training images of the chosen classes and cut to `limit`.
+
+    Raises:
+        DataError: The images are not those that the variant takes.
+        UsageError: A batch is larger than the training set.
     """
-    data = load(config.dataset, Path(config.data_dir) if config.data_dir else None, fit=config.fit)
+    if config.dataset == IN_MEMORY:
+        raise DataError(
+            "the run was trained on arrays from Python, which it does not keep.\n"
+            "Say where the data lie: --dataset PATH"
+        )
+    if config.data_dir and is_path(config.dataset):
+        click.echo("kae: the data folder is not used: the dataset is a path", err=True)
+    data_dir = Path(config.data_dir) if config.data_dir else None
+    return check(config, load(config.dataset, data_dir, reading=config.reading))
+
+
+def check(config: TrainConfig, data: Dataset) -> Dataset:
+    """The data as a config takes them: see `load_data`."""
     variant = config.architecture(data.image_shape)
     if data.image_shape != variant.image:
         raise DataError(
-            f"the images of {config.dataset!r} are {text(data.image_shape)} (channels x height x width), "
-            f"but {config.variant} takes {text(variant.image)}.\n"
+            f"the images of {config.dataset!r} are {text(data.image_shape)} "
+            f"(channels x height x width), but {config.variant} takes {text(variant.image)}.\n"
             "Fit the images to it (--resize), or train a variant that fits them: kae train conv"
         )
-    images, labels = data.train.images[: config.limit], data.train.labels
-    data = dataclasses.replace(data, train=Split(images, None if labels is None else labels[: config.limit]))
-    if config.batch_size > len(images) - config.validation:
-        kept = f" without the {config.validation} kept for validation" if config.validation else ""
-        left = len(images) - config.validation
-        remedy = f"Give --batch-size {left} or less." if left > 0 else "Keep fewer of them out: --validation."
+    data = only(data, config.classes) if config.classes else data
+    data = _limited(data, config.limit)
+    validation = config.validation or data.validation
+    if "batch_size" in config.given and config.batch_size > len(data.train.images) - validation:
+        kept = f" without the {validation} kept for validation" if validation else ""
+        left = len(data.train.images) - validation
+        remedy = f"Give --batch-size {left} or less."
+        if left <= 0:
+            remedy = "Keep fewer of them out: --validation."
         raise UsageError(
             f"batch_size is {config.batch_size}, more than the {max(left, 0)} training images{kept}.\n"
             f"{remedy}"
@@ -40,16 +72,61 @@ def load_data(config: TrainConfig) -> Dataset:
     return data
 
 
-def reopen(run: Run, data_dir: Path | None = None) -> tuple["Autoencoder", Dataset]:
-    """The model of a finished run, on the run's backend, and the dataset it was trained on;
-    `data_dir` where the data lie elsewhere now.
-
-    Raises as `train` does, `UsageError` for a run that was not finished, and `CorruptFileError` for
-    one whose files cannot be read.
+def settled(config: TrainConfig, data: Dataset) -> TrainConfig:
+    """The config with the validation split of the data, and with smaller batches and more epochs
+    for a small set of one's own, where these are not given.
     """
-    run.metrics  # noqa: B018  (written last)
+    changes: dict[str, int] = {}
+    if data.validation and not config.validation:
+        changes["validation"] = data.validation
+    images = len(data.train.images) - (config.validation or data.validation)
+    own = is_path(config.dataset) or data.name == IN_MEMORY
+    epochs, batch_size = config.epochs, config.batch_size
+    if "batch_size" not in config.given and (batch_size > images or own):
+        batch_size = min(batch_size, max(SMALLEST_BATCH, images // BATCHES), images)
+    if "epochs" not in config.given and own:
+        steps = -(-images // batch_size)
+        epochs = min(max(epochs, -(-STEPS // steps)), MOST_EPOCHS)
+    if (epochs, batch_size) != (config.epochs, config.batch_size):
+        changes |= {"epochs": epochs, "batch_size": batch_size}
+        click.echo(
+            f"kae: {images:,} training images: {epochs} epochs in batches of {batch_size} "
+            "(--epochs and --batch-size choose others)",
+            err=True,
+        )
+    return dataclasses.replace(config, **changes) if changes else config  # type: ignore[arg-type]
+
+
+def _limited(data: Dataset, limit: int | None) -> Dataset:
+    """The first training images, and all of the validation split at their end."""
+    images, labels = data.train.images, data.train.labels
+    count = len(images) - data.validation
+    if limit is None or limit >= count:
+        return data
+    if data.validation:
+        at = np.r_[:limit, count : len(images)]
+        train = Split(images[at], None if labels is None else labels[at])
+    else:
+        train = Split(images[:limit], None if labels is None else labels[:limit])
+    return dataclasses.replace(data, train=train)
+
+
+def reopen(
+    run: Run,
+    data_dir: Path | None = None,
+    dataset: str | None = None,
+    *,
+    samples: bool = False,
+) -> tuple["Autoencoder", Dataset]:
+    """The model of a finished run, on the run's backend, and a dataset: see `reopen_data`.
+
+    Raises:
+        UsageError: The run was not finished.
+        CorruptFileError: Its files cannot be read.
+    """
+    run.require_finished()
     backend.choose(run.config.backend)
-    data = reopen_data(run, data_dir)
+    data = reopen_data(run, data_dir, dataset, samples=samples)
     if run.model.variant.name != run.config.variant:
         raise CorruptFileError(
             f"{run.path} says {run.config.variant}, but its model.keras is a {run.model.variant.name}"
@@ -57,12 +134,58 @@ def reopen(run: Run, data_dir: Path | None = None) -> tuple["Autoencoder", Datas
     return run.model, data
 
 
-def reopen_data(run: Run, data_dir: Path | None = None) -> Dataset:
-    """The dataset alone: no Keras is needed for it."""
-    data = load_data(dataclasses.replace(run.config, data_dir=str(data_dir)) if data_dir else run.config)
-    if data.sha256 != run.environment.get("dataset_sha256"):
-        raise DataError(
-            f"{data.name} is not what run {run.path} was trained on: its content has another sha256.\n"
-            "Name the right --data-dir."
+def reopen_data(
+    run: Run,
+    data_dir: Path | None = None,
+    dataset: str | None = None,
+    *,
+    samples: bool = False,
+) -> Dataset:
+    """The dataset that a run was trained on; no Keras is needed for it.
+
+    Args:
+        data_dir: where the data lie now.
+        dataset: the path where they lie now, or other data, read as the run's.
+        samples: where the data are not at hand, the few test images that the run keeps will do.
+
+    Raises:
+        DataError: The data are missing, or have changed.
+    """
+    changes: dict[str, str] = {}
+    if data_dir:
+        changes["data_dir"] = str(data_dir)
+    if dataset:
+        changes["dataset"] = str(Path(dataset).absolute()) if is_path(dataset) else dataset
+    try:
+        data = load_data(dataclasses.replace(run.config, **changes))  # type: ignore[arg-type]
+        if not dataset and data.sha256 != run.environment.get("dataset_sha256"):
+            raise DataError(_changed(run, data))
+    except DataError as error:
+        kept = read_samples(run) if samples and not dataset else None
+        if kept is None:
+            raise
+        reason = str(error).splitlines()[0]
+        click.echo(
+            f"kae: {reason}\nkae: using {len(kept.test.images)} test images that the run keeps", err=True
         )
+        return kept
     return data
+
+
+def is_own(run: Run, data: Dataset) -> bool:
+    """Whether these are the data that the run was trained on."""
+    return data.sha256 == run.environment.get("dataset_sha256")
+
+
+def _changed(run: Run, data: Dataset) -> str:
+    then = run.environment.get("train_images")
+    now = len(data.train.images)
+    grown = (
+        f"it has {now - then:+,} training images"
+        if isinstance(then, int) and now != then
+        else ("its content has another sha256")
+    )
+    return (
+        f"{data.name} is not what run {run.path} was trained on: {grown}.\n"
+        "Name the right --data-dir, or say that other data are meant: --dataset PATH"
+    )

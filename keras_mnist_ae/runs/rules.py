@@ -7,7 +7,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ..errors import UsageError
@@ -127,3 +127,29 @@ class Table(Rule):
 
     def check(self, name: str, value: Any) -> None:
         value.check_trainable()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a setting means and what its value may be.
+
+    `default` says in words what `value`, the default, cannot say. A `variational` setting is
+    refused for other variants. A `personal` one says where the run lies, not how it is trained: it
+    is not written into the run's config.
+    """
+
+    group: str
+    rule: Rule
+    help: str
+    value: Any = None
+    default: str = ""
+    variational: bool = False
+    personal: bool = False
+
+
+def setting(value: Any, group: str, rule: Rule, text: str, /, **options: Any) -> Any:
+    """A field with its default value, or with the function that makes it."""
+    metadata = {"setting": Setting(group, rule, text, value, **options)}
+    if callable(value):
+        return field(default_factory=value, metadata=metadata)
+    return field(default=value, metadata=metadata)

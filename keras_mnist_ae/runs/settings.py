@@ -2,65 +2,21 @@
 `kae train` and their documentation are made of it. Standard library only.
 """
 
-import re
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from ..architecture.limits import LARGEST
 from ..architecture.recipes import RECIPES
 from ..architecture.variant import Variant
-from ..errors import UsageError
 from ..system import backend as backends
-from .rules import Flag, Integer, Number, OneOf, Parsed, Rule, Table, Text
+from .parse import parse_arrays, parse_image_shape, parse_noise, parse_range, size_of
+from .rules import Flag, Integer, Number, OneOf, Parsed, Setting, Table, Text, setting
 
 MODEL, DATA, VARIATIONAL, TRAINING, RUN = "Model", "Data", "Variational loss", "Training", "Run folder"
 LIKELIHOODS = ("bernoulli", "gaussian")  # of pixels, given a code: see models.losses
 PRECISIONS = ("float32", "bfloat16")
 NAME = r"(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]*"
 RECIPES_OWN = "the recipe's"
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a setting means and what its value may be.
-
-    `default` says in words what `value`, the default, cannot say. A `variational` setting is
-    refused for other variants. A `personal` one says where the run lies, not how it is trained: it
-    is not written into the run's config.
-    """
-
-    group: str
-    rule: Rule
-    help: str
-    value: Any = None
-    default: str = ""
-    variational: bool = False
-    personal: bool = False
-
-
-def setting(value: Any, group: str, rule: Rule, text: str, /, **options: Any) -> Any:
-    """A field with its default value, or with the function that makes it."""
-    metadata = {"setting": Setting(group, rule, text, value, **options)}
-    if callable(value):
-        return field(default_factory=value, metadata=metadata)
-    return field(default=value, metadata=metadata)
-
-
-def parse_noise(text: Any) -> object:
-    """Kind and amount of "KIND:AMOUNT". Raises `UsageError`."""
-    from ..datasets.noise import corruption
-
-    return corruption(text)
-
-
-def size_of(resize: Any) -> tuple[int, int] | None:
-    """Height and width of "64" or "48x64"; None for "variant". Raises `UsageError`."""
-    if resize == "variant":
-        return None
-    match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", resize) if isinstance(resize, str) else None
-    if not match or not all(1 <= int(side) <= 1024 for side in match.groups() if side):
-        raise UsageError(f"resize is {resize!r}; give SIZE or HEIGHTxWIDTH, such as 64 or 48x64, or variant")
-    return int(match[1]), int(match[2] or match[1])
 
 
 PART = Number("a number from 0 to 1: a part of all steps", lambda part: 0 <= part <= 1)
@@ -102,6 +58,42 @@ class Settings:
         DATA,
         Parsed("SIZE or HEIGHTxWIDTH in pixels, from 1 to 1024, or variant", size_of),
         "Resize the images to SIZE or HEIGHTxWIDTH pixels; without a value to the variant's size.",
+    )
+    fit: str = setting(
+        "crop",
+        DATA,
+        OneOf(("crop", "pad", "stretch")),
+        "How --resize fits: crop covers the size and cuts at the centre, pad adds black, stretch "
+        "scales each side alone.",
+    )
+    range: str | None = setting(
+        None,
+        DATA,
+        Parsed("LOW:HIGH", parse_range),
+        "Numbers that count as black and white, such as 0:4095 or -1:1.",
+        default="0:255 for integers, 0:1 for floating point",
+    )
+    invert: bool = setting(False, DATA, Flag(), "Exchange black and white.")
+    image_shape: str | None = setting(
+        None,
+        DATA,
+        Parsed("HxW or HxWxC", parse_image_shape),
+        "Shape of images that are stored as rows of numbers.",
+        default="square",
+    )
+    arrays: str | None = setting(
+        None,
+        DATA,
+        Parsed("train=NAME,test=NAME,labels=NAME,test_labels=NAME", parse_arrays),
+        "Names of the arrays in a .npz file: train=NAME,test=NAME,labels=NAME,test_labels=NAME.",
+        default="the usual names",
+    )
+    classes: str | None = setting(
+        None,
+        DATA,
+        Text("names or numbers of classes, separated by commas"),
+        "Train on images of these classes only, such as 3 or cat,dog; the test set keeps all.",
+        default="all",
     )
     limit: int | None = setting(
         None,
@@ -210,6 +202,22 @@ class Settings:
         default="60s, and short epochs share one",
     )
 
+    patience: int | None = setting(
+        None,
+        TRAINING,
+        Integer(1),
+        "Stop after N epochs without a lower error on the validation images, and keep the weights of "
+        "the best epoch.",
+        default="train all epochs",
+    )
+    init: str | None = setting(
+        None, TRAINING, Text(), "Start from the weights of this run, where they fit.", default="random"
+    )
+    init_part: str = setting("all", TRAINING, OneOf(("all", "encoder", "decoder")), "Which of them to take.")
+
+    samples: bool = setting(
+        True, RUN, Flag(), "Keep 64 test images in the run, so that it can be exported without data."
+    )
     runs_dir: str = setting("runs", RUN, Text(), "Folder of the run folders.", personal=True)
     name: str | None = setting(
         None,

@@ -1,13 +1,18 @@
-"""Arrays in the .npy format from streams that are not to be trusted: nothing is allocated on a
-header's word, no object is ever loaded.
+"""Arrays in the .npy format from untrusted streams: memory grows with the data read, never with the
+size that the header claims, and no object is ever loaded.
 """
 
+import zipfile
+import zlib
 from math import prod
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
+
+LARGEST_ARCHIVE = 2**28  # bytes, unpacked
 
 
 def header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -38,3 +43,18 @@ def rows(stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDA
             raise ValueError(f"it is truncated: {len(content):,} of {size:,} bytes")
         content += part
     return np.frombuffer(content, dtype).reshape(shape)
+
+
+def archive(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a small .npz file by name. Raises `ValueError` and OSError."""
+    try:
+        with zipfile.ZipFile(path) as members:
+            if sum(member.file_size for member in members.infolist()) > LARGEST_ARCHIVE:
+                raise ValueError(f"it unpacks to more than {LARGEST_ARCHIVE:,} bytes")
+            arrays = {}
+            for member in members.infolist():
+                with members.open(member) as stream:
+                    arrays[member.filename.removesuffix(".npy")] = rows(stream, *header(stream))
+            return arrays
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, zlib.error) as error:
+        raise ValueError(f"it is no .npz file: {error}") from error

@@ -150,11 +150,11 @@ class Checkpoints(keras.callbacks.Callback):
 def _variables(model: Autoencoder) -> list[np.ndarray]:
     if keras.backend.backend() == "jax":
         model.jax_state_sync()
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in _state(model)]
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in state(model)]
 
 
 def restore(model: Autoencoder, checkpoint: Checkpoint) -> None:
-    variables = _state(model)
+    variables = state(model)
     expected = [
         (tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype)) for variable in variables
     ]
@@ -166,7 +166,7 @@ def restore(model: Autoencoder, checkpoint: Checkpoint) -> None:
         model.reset_metrics()  # they were those of the test images
 
 
-def _state(model: Autoencoder) -> list[Any]:
+def state(model: Autoencoder) -> list[Any]:
     return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
 

@@ -4,13 +4,13 @@ error, a line per epoch.
 
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from ..architecture.layers import BATCH_NORM_MOMENTUM
-from ..datasets.catalog import Dataset
+from ..datasets.dataset import Dataset
 from ..datasets.images import chunk_size, to_float
 from ..datasets.noise import Chance, corruption
 from ..errors import CorruptFileError
@@ -23,12 +23,17 @@ from ..runs.folder import Run
 from ..system import signals
 from .batches import Batches
 from .callbacks import Checkpoints, EpochBar, EpochReport, restore, say
+from .extras import Extras
+from .initial import initialise
 from .optimizer import adam, total_steps
+from .patience import Patience
+from .statistics import settle_statistics, start_statistics
 
+SHORT = 1000  # steps below which the moving statistics are set anew at the end
 AT_ONCE = 16  # batches in one call on TensorFlow and JAX, at most: see `at_once`
 
 
-def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> None:
+def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run, extras: Extras) -> None:
     """Train the model as the config says, from the run's newest checkpoint where there is one.
 
     The run's history is written after each epoch, a value per epoch: `loss`, `val_loss` (on the
@@ -37,61 +42,61 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run) -> Non
     `kl`, `val_reconstruction`, `val_kl`. Raises `DivergedError` when a loss is not finite,
     `CorruptFileError` when no checkpoint can be read, and `WriteError`.
     """
-    found = checkpoints.newest(run)
-    terms = ["reconstruction", "kl", "val_reconstruction", "val_kl"] if model.variant.variational else []
-    start = Checkpoint(0, 0, 0.0, {column: [] for column in ("loss", "val_loss", *terms, "seconds")}, [])
-    if found:
-        batches = math.ceil(len(learnt(data, config)) / config.batch_size)
-        beyond = found.epoch + (found.batch > 0) > config.epochs or found.batch >= batches
-        if beyond or list(found.history) != list(start.history):
-            raise CorruptFileError(
-                f"the checkpoint is of epoch {found.epoch + 1}, batch {found.batch + 1} of another run "
-                f"than {run.path}."
-            )
-        start = found
-    if model.variant.variational:
-        model.likelihood = config.likelihood
-    model.precision = config.precision
-    model.compile(
-        optimizer=adam(config, len(learnt(data, config))),
-        loss="mse",
-        steps_per_execution=at_once(model, config.batch_size, config.checkpoint_every),
-    )
-    model.optimizer.build(model.trainable_variables)
+    newest = checkpoints.newest(run)
+    images = training_images(data, config)
+    start = newest or Checkpoint(0, 0, 0.0, {column: [] for column in columns(model)}, [])
+    _check(start, model, config, len(images), run)
+    compile_model(model, config, len(images), extras)
     report = EpochReport(run, config, start.history, start.seconds, start.batch)
-    callbacks = [report, Checkpoints(run, report, config.checkpoint_every, found)]
-    if not found:
-        start_statistics(model, to_float(learnt(data, config)[: config.batch_size]))
-    if found:
+    callbacks = [report, Checkpoints(run, report, config.checkpoint_every, newest)]
+    if config.patience:
+        callbacks.append(Patience(run, config.patience))
+    if newest:
         say(f"from epoch {start.epoch + 1}, batch {start.batch + 1}")
-    if found and start.epoch == config.epochs:
+    else:
+        if config.init:
+            say(initialise(model, Path(config.init), config.init_part))
+        start_statistics(model, to_float(images[: config.batch_size]))
+    if newest and start.epoch == config.epochs:
         restore(model, start)
     # The rest of the epoch that was interrupted first: Keras takes the number of its batches once
     # per call.
     first = start.epoch + 1 if start.batch else start.epoch
     for begin, end, skipped in ((start.epoch, first, start.batch), (first, config.epochs, 0)):
-        if begin < end:
-            _fit(model, data, config, callbacks, begin, end, skipped)
+        if begin < end and not model.stop_training:
+            _fit(model, data, config, [*callbacks, *extras.callbacks], begin, end, skipped)
+    if len(start.history["loss"]) * math.ceil(len(images) / config.batch_size) < SHORT:
+        settle_statistics(model, images)
 
 
-def start_statistics(model: Autoencoder, images: np.ndarray) -> None:
-    """Let the moving statistics of batch normalisation start from these images, float32 of shape
-    (n, H, W, C).
+def columns(model: Autoencoder) -> list[str]:
+    """The columns of the history of a model."""
+    terms = ["reconstruction", "kl", "val_reconstruction", "val_kl"] if model.variant.variational else []
+    return ["loss", "val_loss", *terms, "seconds"]
 
-    From Keras' 0 and 1 it takes them some 100 steps, more than the whole training of a small set
-    may have.
-    """
-    layers = [layer for part in (model.encoder, model.decoder) for layer in part.layers]
-    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
-    if not norms:
-        return
-    for norm in norms:
-        norm.momentum = 0.0
-    found = model.encoder(images, training=True)
-    codes = found[: 1 + len(model.variant.switches)] if isinstance(found, list) else [found]
-    model.decoder(codes if len(codes) > 1 else codes[0], training=True)
-    for norm in norms:
-        norm.momentum = BATCH_NORM_MOMENTUM
+
+def _check(start: Checkpoint, model: Autoencoder, config: TrainConfig, images: int, run: Run) -> None:
+    """Raise `CorruptFileError` for a checkpoint of another run."""
+    batches = math.ceil(images / config.batch_size)
+    beyond = start.epoch + (start.batch > 0) > config.epochs or start.batch >= batches
+    if beyond or list(start.history) != columns(model):
+        raise CorruptFileError(
+            f"the checkpoint is of epoch {start.epoch + 1}, batch {start.batch + 1} of another run "
+            f"than {run.path}."
+        )
+
+
+def compile_model(model: Autoencoder, config: TrainConfig, images: int, extras: Extras) -> None:
+    """Compile for so many training images, with Adam on the mean squared error by default."""
+    if model.variant.variational:
+        model.likelihood = config.likelihood
+    model.precision = config.precision
+    model.compile(
+        optimizer=adam(config, images) if extras.optimizer is None else extras.optimizer,
+        loss="mse" if extras.loss is None else extras.loss,
+        steps_per_execution=at_once(model, config.batch_size, config.checkpoint_every),
+    )
+    model.optimizer.build(model.trainable_variables)
 
 
 def at_once(model: Autoencoder, batch_size: int, checkpoint_every: str | None = None) -> int:
@@ -110,8 +115,8 @@ def at_once(model: Autoencoder, batch_size: int, checkpoint_every: str | None = 
     return max(count for count in range(1, most + 1) if int(checkpoint_every) % count == 0)
 
 
-def learnt(data: Dataset, config: TrainConfig) -> np.ndarray:
-    """The training images without those kept for validation."""
+def training_images(data: Dataset, config: TrainConfig) -> np.ndarray:
+    """The training images without those kept for validation, uint8 of shape (n, H, W, C)."""
     return data.train.images[: len(data.train.images) - config.validation]
 
 
@@ -136,7 +141,7 @@ def _fit(
     end: int,
     skipped: int,
 ) -> None:
-    images = learnt(data, config)
+    images = training_images(data, config)
     chance, steady = chances(model, config, len(images))
     batches = Batches(images, config.batch_size, config.seed, skipped, chance)
     seen = data.train.images[len(images) :] if config.validation else data.test.images

@@ -1,148 +1,102 @@
 """One training run from its settings to its folder."""
 
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
 
-import click
-import numpy as np
-
-from ..analysis import plots
-from ..analysis.metrics import noisy_error, squared_errors
 from ..architecture.variant import Variant
-from ..datasets.catalog import Dataset
-from ..datasets.images import to_float
-from ..datasets.noise import corrupted, corruption
-from ..errors import DataError, UsageError
-from ..models import torch_threads
-from ..runs import environment, runs_dir
+from ..datasets.dataset import Dataset
+from ..runs import runs_dir
 from ..runs.config import TrainConfig, configure
 from ..runs.environment import describe
 from ..runs.folder import Run
-from ..runs.reopen import load_data
+from ..runs.reopen import check, load_data, settled
 from ..system import backend, signals
-
-if TYPE_CHECKING:
-    from ..models.autoencoder import Autoencoder
-
-
-SHOWN = 10  # pairs of originals and reconstructions
+from .extras import Extras
+from .hints import before_training
 
 
-def train(variant: str | Variant = "conv-avgpool", **settings: Any) -> Run:
-    """Train a variant, named or a table of your own, and write its run folder; `settings` are the
-    fields of `TrainConfig`.
+def train(
+    variant: str | Variant = "conv-avgpool",
+    dataset: "str | PathLike[str] | Dataset | Any" = "mnist",
+    *,
+    callbacks: Sequence[Any] = (),
+    optimizer: Any = None,
+    loss: Any = None,
+    **settings: Any,
+) -> Run:
+    """Train a variant and write its run folder. A line per epoch goes to stderr.
 
-    Gives the finished `Run`, with `model`, `history`, `metrics` and `path`. A line per epoch goes
-    to stderr. Raises `UsageError` for a setting that cannot be used, `MissingDependencyError` for a
-    backend that is not installed, `DataError` for data that is missing, broken or of another size
-    than the variant's, `DivergedError` and `WriteError`.
+    Args:
+        variant: a name (see `kae models`) or a table of your own.
+        dataset: a name (see `kae data list`), the path of a folder of pictures or of a file, a
+            `Dataset`, an array of images of shape (n, H, W) or (n, H, W, C), or a PyTorch or
+            TensorFlow dataset of images or of (image, label) pairs, which is read into memory.
+        callbacks: Keras callbacks, such as keras.callbacks.EarlyStopping.
+        optimizer: a Keras optimizer in place of Adam.
+        loss: a Keras loss in place of the mean squared error, or its name.
+        settings: fields of `TrainConfig`, such as epochs=20 or latent_dim=8.
+
+    Returns:
+        The finished run, with `model`, `history`, `metrics` and `path`.
+
+    Raises:
+        UsageError: A setting cannot be used.
+        MissingDependencyError: The backend is not installed.
+        DataError: The data are missing, damaged, or of another size than the variant's.
+        DivergedError: The loss is no longer finite.
+        WriteError: The run folder cannot be written.
+
+    >>> run = train("mlp", "digits", epochs=1, limit=64, runs_dir=getfixture("tmp_path"))
+    >>> sorted(run.metrics)[:3]
+    ['mean_image_mse', 'pca_mse', 'test_mse']
     """
-    return train_config(
-        configure(
-            **({"table": variant} if isinstance(variant, Variant) else {"variant": variant}), **settings
-        )
-    )
+    named = {"table": variant} if isinstance(variant, Variant) else {"variant": variant}
+    data = None
+    if not isinstance(dataset, str | PathLike):
+        data = dataset if isinstance(dataset, Dataset) else _in_memory(dataset)
+        dataset = data.name
+    config = configure(**named, dataset=dataset, **settings)
+    return train_config(config, data, Extras(callbacks, optimizer, loss))
 
 
-def train_config(config: TrainConfig) -> Run:
-    """The same for settings that are complete."""
+def train_config(config: TrainConfig, data: Dataset | None = None, extras: Extras | None = None) -> Run:
+    """The same for settings that are complete; `data` in place of the dataset that they name."""
+    from .finish import finish
+
+    extras = extras or Extras()
     backend.choose(config.backend, config.device)
-    data = load_data(config)
+    data = load_data(config) if data is None else check(config, data)
+    config = settled(config, data)
+    variant = config.architecture(data.image_shape)
+    before_training(config, variant, data)
     run = runs_dir.create(config)
     with run.locked(), signals.remedied(f"kae resume {run.path}"):
-        run.write_variant(config.architecture(data.image_shape))
-        run.write_environment(**describe(config, data))
-        _finish(run, config, data)
+        run.write_variant(variant)
+        custom = {"custom": names} if (names := extras.names()) else {}
+        run.write_environment(**describe(config, data), **custom)
+        finish(run, config, data, extras)
     return run
 
 
-def resume(
-    run: Run, *, data_dir: Path | None = None, backend_name: str | None = None, inexact: bool = False
-) -> Run:
-    """Go on with a run that was stopped at any moment, from its newest checkpoint; a finished run
-    is given back as it is.
+def _in_memory(dataset: Any) -> Dataset:
+    """Images of an array or of a dataset of another framework."""
+    import numpy as np
 
-    On the backend, versions and machine that it was started on, without a GPU, the result is bit
-    for bit that of a run that was never stopped. Raises `UsageError` where that cannot be promised,
-    unless `inexact`, and as `train` does.
-    """
-    if run.finished:
-        run.checked("model.keras")
-        return run
-    given = {"data_dir": data_dir and str(data_dir), "backend": backend_name}
-    config = configure(run.checked("config.toml"), **given)
-    with run.locked(), signals.remedied(f"kae resume {run.path}"):
-        backend.choose(config.backend, config.device)
-        data = load_data(config)
-        inexactly = list[str]()
-        if (run.path / "environment.json").is_file():
-            now = {**environment.versions(), **describe(config, data)}
-            changed = {
-                name: (then, now.get(name)) for name, then in run.environment.items() if now.get(name) != then
-            }
-            changed.pop("platform", None)  # the system's version
-            earlier: list[str] = changed.pop("inexact", ([],))[0]
-            if changed.pop("dataset_sha256", None):
-                raise DataError(
-                    f"{data.name} is not what run {run.path} was trained on: its content has another sha256."
-                )
-            if changed and not inexact:
-                told = "; ".join(f"{name} was {then}, is {now}" for name, (then, now) in changed.items())
-                raise UsageError(
-                    f"run {run.path} cannot be resumed exactly: {told}.\n"
-                    "To go on all the same: --allow-inexact"
-                )
-            inexactly = [
-                *earlier,
-                *(f"{name} was {then}, then {now}" for name, (then, now) in changed.items()),
-            ]
-            if changed:
-                click.echo(
-                    f"kae: inexact: {', '.join(changed)} changed since run {run.name} was started", err=True
-                )
-        run.write_config(config)
-        run.write_variant(config.architecture(data.image_shape))
-        run.write_environment(**describe(config, data), **({"inexact": inexactly} if inexactly else {}))
-        _finish(run, config, data)
-    return run
+    if hasattr(dataset, "__array__") or isinstance(dataset, list):
+        return Dataset.from_arrays(dataset)
+    items = dataset.as_numpy_iterator() if hasattr(dataset, "as_numpy_iterator") else _items(dataset)
+    images, labels = [], []
+    for item in items:
+        image, *label = item if isinstance(item, tuple | list) else (item,)
+        images.append(np.asarray(image))
+        labels += [np.asarray(value) for value in label[:1]]
+    stacked = np.stack(images)
+    if stacked.ndim == 4 and stacked.shape[1] in (1, 3, 4) and stacked.shape[-1] not in (1, 3, 4):
+        stacked = stacked.transpose(0, 2, 3, 1)  # PyTorch's channels first
+    named = np.stack(labels) if len(labels) == len(images) else None
+    return Dataset.from_arrays(stacked, labels=named)
 
 
-def _finish(run: Run, config: TrainConfig, data: Dataset) -> None:
-    """Train from the newest checkpoint, or from the start, and write what a finished run has."""
-    from ..models.build import build
-    from ..runs import checkpoints
-    from .fit import fit  # imports keras, so the backend is chosen first
-
-    model = build(run.variant, config.seed)
-    shown = to_float(data.test.images[:SHOWN])
-    given = corrupted(shown, config.noise, config.seed + 1)
-    before = reconstruct(model, given)
-    with torch_threads.limited(torch_threads.of_step(run.variant, config.batch_size)):
-        fit(model, data, config, run)
-    run.write_model(model)
-    model = run.model
-    run.write_figure(
-        "reconstructions", plots.before_and_after(shown, given, before, reconstruct(model, given))
-    )
-    metrics = {
-        "train_mse": mean_squared_error(model, data.train.images),
-        "test_mse": mean_squared_error(model, data.test.images),
-    }
-    if config.noise:
-        noise = corruption(config.noise)
-        metrics["noisy_test_mse"] = noisy_error(
-            data.test.images, partial(reconstruct, model), noise, config.seed + 1
-        )
-    run.write_metrics(metrics)
-    checkpoints.clear(run)
-
-
-def reconstruct(model: "Autoencoder", images: np.ndarray) -> np.ndarray:
-    """Reconstructions of float32 images of shape (n, H, W, C) in [0, 1]; the same shape."""
-    return np.asarray(model.predict_on_batch(images))
-
-
-def mean_squared_error(model: "Autoencoder", images: np.ndarray) -> float:
-    """Mean squared error per pixel on [0, 1] over uint8 images of shape (n, H, W, C)."""
-    return float(squared_errors(images, lambda chunk: reconstruct(model, chunk)).mean())
+def _items(dataset: Any) -> Any:
+    return (dataset[index] for index in range(len(dataset))) if hasattr(dataset, "__len__") else dataset

@@ -1,0 +1,185 @@
+"""Arrays in .npy and .npz files as a source of images, read a part at a time."""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..system import npy, signals
+from .assembly import Part, Source
+from .mapped import filled
+from .reading import Reading, scaled
+from .resize import MODES, fitted_array
+
+LARGEST = 2**36  # bytes of pixels
+WIDEST = 4096  # pixels of a side
+BOMB = 200  # times its packed size: images are not packed that well
+ROWS = 256  # images read at a time
+
+SETS = (  # names of arrays: training images, labels, test images, labels, validation images, labels
+    ("x_train", "y_train", "x_test", "y_test", "x_val", "y_val"),
+    ("train_images", "train_labels", "test_images", "test_labels", "val_images", "val_labels"),
+)
+WHOLE = ("images", "labels")
+SPLITS = ("train", "test", "validation")
+
+
+def source(path: Path, reading: Reading) -> Source:
+    """The images in a .npy or .npz file. Raises `DataError`."""
+    try:
+        if path.suffix.lower() == ".npy":
+            with path.open("rb") as stream:
+                return _whole(path, _images(path, "the array", stream, path.stat().st_size, reading), None)
+        with zipfile.ZipFile(path) as archive:
+            members = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+            if any(e.file_size > BOMB * max(e.compress_size, 2**16) for e in members.values()):
+                raise ValueError(f"it holds arrays that are packed to less than a {BOMB}th of their size")
+            return _archive(path, Members(path, archive, members), reading)
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise DataError(f"{path} cannot be used: {error}") from error
+
+
+class Members:
+    """The arrays of a .npz file by name."""
+
+    def __init__(self, path: Path, archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo]) -> None:
+        self.path, self.archive, self.entries = path, archive, entries
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        with self.archive.open(self.entries[name]) as stream:
+            yield stream
+
+    def images(self, name: str, reading: Reading) -> NDArray[np.uint8]:
+        with self.open(name) as stream:
+            return _images(self.path, name, stream, self.entries[name].file_size, reading)
+
+    def labels(self, name: str) -> NDArray[Any] | None:
+        """None where there is no array of that name."""
+        if name not in self.entries:
+            return None
+        with self.open(name) as stream:
+            shape, dtype = npy.header(stream)
+            if prod(shape) * dtype.itemsize > self.entries[name].file_size:
+                raise ValueError(f"{name} is truncated")
+            return npy.rows(stream, shape, dtype)
+
+
+def _archive(path: Path, members: Members, reading: Reading) -> Source:
+    names = members.entries.keys()
+    if reading.arrays:
+        roles = dict(reading.arrays)
+        if missing := [name for name in roles.values() if name not in names]:
+            raise ValueError(f"it has no array {', '.join(missing)}; it has {', '.join(sorted(names))}")
+        if "test" in roles:
+            keys = ("train", "labels", "test", "test_labels")
+            group = (*(roles.get(key, "") for key in keys), "", "")
+            return _parts(path, members, group, reading)
+        return _whole(path, members.images(roles["train"], reading), members.labels(roles.get("labels", "")))
+    for group in SETS:
+        if {group[0], group[2]} <= names:
+            return _parts(path, members, group, reading)
+    name = WHOLE[0] if WHOLE[0] in names else next(iter(names)) if len(names) == 1 else None
+    if name is None:
+        known = " or ".join(", ".join(group[:4]) for group in (*SETS, WHOLE))
+        raise ValueError(
+            f"it has the arrays {', '.join(sorted(names)) or 'none'}; give {known}, "
+            "or name them: --arrays train=NAME,labels=NAME"
+        )
+    return _whole(path, members.images(name, reading), members.labels(WHOLE[1]))
+
+
+def _parts(path: Path, members: Members, group: tuple[str, ...], reading: Reading) -> Source:
+    parts: dict[str, Part] = {}
+    shape: Any = None
+    for split, images, labels in zip(SPLITS, group[::2], group[1::2], strict=True):
+        if images not in members.entries:
+            continue
+        array = members.images(images, reading)
+        if shape not in (None, array.shape[1:]):
+            raise ValueError(f"{group[0]} has images of {shape}, {images} of {array.shape[1:]}")
+        shape = array.shape[1:]
+        parts[split] = Part(array, _same, members.labels(labels))
+    return Source(str(path), parts, shape)
+
+
+def _whole(path: Path, array: NDArray[np.uint8], labels: NDArray[Any] | None) -> Source:
+    height, width, channels = array.shape[1:]
+    return Source(str(path), {"": Part(array, _same, labels)}, (height, width, channels))
+
+
+def _same(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return image
+
+
+def _images(path: Path, name: str, stream: IO[bytes], length: int, reading: Reading) -> NDArray[np.uint8]:
+    """The images in a stream of `length` bytes, as a mapped array."""
+    shape, dtype = npy.header(stream)
+    height, width, channels, first = _layout(shape, name, reading)
+    if prod(shape) > LARGEST:
+        raise ValueError(f"{name} has shape {shape}, more than {LARGEST:,} numbers")
+    if prod(shape) * dtype.itemsize > length:
+        raise ValueError(f"{name} is truncated: {length:,} bytes for shape {shape} and type {dtype}")
+    stored = (channels, height, width) if first else (height, width, channels)
+
+    def rows() -> Iterator[NDArray[np.uint8]]:
+        for start in range(0, shape[0], ROWS):
+            signals.check()
+            part = npy.rows(stream, (min(ROWS, shape[0] - start), *shape[1:]), dtype)
+            part = scaled(part, reading.value_range, name, start).reshape(-1, *stored)
+            part = part.transpose(0, 2, 3, 1) if first else part
+            part = 255 - part if reading.invert else part
+            for image in part:
+                yield fitted_array(image, reading.size, reading.mode) if reading.size else image
+
+    if first:
+        import click
+
+        click.echo(
+            f"kae: {path}: {name} has its channels first: {shape} is read as images of {height}x{width}",
+            err=True,
+        )
+    if size := reading.size:
+        height, width, channels = size.height, size.width, size.channels or channels
+    return filled((shape[0], height, width, channels), rows())
+
+
+def _layout(shape: tuple[int, ...], name: str, reading: Reading) -> tuple[int, int, int, bool]:
+    """Height, width and channels of images in an array of that shape, and whether the channels come
+    first.
+    """
+    if len(shape) == 2:
+        if not reading.image_shape:
+            side = round(shape[1] ** 0.5)
+            hint = f" {side}x{side}" if side * side == shape[1] else " HxW"
+            raise ValueError(
+                f"{name} has shape {shape}; give images of shape (n, height, width), or the shape of "
+                f"an image in a row: --image-shape{hint}"
+            )
+        if prod(reading.image_shape) != shape[1]:
+            height, width, channels = reading.image_shape
+            raise ValueError(
+                f"{name} has rows of {shape[1]} numbers; images of {height}x{width}x{channels} have "
+                f"{prod(reading.image_shape)}"
+            )
+        return (*reading.image_shape, False)
+    if len(shape) not in (3, 4) or not all(1 <= size <= WIDEST for size in shape[1:]):
+        raise ValueError(
+            f"{name} has shape {shape}; give images of shape (n, height, width) or "
+            "(n, height, width, channels)"
+        )
+    if len(shape) == 3:
+        return shape[1], shape[2], 1, False
+    if shape[-1] in MODES:
+        return shape[1], shape[2], shape[3], False
+    if shape[1] in MODES:
+        return shape[2], shape[3], shape[1], True
+    raise ValueError(
+        f"{name} has shape {shape}; give {', '.join(map(str, MODES))} channels, as the last axis"
+    )

@@ -1,0 +1,172 @@
+"""From the images of a source to the arrays of a dataset: splits, labels, notes."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..system import signals
+from .idx import Arrays
+from .labels import Labels, numbered
+from .mapped import filled
+from .splits import stratified
+
+SHOWN = 3  # names in a line
+
+Image = NDArray[np.uint8]
+
+
+@dataclass
+class Part:
+    """Images of a source that belong to one split, or whose split is still to be made.
+
+    `decode` gives the image of an item, (H, W, C), or None where it cannot be read, which it notes
+    itself. `labels` holds one label of any kind per item.
+    """
+
+    items: Any
+    decode: Callable[[Any], Image | None]
+    labels: Sequence[Any] | NDArray[Any] | None = None
+
+
+@dataclass
+class Source:
+    """Parts by split ("" is not split yet), the shape (H, W, C) of their images, and notes for the
+    user on what was left out or assumed.
+    """
+
+    name: str
+    parts: dict[str, Part]
+    shape: tuple[int, int, int]
+    notes: list[str] = field(default_factory=list)
+    classes: tuple[str, ...] = ()  # names of the classes 0, 1, ..., where the source has them
+    batch: int = 256  # items decoded before they are written
+    parallel: bool = False  # decode in threads
+    finish: Callable[[], list[str]] = list  # notes that are known once all is decoded
+
+
+@dataclass
+class Content:
+    """Arrays, class names and the line that is said of them."""
+
+    arrays: Arrays
+    classes: tuple[str, ...]
+    note: str
+    validation: int
+
+
+def assemble(source: Source) -> Content:
+    """Decode a source into mapped arrays.
+
+    Raises:
+        DataError: There are too few images.
+    """
+    notes = source.notes
+    numbers, classes = _numbers(source)
+    parts = {
+        split: (list(part.items), part.decode, numbers.get(split)) for split, part in source.parts.items()
+    }
+    if "" in parts:
+        items, decode, labels = parts[""]
+        for split, at in zip(("train", "test"), stratified(labels, len(items), source.name), strict=True):
+            chosen = None if labels is None else labels[at]
+            parts[split] = ([items[index] for index in at], decode, chosen)
+    elif "test" not in parts:
+        parts["test"] = parts.pop("validation")
+        notes.append("the validation images serve as the test")
+    train = [parts["train"]] + ([parts["validation"]] if "validation" in parts else [])
+    images, labels, counts = _decoded(source, train)
+    test_images, test_labels, _ = _decoded(source, [parts["test"]])
+    notes += source.finish()
+    validation = counts[1] if len(counts) > 1 else 0
+    arrays = (images, labels, test_images, test_labels)
+    if labels is None:
+        classes = ()
+    return Content(arrays, classes, "; ".join(notes), validation)
+
+
+def _numbers(source: Source) -> tuple[dict[str, Labels], tuple[str, ...]]:
+    """Class numbers of each part under common names; none where a part has no usable labels."""
+    labelled = {split: part.labels for split, part in source.parts.items() if part.labels is not None}
+    if not labelled:
+        return {}, ()
+    if missing := source.parts.keys() - labelled.keys():
+        source.notes.append(f"no labels for {', '.join(sorted(missing))}: none are used")
+        return {}, ()
+    for split, labels in labelled.items():
+        if len(labels) != len(source.parts[split].items):
+            raise DataError(
+                f"{source.name}: there are {len(source.parts[split].items)} images and {len(labels)} labels"
+            )
+    try:
+        together = np.concatenate([_column(labels) for labels in labelled.values()])
+        numbers, classes = numbered(together)
+    except ValueError as error:
+        source.notes.append(f"no labels are used: {error}")
+        return {}, ()
+    assert numbers is not None
+    edges = np.cumsum([len(labels) for labels in labelled.values()])[:-1]
+    named = source.classes if len(source.classes) >= len(classes) else classes
+    return dict(zip(labelled, np.split(numbers, edges), strict=True)), named
+
+
+def _column(labels: Any) -> NDArray[Any]:
+    """Labels of shape (n, 1) as (n,)."""
+    array = np.asarray(labels)
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+
+def _decoded(
+    source: Source, parts: list[tuple[list[Any], Callable[[Any], Image | None], Labels]]
+) -> tuple[Image, Labels, list[int]]:
+    """The images of some parts in one array, the labels of those that could be read, and how many
+    each part has.
+    """
+    total = sum(len(items) for items, _, _ in parts)
+    kept: list[list[bool]] = []
+
+    def images() -> Iterator[Image]:
+        for items, decode, _ in parts:
+            good: list[bool] = []
+            kept.append(good)
+            for image in _run(source, items, decode):
+                good.append(image is not None)
+                if image is not None:
+                    yield image
+
+    try:
+        array = filled((total, *source.shape), images())
+    except ValueError as error:
+        raise DataError(f"{source.name}: {error}") from error
+    labels = [numbers for _, _, numbers in parts]
+    chosen = None
+    if all(numbers is not None for numbers in labels):
+        chosen = np.concatenate(
+            [numbers[np.array(good)] for numbers, good in zip(labels, kept, strict=True)]  # type: ignore[index]
+        )
+    return array, chosen, [sum(good) for good in kept]
+
+
+def _run(source: Source, items: list[Any], decode: Callable[[Any], Image | None]) -> Iterator[Image | None]:
+    """Decode in order, a batch of items at a time."""
+    if not source.parallel:
+        for number, item in enumerate(items):
+            if number % source.batch == 0:
+                signals.check()
+            yield decode(item)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(items), source.batch):
+            signals.check()
+            yield from pool.map(decode, items[start : start + source.batch])
+
+
+def some(items: Sequence[str]) -> str:
+    """The first few items of many, in words."""
+    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
+    return ", ".join(items[:SHOWN]) + more

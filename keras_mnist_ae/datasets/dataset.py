@@ -1,0 +1,154 @@
+"""Image sets in memory: two splits of images, and the names of their classes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import DataError
+from .cache import Decoded, content_sha256
+from .labels import Labels, numbered
+from .reading import scaled
+from .splits import stratified
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images uint8 of shape (n, H, W, C), labels int64 of shape (n,) or None where there are none.
+    Read-only, often memory-mapped.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Two splits and the names of the classes, () without labels.
+
+    `sha256` identifies the content wherever it came from: it is taken over the bytes of train
+    images, train labels, test images, test labels (as little-endian int64). The last `validation`
+    training images are a validation split of the source.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    sha256: str
+    validation: int = 0
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height, width."""
+        _, height, width, channels = self.train.images.shape
+        return channels, height, width
+
+    def __str__(self) -> str:
+        channels, height, width = self.image_shape
+        parts = [f"{len(self.train.images) - self.validation:,} train"]
+        parts += [f"{self.validation:,} validation"] if self.validation else []
+        parts.append(f"{len(self.test.images):,} test")
+        classes = f"{len(self.classes)} classes" if self.classes else "no labels"
+        return f"{', '.join(parts)}, {classes}, {channels} x {height} x {width}"
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{self.name}: {self}</pre>"
+
+    @classmethod
+    def from_arrays(
+        cls,
+        train: ArrayLike,
+        test: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        test_labels: ArrayLike | None = None,
+        *,
+        classes: Sequence[str] = (),
+        name: str = "arrays",
+    ) -> "Dataset":
+        """A dataset of arrays in memory.
+
+        Args:
+            train: images of shape (n, H, W) or (n, H, W, C), C being 1, 3 or 4: uint8 in 0..255,
+                other integers in the same range, or floating point in [0, 1].
+            test: the same for the test; None takes one in six of `train`, of each class alike.
+            labels: of the training images: whole numbers, text or one-hot rows.
+            test_labels: of the test images.
+            classes: names of the classes 0, 1, ...; () names them by their labels.
+
+        Raises:
+            DataError: The arrays are not images, or do not belong together.
+
+        >>> import numpy as np
+        >>> print(Dataset.from_arrays(np.zeros((60, 28, 28), np.uint8)))
+        50 train, 10 test, no labels, 1 x 28 x 28
+        """
+        images = _images(train, "train")
+        numbers, named = _labels(labels, len(images), "labels")
+        if test is None:
+            chosen = stratified(numbers, len(images), name)
+            splits = [(images[at], None if numbers is None else numbers[at]) for at in chosen]
+        else:
+            others = _images(test, "test")
+            if others.shape[1:] != images.shape[1:]:
+                raise DataError(f"train has images of {images.shape[1:]}, test of {others.shape[1:]}")
+            both, named = _both(labels, test_labels, len(images), len(others))
+            splits = [(images, both[0]), (others, both[1])]
+        names = tuple(classes) if len(classes) else named
+        arrays = (*splits[0], *splits[1])
+        return of_decoded(name, Decoded(arrays, names, content_sha256(arrays)))
+
+
+def of_decoded(name: str, content: Decoded) -> Dataset:
+    """The dataset of decoded arrays, which become read-only."""
+    for array in content.arrays:
+        if array is not None:
+            array.flags.writeable = False
+    train_images, train_labels, test_images, test_labels = content.arrays
+    return Dataset(
+        name,
+        Split(train_images, train_labels),
+        Split(test_images, test_labels),
+        content.classes,
+        content.sha256,
+        content.validation,
+    )
+
+
+def _images(values: ArrayLike, name: str) -> NDArray[np.uint8]:
+    array = np.asarray(values)
+    if array.ndim == 3:
+        array = array[..., np.newaxis]
+    if array.ndim != 4 or array.shape[-1] not in (1, 3, 4) or not array.size:
+        raise DataError(
+            f"{name} has shape {np.shape(values)}; give images of shape (n, height, width) or "
+            "(n, height, width, channels) with 1, 3 or 4 channels"
+        )
+    try:
+        return scaled(array, None, name)
+    except ValueError as error:
+        raise DataError(str(error)) from error
+
+
+def _labels(values: Any, count: int, name: str) -> tuple[Labels, tuple[str, ...]]:
+    if values is None:
+        return None, ()
+    if len(values) != count:
+        raise DataError(f"there are {count} images and {len(values)} {name}")
+    return numbered(np.asarray(values))
+
+
+def _both(
+    train: Any, test: Any, count: int, test_count: int
+) -> tuple[tuple[Labels, Labels], tuple[str, ...]]:
+    """Labels of both splits under the same classes; none where one split has none."""
+    if train is None or test is None:
+        return (None, None), ()
+    _labels(train, count, "labels")
+    _labels(test, test_count, "test labels")
+    numbers, names = numbered(np.concatenate([np.asarray(train), np.asarray(test)]))
+    if numbers is None:
+        return (None, None), ()
+    return (numbers[:count], numbers[count:]), names

@@ -1,0 +1,156 @@
+"""A folder of pictures, or a stack of pages in one TIFF file, as a source of images."""
+
+import struct
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..system import signals
+from . import folders
+from .assembly import Part, Source, some
+from .reading import Fit, Reading
+from .resize import eight_bits, fitted, fitted_array, opened, pixels, upright
+
+GREY = frozenset(["1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"])
+TWELVE_BITS, EIGHT_BITS = 4095, 255
+BROKEN: tuple[type[BaseException], ...] = (OSError, ValueError, SyntaxError, struct.error, EOFError)
+
+
+class Header(NamedTuple):
+    """What a picture is without its pixels; `highest` is the highest of more than 8 bits."""
+
+    path: Path
+    size: tuple[int, int]
+    grey: bool
+    highest: int | None
+
+
+def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
+    """The pictures below a folder.
+
+    Raises:
+        DataError: There are none, most are broken, or they have different sizes and none was asked
+            for.
+    """
+    folders.require(files)
+    order = folders.layout(files)
+    broken: dict[Path, str] = {}
+    headers = [header for path in files.files if (header := _header(path, reading, broken))]
+    _check_broken(folder, len(files.files), broken)
+    size = reading.size or _common_size(folder, headers)
+    channels = size.channels or (1 if all(header.grey for header in headers) else 3)
+    value_range, notes = _depth(headers, reading)
+    notes = [*order.notes, *notes, *folders.left_out(files)]
+    good = {header.path for header in headers}
+
+    def decode(path: Path) -> NDArray[np.uint8] | None:
+        try:
+            with opened(path, reading.size) as picture:
+                image = pixels(fitted(upright(picture, channels, value_range), size, reading.mode))
+        except BROKEN as error:
+            broken[path] = _reason(error)
+            return None
+        return 255 - image if reading.invert else image
+
+    parts = {}
+    names = {name for entries in order.splits.values() for _, name in entries}
+    for split, entries in order.splits.items():
+        kept = [(path, name) for path, name in entries if path in good]
+        labels = [name for _, name in kept]
+        named = None not in labels and len(names) > 1  # a single class says nothing
+        parts[split] = Part([path for path, _ in kept], decode, labels if named else None)
+
+    def finish() -> list[str]:
+        _check_broken(folder, len(files.files), broken)
+        names = [f"{path.relative_to(folder)} ({why})" for path, why in sorted(broken.items())]
+        return [f"{len(names)} broken: {some(names)}"] if names else []
+
+    shape = (size.height, size.width, channels)
+    return Source(str(folder), parts, shape, notes, parallel=True, finish=finish)
+
+
+def stack(path: Path, reading: Reading) -> Source:
+    """The pages of a TIFF file as images. Raises `DataError`."""
+    from PIL import Image, ImageSequence
+
+    try:
+        with Image.open(path, formats=["TIFF"]) as picture:
+            pages = [np.asarray(page) for page in ImageSequence.Iterator(picture)]
+    except BROKEN as error:
+        raise DataError(f"{path} cannot be read: {_reason(error)}") from error
+    arrays = [page if page.ndim == 3 else page[..., np.newaxis] for page in pages]
+    highest = max(int(page.max()) for page in arrays) if arrays[0].dtype.kind in "ui" else None
+    headers = [Header(path, (a.shape[1], a.shape[0]), a.shape[2] == 1, highest) for a in arrays[:1]]
+    value_range, notes = _depth(headers if arrays[0].dtype != np.uint8 else [], reading)
+    if len({array.shape for array in arrays}) > 1 and not reading.size:
+        raise DataError(f"the pages of {path} have several sizes.\nFit them: --resize SIZE")
+
+    def decode(array: NDArray[Any]) -> NDArray[np.uint8]:
+        image = array if array.dtype == np.uint8 else eight_bits(array, value_range)
+        image = fitted_array(image, reading.size, reading.mode) if reading.size else image
+        return 255 - image if reading.invert else image
+
+    try:
+        shape = decode(arrays[0]).shape
+    except ValueError as error:
+        raise DataError(f"{path} cannot be used: {error}") from error
+    height, width, channels = shape
+    return Source(str(path), {"": Part(arrays, decode)}, (height, width, channels), notes)
+
+
+def _header(path: Path, reading: Reading, broken: dict[Path, str]) -> Header | None:
+    signals.check()
+    try:
+        with opened(path, reading.size) as picture:
+            size = picture.size
+            if picture.getexif().get(0x0112) in (5, 6, 7, 8):  # turned by a quarter
+                size = size[::-1]
+            highest = None
+            if picture.mode.startswith("I") and not reading.value_range:
+                highest = int(np.asarray(picture).max())
+            if picture.mode == "F" and not reading.value_range:
+                raise ValueError("its pixels are floating point numbers; say their range: --range LOW:HIGH")
+            return Header(path, size, picture.mode in GREY, highest)
+    except BROKEN as error:
+        broken[path] = _reason(error)
+        return None
+
+
+def _common_size(folder: Path, headers: list[Header]) -> Fit:
+    sizes = {header.size: header.path for header in reversed(headers)}
+    if len(sizes) > 1:
+        shown = [f"{height}x{width} ({path.relative_to(folder)})" for (width, height), path in sizes.items()]
+        raise DataError(
+            f"the pictures in {folder} have {len(sizes)} sizes: {some(shown)}.\nFit them: --resize SIZE"
+        )
+    ((width, height),) = sizes
+    return Fit(height, width)
+
+
+def _depth(headers: list[Header], reading: Reading) -> tuple[tuple[float, float] | None, list[str]]:
+    """The range of pictures of more than 8 bits, and what was assumed."""
+    if reading.value_range:
+        return reading.value_range, []
+    deep = [header.highest for header in headers if header.highest is not None]
+    if not deep or max(deep) > TWELVE_BITS:
+        return None, []
+    bits, top = (8, EIGHT_BITS) if max(deep) <= EIGHT_BITS else (12, TWELVE_BITS)
+    note = f"{len(deep)} pictures of 16 bits hold no value above {top:,}: read as {bits} bits"
+    return (0, top), [note]
+
+
+def _check_broken(folder: Path, count: int, broken: dict[Path, str]) -> None:
+    if 2 * len(broken) > count:
+        names = [f"{path.relative_to(folder)} ({why})" for path, why in broken.items()]
+        raise DataError(f"{len(broken)} of {count} pictures in {folder} cannot be read: {some(names)}")
+
+
+def _reason(error: BaseException) -> str:
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is no picture"
+    return " ".join(str(error).split())[:80] or type(error).__name__

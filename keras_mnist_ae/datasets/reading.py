@@ -1,0 +1,116 @@
+"""How images are read: to which size, which numbers count as black and white, and where."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+
+FITS = ("crop", "pad", "stretch")
+
+
+class Fit(NamedTuple):
+    """The size asked for; `channels` is None where the images keep theirs."""
+
+    height: int
+    width: int
+    channels: int | None = None
+
+    def __str__(self) -> str:
+        colours = {None: "", 1: ", grey", 3: ", RGB", 4: ", RGBA"}[self.channels]
+        return f"{self.height}x{self.width}{colours}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was asked for beside the name of a dataset.
+
+    Args:
+        size: the images are made to fit it.
+        mode: how: "crop" scales until the size is covered and cuts at the centre, "pad" scales
+            until all is inside and adds black, "stretch" scales each side alone.
+        value_range: the numbers that count as black and white, such as (0, 4095) or (-1, 1); None
+            takes 0..255 for integers and [0, 1] for floating point.
+        invert: exchange black and white.
+        image_shape: height, width and channels of images stored as rows of numbers.
+        arrays: names of the arrays in a .npz file by role: train, test, labels, test_labels.
+    """
+
+    size: Fit | None = None
+    mode: str = "crop"
+    value_range: tuple[float, float] | None = None
+    invert: bool = False
+    image_shape: tuple[int, int, int] | None = None
+    arrays: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        """Identifies the reading in the name of its cache entry; "" where nothing was asked for."""
+        parts = [
+            str(self.size) if self.size else "",
+            self.mode if self.mode != "crop" else "",
+            f"range {self.value_range}" if self.value_range else "",
+            "inverted" if self.invert else "",
+            f"rows of {self.image_shape}" if self.image_shape else "",
+            " ".join(f"{role}={name}" for role, name in self.arrays),
+        ]
+        return " ".join(filter(None, parts))
+
+
+def range_of(text: Any) -> tuple[float, float]:
+    """The numbers of "LOW:HIGH". Raises `UsageError`."""
+    number = r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?"
+    match = re.fullmatch(f"({number}):({number})", text) if isinstance(text, str) else None
+    if not match or not float(match[1]) < float(match[2]):
+        raise UsageError(f"range is {text!r}; give LOW:HIGH, such as 0:4095 or -1:1")
+    return float(match[1]), float(match[2])
+
+
+def shape_of(text: Any) -> tuple[int, int, int]:
+    """Height, width and channels of "HxW" or "HxWxC". Raises `UsageError`."""
+    match = re.fullmatch(r"(\d{1,4})x(\d{1,4})(?:x([134]))?", text) if isinstance(text, str) else None
+    if not match or 0 in (int(match[1]), int(match[2])):
+        raise UsageError(f"image_shape is {text!r}; give HxW or HxWxC, such as 28x28 or 32x32x3")
+    return int(match[1]), int(match[2]), int(match[3] or 1)
+
+
+def arrays_of(text: Any) -> tuple[tuple[str, str], ...]:
+    """Roles and names of "train=X,test=Y,labels=y". Raises `UsageError`."""
+    roles = ("train", "test", "labels", "test_labels")
+    pairs = [part.partition("=") for part in text.split(",")] if isinstance(text, str) else []
+    if not pairs or not all(role in roles and name for role, _, name in pairs):
+        raise UsageError(f"arrays is {text!r}; give ROLE=NAME,... with the roles {', '.join(roles)}")
+    if "train" not in {role for role, _, _ in pairs}:
+        raise UsageError(f"arrays is {text!r}; name the training images: train=NAME")
+    return tuple((role, name) for role, _, name in pairs)
+
+
+def scaled(
+    array: NDArray[Any], value_range: tuple[float, float] | None, name: str, first: int = 0
+) -> NDArray[np.uint8]:
+    """Numbers as uint8. Raises `ValueError` for numbers out of their range.
+
+    Args:
+        first: the number of the first image, for the message.
+    """
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8) * np.uint8(255)
+    if array.dtype.kind not in "uif":
+        raise ValueError(f"{name} is of type {array.dtype}; give uint8 in 0..255 or floating point in [0, 1]")
+    if array.dtype == np.uint8 and value_range in (None, (0, 255)):
+        return array
+    low, high = value_range or ((0.0, 1.0) if array.dtype.kind == "f" else (0.0, 255.0))
+    least, greatest = array.min(), array.max()
+    if not (least >= low and greatest <= high):  # NaN is not
+        what = "NaN" if least != least or greatest != greatest else (f"values from {least:g} to {greatest:g}")
+        wanted = (
+            f"the range given is {low:g}:{high:g}"
+            if value_range
+            else "give uint8 in 0..255 or floating point in [0, 1], or say the range: --range LOW:HIGH"
+        )
+        raise ValueError(f"{name} holds {what} (images {first} to {first + len(array) - 1}); {wanted}")
+    if (low, high) == (0, 255):
+        return (np.rint(array) if array.dtype.kind == "f" else array).astype(np.uint8)
+    return np.rint((array.astype(np.float64) - low) * (255.0 / (high - low))).astype(np.uint8)

@@ -1,0 +1,101 @@
+"""Tar shards in WebDataset's layout as a source of images: 0001.png beside 0001.cls."""
+
+import io
+import tarfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from ..system import signals
+from .assembly import Part, Source, some
+from .folders import PICTURES
+from .pictures import BROKEN
+from .reading import Fit, Reading
+from .resize import fitted, opened, pixels, upright
+from .splits import split_of
+
+LARGEST_MEMBER = 2**28  # bytes
+LABELS = (".cls", ".label", ".txt")
+
+
+def source(files: list[Path], reading: Reading) -> Source:
+    """The pictures in tar files, of which each belongs to the split that its name begins with.
+
+    Raises:
+        DataError: A file is no tar file, or holds no pictures.
+    """
+    parts: dict[str, Part] = {}
+    broken: list[str] = []
+    first: tuple[int, int, int] | None = None
+
+    def decode(content: bytes) -> NDArray[np.uint8] | None:
+        assert first is not None
+        height, width, channels = first
+        try:
+            with opened(io.BytesIO(content), reading.size) as picture:
+                ready = upright(picture, channels, reading.value_range)
+                if not reading.size and ready.size != (width, height):
+                    raise ValueError(
+                        f"it is {ready.height}x{ready.width}, not {height}x{width}; fit them: --resize SIZE"
+                    )
+                image = pixels(fitted(ready, Fit(height, width), reading.mode))
+        except BROKEN as error:
+            broken.append(" ".join(str(error).split())[:80])
+            return None
+        return 255 - image if reading.invert else image
+
+    for file in files:
+        split = split_of(file.name.split("-")[0].split(".")[0]) or ""
+        split = split if len(files) > 1 else ""
+        images, labels = _members(file)
+        if not images:
+            raise DataError(f"{file} holds no pictures.")
+        part = parts.setdefault(split, Part([], decode, []))
+        assert isinstance(part.items, list)
+        part.items += images
+        part.labels = None if part.labels is None or labels is None else [*part.labels, *labels]
+    for part in parts.values():
+        for content in part.items:
+            first = first or _shape(content, reading)
+    if first is None:
+        raise DataError(f"no picture in {files[0]} can be read.")
+
+    def finish() -> list[str]:
+        return [f"{len(broken)} broken: {some(broken)}"] if broken else []
+
+    return Source(str(files[0]), parts, first, parallel=True, finish=finish)
+
+
+def _members(file: Path) -> tuple[list[bytes], list[str] | None]:
+    """The encoded pictures of a shard, and their labels where each has one."""
+    images: dict[str, bytes] = {}
+    labels: dict[str, str] = {}
+    try:
+        with tarfile.open(file) as archive:
+            for member in archive:
+                signals.check()
+                name = PurePosixPath(member.name)
+                if not member.isfile() or name.name.startswith(".") or member.size > LARGEST_MEMBER:
+                    continue
+                key, suffix = str(name.parent / name.name.split(".")[0]), name.suffix.lower()
+                stream = archive.extractfile(member)
+                if stream and suffix in PICTURES:
+                    images[key] = stream.read()
+                elif stream and suffix in LABELS and member.size < 1000:
+                    labels[key] = stream.read().decode("utf-8", "replace").strip()
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise DataError(f"{file} cannot be read: {error}") from error
+    named = [labels[key] for key in images if key in labels]
+    return list(images.values()), named if len(named) == len(images) and named else None
+
+
+def _shape(content: bytes, reading: Reading) -> tuple[int, int, int] | None:
+    try:
+        with opened(io.BytesIO(content), reading.size) as picture:
+            channels = 1 if picture.mode in ("1", "L", "I;16", "I") else 3
+            size = reading.size or Fit(picture.height, picture.width)
+            return size.height, size.width, size.channels or channels
+    except BROKEN:
+        return None

@@ -1,0 +1,250 @@
+"""CSV and Parquet files as a source of images: pixels in columns, or pictures in one column."""
+
+import io
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, MissingDependencyError
+from ..system import signals
+from .assembly import Part, Source, some
+from .mapped import filled
+from .pictures import BROKEN
+from .reading import Fit, Reading, scaled
+from .resize import fitted, fitted_array, opened, pixels, upright
+from .splits import split_of
+
+LABELS = ("label", "labels", "class", "class_name", "target", "y", "category", "fine_label")
+PICTURES = ("image", "img", "path", "file", "filename", "file_name", "image_path", "filepath")
+ROWS = 256
+
+
+def source(files: list[Path], reading: Reading) -> Source:
+    """The images in tables, one file or several, of which each belongs to the split that its name
+    begins with.
+
+    Raises:
+        DataError: They hold no images.
+        MissingDependencyError: pyarrow is not installed.
+    """
+    try:
+        import pyarrow as arrow
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"{files[0].name} needs pyarrow.\nInstall it: pip install 'keras_mnist_ae[tables]'"
+        ) from error
+    groups: dict[str, list[Path]] = {}
+    for file in files:
+        split = split_of(re.split(r"[-_.]", file.stem)[0]) if len(files) > 1 else None
+        groups.setdefault(split or "", []).append(file)
+    try:
+        tables = {
+            split: arrow.concat_tables([_table(path) for path in paths]) for split, paths in groups.items()
+        }
+        return _source(files[0], tables, reading)
+    except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(f"{files[0]} cannot be used: {reason}") from error
+
+
+def _table(path: Path) -> Any:
+    if path.suffix.lower() == ".parquet":
+        from pyarrow import parquet
+
+        return parquet.read_table(path, memory_map=True)
+    from pyarrow import csv
+
+    with path.open("rb") as stream:
+        head = stream.readline(2**20).decode("utf-8-sig", "replace").strip()
+    if not head:
+        raise ValueError("it is empty")
+    headless = all(_is_number(cell) for cell in re.split("[,;\t]", head))
+    delimiter = max(",;\t", key=head.count)
+    return csv.read_csv(
+        path,
+        read_options=csv.ReadOptions(autogenerate_column_names=headless),
+        parse_options=csv.ParseOptions(delimiter=delimiter),
+    )
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _source(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
+    first = next(iter(tables.values()))
+    names = list(first.column_names)
+    picture = next((name for name in PICTURES if name in names and _holds_pictures(first, name)), None)
+    if picture:
+        return _pictures(path, tables, picture, reading)
+    return _numbers(path, tables, reading)
+
+
+def _label_column(table: Any, pixel_count: int | None = None) -> str | None:
+    for name in table.column_names:
+        if name.lower() in LABELS:
+            return str(name)
+    if pixel_count is not None and len(table.column_names) == pixel_count + 1:
+        return str(table.column_names[0])  # without a header, as in the CSV files of MNIST
+    return None
+
+
+def _class_names(table: Any, column: str) -> tuple[str, ...]:
+    """The names that a Hugging Face dataset keeps in its schema."""
+    import json
+
+    try:
+        told = json.loads(table.schema.metadata[b"huggingface"])
+        return tuple(map(str, told["info"]["features"][column]["names"]))
+    except (TypeError, KeyError, ValueError):
+        return ()
+
+
+def _numbers(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
+    """Tables with a pixel in each column."""
+    first = next(iter(tables.values()))
+    count = len(first.column_names)
+    label = _label_column(first)
+    shape = reading.image_shape or _square(count - (label is not None)) or _square(count - 1)
+    if shape is None or math.prod(shape) not in (count, count - 1):
+        raise ValueError(
+            f"its {count} columns ({some(list(first.column_names))}) are no pixels of a square image, "
+            "nor a column of pictures; say the shape of an image: --image-shape HxW"
+        )
+    label = label or _label_column(first, math.prod(shape))
+    columns = [name for name in first.column_names if name != label]
+    parts = {}
+    for split, table in tables.items():
+        images = _pixel_rows(table.select(columns), shape, reading, path.name)
+        labels = None if label is None else _values(table.column(label), label)
+        parts[split] = Part(images, lambda image: image, labels)
+    height, width, channels = next(iter(parts.values())).items.shape[1:]
+    names = _class_names(first, label) if label else ()
+    return Source(str(path), parts, (height, width, channels), classes=names)
+
+
+def _square(count: int) -> tuple[int, int, int] | None:
+    for channels in (1, 3):
+        side = math.isqrt(max(count, 0) // channels)
+        if side > 1 and side * side * channels == count:
+            return side, side, channels
+    return None
+
+
+def _pixel_rows(table: Any, shape: tuple[int, int, int], reading: Reading, name: str) -> NDArray[np.uint8]:
+    size = reading.size
+
+    def rows() -> Iterator[NDArray[np.uint8]]:
+        start = 0
+        for batch in table.to_batches(max_chunksize=ROWS):
+            signals.check()
+            columns = [_numeric(column, batch.schema.names[at]) for at, column in enumerate(batch)]
+            part = scaled(np.stack(columns, axis=1), reading.value_range, name, start)
+            part = 255 - part if reading.invert else part
+            for image in part.reshape(-1, *shape):
+                yield fitted_array(image, size, reading.mode) if size else image
+            start += len(part)
+
+    height, width, channels = shape
+    if size:
+        height, width, channels = size.height, size.width, size.channels or channels
+    return filled((table.num_rows, height, width, channels), rows())
+
+
+def _numeric(column: Any, name: str) -> NDArray[Any]:
+    if column.null_count:
+        raise ValueError(f"column {name!r} has empty cells")
+    values = column.to_numpy(zero_copy_only=False)
+    if values.dtype.kind not in "uif":
+        raise ValueError(f"column {name!r} holds text, not pixels")
+    return np.asarray(values)
+
+
+def _values(column: Any, name: str) -> NDArray[Any]:
+    if column.null_count:
+        raise ValueError(f"the labels in {name!r} have empty cells")
+    return np.asarray(column.to_numpy())
+
+
+def _holds_pictures(table: Any, name: str) -> bool:
+    import pyarrow.types as kinds
+
+    kind = table.schema.field(name).type
+    if kinds.is_struct(kind):
+        return "bytes" in {kind.field(at).name for at in range(kind.num_fields)}
+    return bool(kinds.is_binary(kind) or kinds.is_string(kind) or kinds.is_large_string(kind))
+
+
+def _pictures(path: Path, tables: dict[str, Any], column: str, reading: Reading) -> Source:
+    """Tables with a path or an encoded picture in a column."""
+    first = next(iter(tables.values()))
+    label = _label_column(first)
+    broken: list[str] = []
+    total = sum(table.num_rows for table in tables.values())
+    size, channels = reading.size, None
+    for table in tables.values():
+        for at in range(min(table.num_rows, ROWS)):
+            content = _content(table, column, at, path.parent)
+            try:
+                with opened(content, size) as picture:
+                    size = size or Fit(picture.height, picture.width)
+                    channels = max(channels or 1, 1 if picture.mode in ("1", "L", "I;16", "I") else 3)
+            except BROKEN:
+                continue
+    if size is None or channels is None:
+        raise ValueError(f"column {column!r} holds no pictures")
+    target = Fit(size.height, size.width)
+    channels = size.channels or channels
+
+    def decode(place: tuple[Any, int]) -> NDArray[np.uint8] | None:
+        table, at = place
+        try:
+            with opened(_content(table, column, at, path.parent), reading.size) as picture:
+                if not reading.size and picture.size != (target.width, target.height):
+                    raise ValueError(
+                        f"it is {picture.height}x{picture.width}, not {target.height}x{target.width}; "
+                        "fit them: --resize SIZE"
+                    )
+                image = pixels(fitted(upright(picture, channels, reading.value_range), target, reading.mode))
+        except BROKEN as error:
+            broken.append(f"row {at} ({' '.join(str(error).split())[:80]})")
+            return None
+        return 255 - image if reading.invert else image
+
+    def finish() -> list[str]:
+        if 2 * len(broken) > total:
+            raise DataError(f"{len(broken)} of {total} pictures in {path} cannot be read: {some(broken)}")
+        return [f"{len(broken)} broken: {some(broken)}"] if broken else []
+
+    parts = {
+        split: Part(
+            [(table, at) for at in range(table.num_rows)],
+            decode,
+            None if label is None else _values(table.column(label), label),
+        )
+        for split, table in tables.items()
+    }
+    names = _class_names(first, label) if label else ()
+    shape = (target.height, target.width, channels)
+    return Source(str(path), parts, shape, classes=names, parallel=True, finish=finish)
+
+
+def _content(table: Any, column: str, row: int, folder: Path) -> Any:
+    """The stream or path of a picture."""
+    value = table.column(column)[row].as_py()
+    if isinstance(value, dict):
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, bytes):
+        return io.BytesIO(value)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"row {row} of {column!r} is empty")
+    return folder / value

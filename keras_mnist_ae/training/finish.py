@@ -1,0 +1,77 @@
+"""From settings, data and maybe a checkpoint to a finished run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..analysis import latent, pca, plots
+from ..analysis.codec import Codec, of_model
+from ..analysis.metrics import noisy_error, squared_errors
+from ..analysis.verdict import verdict
+from ..datasets.dataset import Dataset
+from ..datasets.images import Images, to_float
+from ..datasets.noise import corrupted, corruption
+from ..models import torch_threads
+from ..runs import checkpoints
+from ..runs.checksums import to_json
+from ..runs.config import TrainConfig
+from ..runs.folder import Run
+from ..runs.samples import write_samples
+from .extras import Extras
+
+SHOWN = 10  # pairs of originals and reconstructions
+LOOKED_AT = 1000  # codes of training images, for the verdict
+
+
+def finish(run: Run, config: TrainConfig, data: Dataset, extras: Extras) -> None:
+    """Train from the newest checkpoint, or from the start, and write what a finished run has."""
+    from ..models.build import build
+    from .fit import fit  # imports keras, so the backend is chosen first
+
+    model = build(run.variant, config.seed)
+    shown = to_float(data.test.images[:SHOWN])
+    inputs = corrupted(shown, config.noise, config.seed + 1)
+    before = of_model(model).reconstruct(inputs)
+    with torch_threads.limited(torch_threads.of_step(run.variant, config.batch_size)):
+        fit(model, data, config, run, extras)
+    run.write_model(model)
+    codec = of_model(run.model)
+    figure = plots.before_and_after(shown, inputs, before, codec.reconstruct(inputs))
+    run.write_figure("reconstructions", figure)
+    if config.samples:
+        write_samples(run, data)
+    errors = metrics(config, data, codec)
+    run.write_text("verdict.json", to_json(judged(run, data, codec, errors)))
+    run.write_metrics(errors)
+    checkpoints.clear(run)
+
+
+def metrics(config: TrainConfig, data: Dataset, codec: Codec) -> dict[str, float]:
+    """The errors of the trained model, on [0, 1]."""
+    errors = {
+        "train_mse": float(squared_errors(data.train.images, codec.reconstruct).mean()),
+        "test_mse": float(squared_errors(data.test.images, codec.reconstruct).mean()),
+    }
+    if config.noise:
+        errors["noisy_test_mse"] = noisy_error(
+            data.test.images, codec.reconstruct, corruption(config.noise), config.seed + 1
+        )
+    return errors
+
+
+def judged(run: Run, data: Dataset, codec: Codec, errors: Mapping[str, float]) -> dict[str, Any]:
+    """What the errors mean beside those of a PCA and of the mean image, in sentences."""
+    linear = pca.fit(data.train.images, run.variant.latent)
+    mean = linear.mean.reshape(data.train.images.shape[1:])
+
+    def mean_image(chunk: Images) -> Images:
+        return np.broadcast_to(mean, chunk.shape)
+
+    baselines = {
+        "pca_mse": float(squared_errors(data.test.images, linear.reconstruct).mean()),
+        "mean_image_mse": float(squared_errors(data.test.images, mean_image).mean()),
+    }
+    codes = latent.encoded(data.train.images[:LOOKED_AT], codec)
+    sentences = verdict(run.history, {**errors, **baselines}, latent.collapsed(codes))
+    return {**baselines, "verdict": sentences}
