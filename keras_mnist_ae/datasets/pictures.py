@@ -2,7 +2,7 @@
 
 import struct
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from . import folders
 from .assembly import Part, Source, some
 from .reading import Fit, Reading
 from .resize import eight_bits, fitted, fitted_array, opened, pixels, upright
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 GREY = frozenset(["1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"])
 TWELVE_BITS, EIGHT_BITS = 4095, 255
@@ -113,10 +116,17 @@ def _header(path: Path, reading: Reading, broken: dict[Path, str]) -> Header | N
                 highest = int(np.asarray(picture).max())
             if picture.mode == "F" and not reading.value_range:
                 raise ValueError("its pixels are floating point numbers; say their range: --range LOW:HIGH")
-            return Header(path, size, picture.mode in GREY, highest)
+            return Header(path, size, _is_grey(picture), highest)
     except BROKEN as error:
         broken[path] = _reason(error)
         return None
+
+
+def _is_grey(picture: "Image") -> bool:
+    if picture.mode == "P" and picture.palette and "transparency" not in picture.info:
+        colours = np.array(picture.getpalette("RGB") or []).reshape(-1, 3)
+        return bool((colours == colours[:, :1]).all())
+    return picture.mode in GREY
 
 
 def _common_size(folder: Path, headers: list[Header]) -> Fit:

@@ -1,0 +1,416 @@
+"""Data as people have them, and the reading that a person would expect of each."""
+
+import gzip
+import io
+import json
+import struct
+import tarfile
+
+import numpy as np
+import pyarrow as arrow
+import pytest
+from PIL import Image
+from pyarrow import parquet
+
+from keras_mnist_ae import datasets
+from keras_mnist_ae.datasets import Reading
+from keras_mnist_ae.datasets.catalog import SOURCES, NamedSource
+from keras_mnist_ae.datasets.reading import Fit
+from keras_mnist_ae.errors import DataError, UsageError
+
+RNG = np.random.default_rng(5)
+PIXELS = RNG.integers(0, 200, (12, 12), dtype=np.uint8)
+IMAGES = RNG.integers(0, 255, (24, 8, 8), dtype=np.uint8)
+LABELS = np.arange(24) % 3
+
+
+def draw(path, mode="L", size=(12, 12), **options):
+    """A picture at a path, with the folders around it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture = Image.fromarray(np.resize(PIXELS, size[::-1])).convert(mode)
+    picture.save(path, **options)
+
+
+def tree(root, *names, **options):
+    for name in names:
+        draw(root / name, **options)
+
+
+def many(*folders, suffix="png", count=6):
+    return [f"{folder}/{number}.{suffix}" for folder in folders for number in range(count)]
+
+
+def table(root, name, columns):
+    parquet.write_table(arrow.table(columns), root / name)
+
+
+def png(image):
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def shard(root, name, members):
+    with tarfile.open(root / name, "w") as archive:
+        for member, content in members.items():
+            about = tarfile.TarInfo(member)
+            about.size = len(content)
+            archive.addfile(about, io.BytesIO(content))
+
+
+def idx(path, array, packed=False):
+    header = struct.pack(f">I{array.ndim}I", 0x0800 + array.ndim, *array.shape)
+    content = header + array.astype(np.uint8).tobytes()
+    path.write_bytes(gzip.compress(content) if packed else content)
+
+
+def csv(root, name, rows, header=None):
+    lines = ([",".join(header)] if header else []) + [",".join(map(str, row)) for row in rows]
+    (root / name).write_text("\n".join(lines))
+
+
+ROWS = [[label, *image.ravel()] for label, image in zip(LABELS, IMAGES, strict=True)]
+HEADER = ["label", *(f"pixel{number}" for number in range(64))]
+
+
+def clip(root):
+    """A folder of class pictures and a loop of links."""
+    tree(root, *many("a", "b"))
+    (root / "c").symlink_to(root / "a")
+    (root / "a" / "back").symlink_to(root)
+
+
+def run_folder(root):
+    tree(root, *many("a", "b"))
+    tree(root, "runs/mine/figures/losses.png", "runs/compare.png")
+    for name in ("config.toml", "checksums.json"):
+        (root / "runs" / "mine" / name).write_text("")
+    (root / "runs" / "latest").write_text("mine\n")
+
+
+def environment(root):
+    tree(root, *many("a", "b"), "venv/lib/icon.png")
+    (root / "venv" / "pyvenv.cfg").write_text("")
+
+
+def text_beside(root):
+    tree(root, *many("a", "b"))
+    (root / "a" / "notes.txt").write_text("x")
+    (root / "README").write_text("x")
+    (root / ".DS_Store").write_text("x")
+
+
+def broken(root):
+    tree(root, *many("a", "b"))
+    (root / "a" / "0.png").write_bytes(b"nothing")
+    (root / "b" / "9.png").write_bytes(b"")
+
+
+def deep(values):
+    def make(root):
+        for number in range(6):
+            Image.fromarray(np.full((8, 8), values, np.uint16)).save(root / f"{number}.png")
+
+    return make
+
+
+def pages(root):
+    stack = [Image.fromarray(image) for image in IMAGES]
+    stack[0].save(root / "stack.tif", save_all=True, append_images=stack[1:])
+
+
+def hugging_face(root):
+    for split, count in (("train", 20), ("test", 4)):
+        images = [{"bytes": png(image), "path": None} for image in IMAGES[:count]]
+        named = arrow.table({"image": images, "label": LABELS[:count]})
+        features = {"label": {"names": ["cat", "dog", "owl"], "_type": "ClassLabel"}}
+        about = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+        parquet.write_table(named.replace_schema_metadata(about), root / f"{split}-00000-of-00001.parquet")
+
+
+def paths_in_csv(root):
+    tree(root, *many("pictures"))
+    csv(root, "list.csv", [[f"pictures/{n}.png", "xy"[n % 2]] for n in range(6)], ["path", "label"])
+
+
+# name: how it is made, where it lies below the folder, the reading,
+# (train, validation, test, classes, (channels, height, width)), what is said of it
+CORPUS = {
+    "flat": (lambda r: tree(r, *many(".", count=12)), "", {}, (10, 0, 2, 0, (1, 12, 12)), ""),
+    "classes": (lambda r: tree(r, *many("a", "b")), "", {}, (10, 0, 2, 2, (1, 12, 12)), ""),
+    "one class": (lambda r: tree(r, *many("a")), "", {}, (5, 0, 1, 0, (1, 12, 12)), ""),
+    "train and test": (lambda r: tree(r, *many("train", "test")), "", {}, (6, 0, 6, 0, (1, 12, 12)), ""),
+    "training, testing": (
+        lambda r: tree(r, *many("training/a", "training/b", "testing/a", "testing/b")),
+        "", {}, (12, 0, 12, 2, (1, 12, 12)), "",
+    ),
+    "Train and Test": (lambda r: tree(r, *many("Train/a", "Train/b", "Test/a")), "", {}, (12, 0, 6, 2, (1, 12, 12)), ""),
+    "TRAIN, VAL, TEST": (lambda r: tree(r, *many("TRAIN", "VAL", "TEST")), "", {}, (6, 6, 6, 0, (1, 12, 12)), ""),
+    "train and valid": (lambda r: tree(r, *many("train", "valid")), "", {}, (6, 0, 6, 0, (1, 12, 12)), "serve as the test"),
+    "train, dev, test": (lambda r: tree(r, *many("train", "dev", "test")), "", {}, (6, 6, 6, 0, (1, 12, 12)), ""),
+    "splits within classes": (
+        lambda r: tree(r, *many("a/train", "a/test", "b/train", "b/test")), "", {}, (12, 0, 12, 2, (1, 12, 12)), "",
+    ),
+    "a folder around": (lambda r: tree(r, *many("set/train/a", "set/test/a", "set/train/b")), "", {}, (12, 0, 6, 2, (1, 12, 12)), ""),
+    "only train": (lambda r: tree(r, *many("train/a", "train/b")), "", {}, (10, 0, 2, 2, (1, 12, 12)), ""),
+    "mvtec": (
+        lambda r: tree(r, *many("train/good", "test/good", "test/scratch")), "", {}, (6, 0, 12, 2, (1, 12, 12)), "",
+    ),
+    "splits beside others": (
+        lambda r: tree(r, *many("train", "test", "extra")), "", {}, (6, 0, 6, 0, (1, 12, 12)), "6 in extra",
+    ),
+    "no classes in test": (
+        lambda r: tree(r, *many("train/a", "train/b", "test")), "", {}, (12, 0, 6, 0, (1, 12, 12)), "no labels for test",
+    ),
+    "pictures beside classes": (
+        lambda r: tree(r, *many("a", "b"), "loose.png"), "", {}, (11, 0, 2, 0, (1, 12, 12)), "1 pictures lie beside",
+    ),
+    "an empty class": (
+        lambda r: (tree(r, *many("a", "b")), (r / "c").mkdir()), "", {}, (10, 0, 2, 2, (1, 12, 12)), "no pictures in: c",
+    ),
+    "nested deeper": (lambda r: tree(r, *many("a/x/y", "b/z")), "", {}, (10, 0, 2, 2, (1, 12, 12)), ""),
+    "suffixes in capitals": (lambda r: tree(r, *many("a", "b", suffix="PNG")), "", {}, (10, 0, 2, 2, (1, 12, 12)), ""),
+    "webp": (lambda r: tree(r, *many(".", suffix="webp"), mode="RGB"), "", {}, (5, 0, 1, 0, (3, 12, 12)), ""),
+    "bmp": (lambda r: tree(r, *many(".", suffix="bmp")), "", {}, (5, 0, 1, 0, (1, 12, 12)), ""),
+    "gif": (lambda r: tree(r, *many(".", suffix="gif")), "", {}, (5, 0, 1, 0, (1, 12, 12)), ""),
+    "ppm": (lambda r: tree(r, *many(".", suffix="ppm"), mode="RGB"), "", {}, (5, 0, 1, 0, (3, 12, 12)), ""),
+    "jpeg 2000": (lambda r: tree(r, *many(".", suffix="jp2")), "", {}, (5, 0, 1, 0, (1, 12, 12)), ""),
+    "tiff files": (lambda r: tree(r, *many(".", suffix="tiff")), "", {}, (5, 0, 1, 0, (1, 12, 12)), ""),
+    "jfif": (lambda r: tree(r, *many(".", suffix="jfif")), "", {}, (5, 0, 1, 0, (1, 12, 12)), ""),
+    "heic is said": (
+        lambda r: (tree(r, *many(".")), (r / "phone.heic").write_bytes(b"x")), "", {}, (5, 0, 1, 0, (1, 12, 12)), "(.heic)",
+    ),
+    "hidden and text": (text_beside, "", {}, (10, 0, 2, 2, (1, 12, 12)), "left out 3"),
+    "macosx": (
+        lambda r: tree(r, *many("a", "b"), "__MACOSX/a/._1.png"), "", {}, (10, 0, 2, 2, (1, 12, 12)), "a folder __MACOSX",
+    ),
+    "notebook checkpoints": (
+        lambda r: tree(r, *many("a", "b"), "a/.ipynb_checkpoints/1.png"), "", {}, (10, 0, 2, 2, (1, 12, 12)), "1 hidden",
+    ),
+    "virtual environment": (environment, "", {}, (10, 0, 2, 2, (1, 12, 12)), "a virtual environment"),
+    "own runs": (run_folder, "", {}, (10, 0, 2, 2, (1, 12, 12)), "a folder of runs"),
+    "links and loops": (clip, "", {}, (10, 0, 2, 2, (1, 12, 12)), "met before"),
+    "two broken": (broken, "", {}, (10, 0, 1, 2, (1, 12, 12)), "2 broken"),
+    "grey and colour": (
+        lambda r: (tree(r, *many("a")), tree(r, *many("b"), mode="RGB")), "", {}, (10, 0, 2, 2, (3, 12, 12)), "",
+    ),
+    "sizes fitted": (
+        lambda r: (tree(r, *many("a")), tree(r, *many("b"), size=(20, 30))),
+        "", {"size": Fit(16, 16)}, (10, 0, 2, 2, (1, 16, 16)), "",
+    ),
+    "padded": (lambda r: tree(r, *many("."), size=(10, 20)), "", {"size": Fit(16, 16), "mode": "pad"}, (5, 0, 1, 0, (1, 16, 16)), ""),
+    "12 bits": (deep(4000), "", {}, (5, 0, 1, 0, (1, 8, 8)), "read as 12 bits"),
+    "8 bits in 16": (deep(200), "", {}, (5, 0, 1, 0, (1, 8, 8)), "read as 8 bits"),
+    "16 bits": (deep(60000), "", {}, (5, 0, 1, 0, (1, 8, 8)), ""),
+    "range of pictures": (deep(500), "", {"value_range": (0, 1000)}, (5, 0, 1, 0, (1, 8, 8)), ""),
+    "tiff stack": (pages, "stack.tif", {}, (20, 0, 4, 0, (1, 8, 8)), ""),
+    "npy": (lambda r: np.save(r / "a.npy", IMAGES), "a.npy", {}, (20, 0, 4, 0, (1, 8, 8)), ""),
+    "npy in capitals": (lambda r: (np.save(r / "a.npy", IMAGES), (r / "a.npy").rename(r / "a.NPY")), "a.NPY", {}, (20, 0, 4, 0, (1, 8, 8)), ""),
+    "rows of numbers": (
+        lambda r: np.save(r / "a.npy", IMAGES.reshape(24, 64)), "a.npy", {"image_shape": (8, 8, 1)}, (20, 0, 4, 0, (1, 8, 8)), "",
+    ),
+    "floats to 255": (
+        lambda r: np.save(r / "a.npy", IMAGES.astype("float32")), "a.npy", {"value_range": (0, 255)}, (20, 0, 4, 0, (1, 8, 8)), "",
+    ),
+    "floats around 0": (
+        lambda r: np.save(r / "a.npy", IMAGES / 127.5 - 1), "a.npy", {"value_range": (-1, 1)}, (20, 0, 4, 0, (1, 8, 8)), "",
+    ),
+    "one-hot": (
+        lambda r: np.savez(r / "a.npz", images=IMAGES, labels=np.eye(3)[LABELS]), "a.npz", {}, (20, 0, 4, 3, (1, 8, 8)), "",
+    ),
+    "whole floats": (
+        lambda r: np.savez(r / "a.npz", images=IMAGES, labels=LABELS * 1.0), "a.npz", {}, (20, 0, 4, 3, (1, 8, 8)), "",
+    ),
+    "text labels": (
+        lambda r: np.savez(r / "a.npz", images=IMAGES, labels=np.array(["x", "y", "z"])[LABELS]),
+        "a.npz", {}, (20, 0, 4, 3, (1, 8, 8)), "",
+    ),
+    "labels below 0": (
+        lambda r: np.savez(r / "a.npz", images=IMAGES, labels=LABELS - 1), "a.npz", {}, (20, 0, 4, 3, (1, 8, 8)), "",
+    ),
+    "several labels": (
+        lambda r: np.savez(r / "a.npz", images=IMAGES, labels=np.ones((24, 3), int)),
+        "a.npz", {}, (20, 0, 4, 0, (1, 8, 8)), "no labels are used",
+    ),
+    "fractions": (
+        lambda r: np.savez(r / "a.npz", images=IMAGES, labels=LABELS + 0.5), "a.npz", {}, (20, 0, 4, 0, (1, 8, 8)), "with a fraction",
+    ),
+    "medmnist": (
+        lambda r: np.savez(
+            r / "m.npz",
+            **{f"{s}_images": IMAGES[:n] for s, n in (("train", 20), ("val", 5), ("test", 7))},
+            **{f"{s}_labels": LABELS[:n, None] for s, n in (("train", 20), ("val", 5), ("test", 7))},
+        ),
+        "m.npz", {}, (20, 5, 7, 3, (1, 8, 8)), "",
+    ),
+    "named arrays": (
+        lambda r: np.savez(r / "a.npz", X=IMAGES, Y=IMAGES[:6], y=LABELS, z=LABELS[:6]),
+        "a.npz", {"arrays": (("train", "X"), ("test", "Y"), ("labels", "y"), ("test_labels", "z"))},
+        (24, 0, 6, 3, (1, 8, 8)), "",
+    ),
+    "kaggle": (lambda r: csv(r, "train.csv", ROWS, HEADER), "train.csv", {}, (20, 0, 4, 3, (1, 8, 8)), ""),
+    "csv without header": (lambda r: csv(r, "m.csv", ROWS), "m.csv", {}, (20, 0, 4, 3, (1, 8, 8)), ""),
+    "csv without labels": (
+        lambda r: csv(r, "m.csv", [row[1:] for row in ROWS], HEADER[1:]), "m.csv", {}, (20, 0, 4, 0, (1, 8, 8)), "",
+    ),
+    "csv of paths": (paths_in_csv, "list.csv", {}, (5, 0, 1, 2, (1, 12, 12)), ""),
+    "parquet of pixels": (
+        lambda r: table(r, "a.parquet", dict(zip(HEADER, np.array(ROWS).T, strict=True))), "a.parquet", {}, (20, 0, 4, 3, (1, 8, 8)), "",
+    ),
+    "hugging face": (hugging_face, "", {}, (20, 0, 4, 3, (1, 8, 8)), ""),
+    "webdataset": (
+        lambda r: shard(
+            r, "s.tar",
+            {f"{n:03}.{kind}": content for n in range(24) for kind, content in
+             (("png", png(IMAGES[n])), ("cls", str(LABELS[n]).encode()))},
+        ),
+        "s.tar", {}, (20, 0, 4, 3, (1, 8, 8)), "",
+    ),
+    "emnist": (
+        lambda r: [
+            idx(r / f"emnist-letters-{s}-{kind}.gz", array[:n], True)
+            for s, n in (("train", 20), ("test", 4))
+            for kind, array in (("images-idx3-ubyte", IMAGES), ("labels-idx1-ubyte", LABELS))
+        ],
+        "", {}, (20, 0, 4, 3, (1, 8, 8)), "stand upright",
+    ),
+    "any idx": (
+        lambda r: [idx(r / "train-images-idx3-ubyte", IMAGES), idx(r / "t10k-images-idx3-ubyte", IMAGES[:4])],
+        "", {}, (24, 0, 4, 0, (1, 8, 8)), "",
+    ),
+}  # fmt: skip
+
+
+def load(root, below="", **reading):
+    return datasets.load(f"{root}/{below}", reading=Reading(**reading))
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_data_are_read_as_a_person_would_read_them(tmp_path, capsys, name):
+    make, below, reading, (train, validation, test, classes, shape), said = CORPUS[name]
+    (tmp_path / "d").mkdir()
+    make(tmp_path / "d")
+    data = load(tmp_path / "d", below, **reading)
+    assert (len(data.train.images) - data.validation, data.validation, len(data.test.images)) == (
+        train,
+        validation,
+        test,
+    )
+    assert (len(data.classes), data.image_shape) == (classes, shape)
+    line = capsys.readouterr().err
+    assert said in line
+    assert f"{test:,} test" in line
+    again = load(tmp_path / "d", below, **reading)
+    assert again.sha256 == data.sha256
+    assert said in capsys.readouterr().err, "what was left out is said whenever the data are read"
+
+
+def test_corpus_is_large():
+    assert len(CORPUS) >= 60
+
+
+def test_numbers_become_pixels_by_their_range(tmp_path):
+    np.save(tmp_path / "a.npy", np.linspace(-1, 1, 3 * 16).reshape(3, 4, 4))
+    data = load(tmp_path, "a.npy", value_range=(-1, 1))
+    values = np.sort(np.concatenate([data.train.images, data.test.images]).ravel())
+    np.testing.assert_array_equal(values, np.rint(np.linspace(0, 255, 48)))
+    dark = load(tmp_path, "a.npy", value_range=(-1, 1), invert=True)
+    np.testing.assert_array_equal(255 - dark.train.images, data.train.images)
+
+
+def test_pixels_of_a_table_lie_where_they_belong(tmp_path):
+    csv(tmp_path, "a.csv", ROWS, HEADER)
+    data = load(tmp_path, "a.csv")
+    images = {image.tobytes() for image in (*data.train.images, *data.test.images)}
+    assert images == {image.tobytes() for image in IMAGES}
+    known = {image.tobytes(): label for image, label in zip(IMAGES, LABELS, strict=True)}
+    assert [known[image.tobytes()] for image in data.train.images] == list(data.train.labels)
+
+
+def test_test_split_has_every_class_alike(tmp_path):
+    tree(tmp_path, *many("a", count=60), *many("b", count=12))
+    data = load(tmp_path)
+    assert np.bincount(data.test.labels).tolist() == [10, 2]
+
+
+def test_emnist_characters_stand_upright(tmp_path):
+    idx(tmp_path / "emnist-x-train-images-idx3-ubyte", IMAGES)
+    idx(tmp_path / "emnist-x-test-images-idx3-ubyte", IMAGES[:2])
+    np.testing.assert_array_equal(load(tmp_path).test.images[..., 0], IMAGES[:2].transpose(0, 2, 1))
+
+
+def test_a_large_photograph_is_scaled_while_it_is_decoded(tmp_path):
+    for number in range(2):
+        draw(tmp_path / f"{number}.jpg", mode="RGB", size=(8000, 6000))
+    assert load(tmp_path, size=Fit(32, 32)).image_shape == (3, 32, 32)
+    with pytest.raises(DataError, match="more than 33,554,432 pixels"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("make", "below", "reading", "message"),
+    [
+        (lambda r: csv(r, "a.csv", [["x", "y"]] * 4, ["name", "text"]), "a.csv", {}, "no pixels of a square"),
+        (lambda r: (r / "a.csv").write_text("1,2,3,4\n1,2\n"), "a.csv", {}, "Expected 4 columns, got 2"),
+        (lambda r: csv(r, "a.csv", [[1, "", 3, 4]] * 9), "a.csv", {}, "empty cells"),
+        (lambda r: (r / "a.csv").write_text(""), "a.csv", {}, "it is empty"),
+        (lambda r: table(r, "a.parquet", {"audio": [b"RIFF"] * 4}), "a.parquet", {}, "no pixels of a square"),
+        (lambda r: (r / "a.parquet").write_bytes(b"PAR1"), "a.parquet", {}, "cannot be used"),
+        (lambda r: shard(r, "a.tar", {"1.json": b"{}"}), "a.tar", {}, "holds no pictures"),
+        (lambda r: (r / "a.tar").write_bytes(b"x" * 2000), "a.tar", {}, "cannot be read"),
+        (
+            lambda r: np.save(r / "a.npy", IMAGES),
+            "a.npy",
+            {"value_range": (0, 10)},
+            "the range given is 0:10",
+        ),
+        (lambda r: np.save(r / "a.npy", IMAGES.reshape(24, 64)), "a.npy", {}, "--image-shape 8x8"),
+        (lambda r: (r / "a.mp4").write_bytes(b"x"), "a.mp4", {}, "no file of a known kind"),
+        (
+            lambda r: np.savez(r / "a.npz", a=IMAGES),
+            "a.npz",
+            {"arrays": (("train", "b"),)},
+            "it has no array b",
+        ),
+    ],
+)
+def test_data_that_cannot_be_used_end_in_a_sentence(tmp_path, make, below, reading, message):
+    make(tmp_path)
+    with pytest.raises(DataError, match=message):
+        load(tmp_path, below, **reading)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("range", "5"), ("range", "5:1"), ("fit", "squash"), ("image_shape", "28"), ("arrays", "X")],
+)
+def test_settings_that_cannot_be_used(setting, value):
+    from keras_mnist_ae.runs.config import configure
+
+    with pytest.raises(UsageError, match=f"{setting} is '{value}'"):
+        configure(**{setting: value})
+
+
+def test_a_source_is_a_row_of_the_table(monkeypatch):
+    """A toy source: one entry, and nothing else of the package is touched."""
+
+    def read(name, origin, reading):
+        arrays = IMAGES[..., None], LABELS, IMAGES[:6, ..., None], LABELS[:6]
+        return datasets.cache.Decoded(arrays, ("a", "b", "c"), "0" * 64)
+
+    toy = NamedSource("toy", lambda name: name == "toy", read)
+    monkeypatch.setattr("keras_mnist_ae.datasets.catalog.SOURCES", [*SOURCES, toy])
+    assert len(datasets.load("toy").train.images) == 24
+    assert datasets.load("toy", fit=Fit(10, 10)).image_shape == (1, 10, 10)
+
+
+def test_arrays_in_memory():
+    data = datasets.Dataset.from_arrays(IMAGES, labels=np.array(["x", "y", "z"])[LABELS])
+    assert (str(data), data.classes) == ("20 train, 4 test, 3 classes, 1 x 8 x 8", ("x", "y", "z"))
+    both = datasets.Dataset.from_arrays(IMAGES, IMAGES[:3], LABELS, LABELS[:3], classes="abc")
+    assert (len(both.test.images), both.classes) == (3, ("a", "b", "c"))
+    for wrong in (IMAGES[0], IMAGES[:, :, :0], IMAGES.astype("float32"), np.zeros((3, 4, 4, 2))):
+        with pytest.raises(DataError):
+            datasets.Dataset.from_arrays(wrong)
+    with pytest.raises(DataError, match="24 images and 3 labels"):
+        datasets.Dataset.from_arrays(IMAGES, labels=LABELS[:3])
