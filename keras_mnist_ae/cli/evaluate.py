@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from .completion import run_names
-from .options import as_json, data_dir, echo_result, runs_dir
+from .options import as_json, data_dir, dataset, echo_result, runs_dir
 from .progress import progress
 
 
@@ -31,6 +31,7 @@ from .progress import progress
 )
 @runs_dir
 @data_dir
+@dataset
 @as_json
 def evaluate(
     run: str | None,
@@ -39,6 +40,7 @@ def evaluate(
     importance_samples: int,
     runs_dir: Path,
     data_dir: Path | None,
+    dataset: str | None,
     as_json: bool,
 ) -> None:
     """Measure RUN (the latest unless named), or the exported graphs in its folder DIR, beside a PCA
@@ -58,6 +60,7 @@ def evaluate(
         precision=exported or ("float32" if onnx else None),
         importance_samples=importance_samples,
         data_dir=data_dir,
+        dataset=dataset,
         progress=progress,
     )
     echo_result(result, as_json)

@@ -46,7 +46,9 @@ def command(form: Format) -> click.Command:
         from ..runs.runs_dir import find
 
         chosen = find(run, runs_dir)
-        _, data = reopen(chosen, data_dir)  # chooses the backend, so it stands before what imports Keras
+        _, data = reopen(
+            chosen, data_dir, samples=True
+        )  # chooses the backend, so it stands before what imports Keras
         export = form.load()
         report(chosen, data, export(chosen, data, precision or "float32", images), images, as_json)
 
@@ -76,7 +78,7 @@ def validate(
     found, of_folder = find(run, runs_dir)
     if of_folder and precision and of_folder != precision:
         raise click.UsageError(f"{run} is an export in {of_folder}, not in {precision}")
-    _, data = reopen(found, data_dir)
+    _, data = reopen(found, data_dir, samples=True)
     from ..export.folder import validate
 
     report(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .options import as_json, data_dir, echo_result, run, runs_dir
+from .options import as_json, data_dir, dataset, echo_result, run, runs_dir
 from .progress import progress
 
 
@@ -20,8 +20,11 @@ from .progress import progress
 )
 @runs_dir
 @data_dir
+@dataset
 @as_json
-def latent(run: str | None, method: str, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
+def latent(
+    run: str | None, method: str, runs_dir: Path, data_dir: Path | None, dataset: str | None, as_json: bool
+) -> None:
     """Measure what the codes of RUN (the latest unless named) hold: classes, clusters, dimensions
     in use, neighbours, a map.
 
@@ -30,7 +33,7 @@ def latent(run: str | None, method: str, runs_dir: Path, data_dir: Path | None, 
     from ..reporting.steps import analyse
     from ..runs.runs_dir import find
 
-    result = analyse(find(run, runs_dir), method, data_dir=data_dir, progress=progress)
+    result = analyse(find(run, runs_dir), method, data_dir=data_dir, dataset=dataset, progress=progress)
     echo_result(result, as_json)
 
 
@@ -53,6 +56,7 @@ def latent(run: str | None, method: str, runs_dir: Path, data_dir: Path | None, 
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the codes drawn.")
 @runs_dir
 @data_dir
+@dataset
 @as_json
 def generate(
     run: str | None,
@@ -61,6 +65,7 @@ def generate(
     seed: int,
     runs_dir: Path,
     data_dir: Path | None,
+    dataset: str | None,
     as_json: bool,
 ) -> None:
     """New images from RUN (the latest unless named), each beside the training image nearest to it,
@@ -75,6 +80,7 @@ def generate(
         density=density,
         seed=seed,
         data_dir=data_dir,
+        dataset=dataset,
         progress=progress,
     )
     echo_result(result, as_json)
@@ -84,8 +90,11 @@ def generate(
 @click.argument("words", nargs=-1, required=True, metavar="[RUN] A B")
 @runs_dir
 @data_dir
+@dataset
 @as_json
-def interpolate(words: tuple[str, ...], runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
+def interpolate(
+    words: tuple[str, ...], runs_dir: Path, data_dir: Path | None, dataset: str | None, as_json: bool
+) -> None:
     """Draw the paths from test image A to test image B of RUN (the latest unless named).
 
     In the code, straight and along a great circle, and as a cross-fade of the pixels.
@@ -98,5 +107,5 @@ def interpolate(words: tuple[str, ...], runs_dir: Path, data_dir: Path | None, a
             "give the numbers of two test images, counted from 0: kae interpolate [RUN] A B"
         )
     chosen = find(words[0] if len(words) == 3 else None, runs_dir)
-    result = interpolate(chosen, int(words[-2]), int(words[-1]), data_dir=data_dir)
+    result = interpolate(chosen, int(words[-2]), int(words[-1]), data_dir=data_dir, dataset=dataset)
     echo_result(result, as_json)

@@ -18,6 +18,11 @@ data_dir = click.option(
     type=click.Path(path_type=Path),
     help="Folder of the datasets.  [default: KAE_DATA_DIR, else the user's cache folder]",
 )
+dataset = click.option(
+    "--dataset",
+    metavar="PATH",
+    help="Where the run's data lie now, or other data of the same size.",
+)
 runs_dir = click.option(
     "--runs-dir",
     type=click.Path(path_type=Path),

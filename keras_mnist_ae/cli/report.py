@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .options import as_json, data_dir, echo_json, run, runs_dir
+from .options import as_json, data_dir, dataset, echo_json, run, runs_dir
 from .progress import progress
 
 
@@ -35,8 +35,11 @@ def figures(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: boo
 @run
 @runs_dir
 @data_dir
+@dataset
 @as_json
-def report(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bool) -> None:
+def report(
+    run: str | None, runs_dir: Path, data_dir: Path | None, dataset: str | None, as_json: bool
+) -> None:
     """Write the report of RUN (the latest unless named) as one HTML file: settings, numbers,
     pictures, how to use it.
 
@@ -46,7 +49,7 @@ def report(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bool
     from ..runs.runs_dir import find
 
     chosen = find(run, runs_dir)
-    path = report(chosen, data_dir=data_dir, progress=progress)
+    path = report(chosen, data_dir=data_dir, dataset=dataset, progress=progress)
     if as_json:
         echo_json({"run": str(chosen.path), "report": str(path)})
     else:

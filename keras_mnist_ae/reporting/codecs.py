@@ -13,15 +13,22 @@ if TYPE_CHECKING:
     from ..datasets.catalog import Dataset
 
 
-def keras_codec(run: Run, data_dir: Path | None = None) -> "tuple[Codec, Dataset]":
-    """The run's Keras model as a codec, and its dataset."""
-    model, data = reopen(run, data_dir)
+def keras_codec(
+    run: Run, data_dir: Path | None = None, dataset: str | None = None
+) -> "tuple[Codec, Dataset]":
+    """The run's Keras model as a codec, and its dataset or another."""
+    model, data = reopen(run, data_dir, dataset)
     from ..analysis.codec import of_model
 
     return of_model(model), data
 
 
-def onnx_codec(run: Run, precision: Precision, data_dir: Path | None = None) -> "tuple[Codec, Dataset]":
+def onnx_codec(
+    run: Run,
+    precision: Precision,
+    data_dir: Path | None = None,
+    dataset: str | None = None,
+) -> "tuple[Codec, Dataset]":
     """The run's exported graphs as a codec, and its dataset; no Keras is imported.
 
     Raises:
@@ -41,4 +48,4 @@ def onnx_codec(run: Run, precision: Precision, data_dir: Path | None = None) -> 
         raise CorruptFileError(
             f"{run.path} says {run.config.variant}, but the graphs in {folder} are a {graphs.info.variant}"
         )
-    return of_graphs(graphs), reopen_data(run, data_dir)
+    return of_graphs(graphs), reopen_data(run, data_dir, dataset)

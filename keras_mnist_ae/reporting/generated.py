@@ -6,6 +6,7 @@ import click
 
 from ..errors import UsageError
 from ..runs.folder import Run
+from ..runs.reopen import is_own
 from ..system.progress import Progress, silent
 from . import text
 from .codecs import keras_codec
@@ -19,6 +20,7 @@ def generate(
     density: str | None = None,
     seed: int = 0,
     data_dir: Path | None = None,
+    dataset: str | None = None,
     progress: Progress = silent,
 ) -> Result:
     """New images, decoded from codes drawn at random, each beside its nearest training image.
@@ -44,7 +46,7 @@ def generate(
     if density == "prior" and not run.variant.variational:
         raise UsageError(f"{run.config.variant} has no prior: only variational variants do")
     density = density or figures.density_of(run)
-    codec, data = keras_codec(run, data_dir)
+    codec, data = keras_codec(run, data_dir, dataset)
     with progress("encoding", len(data.train.images)) as advance:
         codes = encoded(data.train.images, codec, advance)
     with progress("generating") as advance:
@@ -63,7 +65,8 @@ def generate(
         "test_nearest_rmse": float(np.median(usual)),
         "switches": generation.BORROWED if borrowed else None,
     }
-    run.add_metrics({"generated": numbers})
+    own = is_own(run, data)
+    run.add_metrics({"generated" if own else f"{Path(data.name).name}: generated": numbers})
     files = {"figure": str(run.figure("generated")), "arrays": str(run.generated)}
     words = text.generated(run.path, numbers, figures.drawn_from(density, made.components), files)  # type: ignore[arg-type]
     return Result({"run": str(run.path), **numbers, **files}, words)
@@ -75,6 +78,7 @@ def interpolate(
     second: int,
     *,
     data_dir: Path | None = None,
+    dataset: str | None = None,
 ) -> Result:
     """Draw the paths from one test image to another: straight in the code, along a great circle in
     the code, and as a cross-fade of the pixels.
@@ -86,7 +90,7 @@ def interpolate(
     from ..datasets.images import to_float
     from . import figures
 
-    codec, data = keras_codec(run, data_dir)
+    codec, data = keras_codec(run, data_dir, dataset)
     pair, count = [first, second], len(data.test.images)
     if not 0 <= min(pair) <= max(pair) < count:
         raise UsageError(f"there is no test image {max(pair)}: {data.name} has {count:,}, counted from 0")

@@ -35,11 +35,15 @@ def write(run: Run, latent_missing: str = "") -> None:
     content = page.render(
         run=run.name,
         path=run.path.as_posix(),
-        dataset=run.config.dataset,
+        dataset=Path(run.config.dataset).name,
         variant=variant,
         history=run.history,
         environment=run.environment,
-        settings=[(name, value) for name, value in run.config.items() if value is not None],
+        settings=[
+            (name, Path(value).name if name in ("dataset", "data_dir", "init") else value)
+            for name, value in run.config.items()
+            if value is not None
+        ],
         metrics=metrics,
         cards=text.cards(metrics),
         numbers=text.metric_rows(metrics),

@@ -11,7 +11,7 @@ import click
 from ..errors import UsageError, ValidationError
 from ..export.formats import Precision
 from ..runs.folder import Run
-from ..runs.reopen import reopen
+from ..runs.reopen import is_own, reopen
 from ..system.progress import Progress, silent
 from . import text
 from .codecs import keras_codec, onnx_codec
@@ -29,6 +29,7 @@ def evaluate(
     precision: Precision | None = None,
     importance_samples: int = 0,
     data_dir: Path | None = None,
+    dataset: str | None = None,
     progress: Progress = silent,
 ) -> Result:
     """Measure the reconstructions of a run beside those of a PCA of the same size.
@@ -39,6 +40,7 @@ def evaluate(
         importance_samples: codes per image for the importance-weighted bound on the log likelihood
             of a variational variant (Burda et al. 2016); 0 leaves it out.
         data_dir: where the data lie now, if not where they lay in training.
+        dataset: the path where they lie now, or other data, whose numbers go under their name.
 
     Returns:
         The numbers of `analysis.evaluation.evaluate`, errors per pixel on [0, 1]. They are kept in
@@ -59,9 +61,9 @@ def evaluate(
     if importance_samples and not (run.variant.variational and precision is None):
         raise UsageError("importance samples are for the Keras model of a variational variant")
     if precision is None:
-        source, (codec, data) = "Keras", keras_codec(run, data_dir)
+        source, (codec, data) = "Keras", keras_codec(run, data_dir, dataset)
     else:
-        source, (codec, data) = f"ONNX {precision}", onnx_codec(run, precision, data_dir)
+        source, (codec, data) = f"ONNX {precision}", onnx_codec(run, precision, data_dir, dataset)
     images = getattr(data, split).images
     with progress("evaluating", len(images)) as advance:
         errors = measure(data, split, codec.reconstruct, run.variant, advance)
@@ -79,8 +81,10 @@ def evaluate(
                 run.config.seed,
                 advance,
             )
-    own = precision is None and split == "test"
-    run.add_metrics(numbers if own else {f"{source} {split}": numbers})
+    own = is_own(run, data)
+    key = f"{source} {split}" if own else f"{Path(data.name).name}: {source} {split}"
+    usual = own and precision is None and split == "test"
+    run.add_metrics(numbers if usual else {key: numbers})
     head = (
         f"{run.path}: {run.config.variant} ({source}) on the {numbers['n']:,} {split} images of {data.name}\n"
     )
@@ -88,7 +92,12 @@ def evaluate(
 
 
 def analyse(
-    run: Run, method: str = "pca", *, data_dir: Path | None = None, progress: Progress = silent
+    run: Run,
+    method: str = "pca",
+    *,
+    data_dir: Path | None = None,
+    dataset: str | None = None,
+    progress: Progress = silent,
 ) -> Result:
     """Measure what the codes of a run hold: classes, clusters, dimensions in use, neighbours.
 
@@ -105,7 +114,7 @@ def analyse(
         ValidationError: All codes are the same.
         MissingDependencyError: umap-learn is not installed.
     """
-    codec, data = keras_codec(run, data_dir)
+    codec, data = keras_codec(run, data_dir, dataset)
     return _analyse(run, codec, data, method, progress)
 
 
@@ -131,7 +140,8 @@ def _analyse(run: Run, codec: "Codec", data: "Dataset", method: str, progress: P
         }
     for name, figure in drawn.items():
         run.write_figure(name, figure)
-    run.add_metrics({"latent": numbers})
+    own = is_own(run, data)
+    run.add_metrics({"latent" if own else f"{Path(data.name).name}: latent": numbers})
     paths = [str(run.figure(name)) for name in drawn]
     head = (
         f"{run.path}: {run.config.variant}, fitted on {numbers['n_train']:,} codes, scored on "
@@ -170,7 +180,13 @@ def _draw(run: Run, data: "Dataset", keep: AbstractSet[str], progress: Progress)
     return drawn
 
 
-def report(run: Run, *, data_dir: Path | None = None, progress: Progress = silent) -> Path:
+def report(
+    run: Run,
+    *,
+    data_dir: Path | None = None,
+    dataset: str | None = None,
+    progress: Progress = silent,
+) -> Path:
     """Write the report of a run as one HTML file; its path.
 
     What `evaluate`, `analyse` and `draw` have not made yet is made first.
@@ -178,9 +194,13 @@ def report(run: Run, *, data_dir: Path | None = None, progress: Progress = silen
     from . import html
     from .captions import CAPTIONS
 
-    codec, data = keras_codec(run, data_dir)
+    there = {name for name in CAPTIONS if run.figure(name).is_file()}
+    if run.evaluated and "latent" in run.metrics and there >= set(CAPTIONS):
+        html.write(run)  # needs neither model nor data
+        return run.report
+    codec, data = keras_codec(run, data_dir, dataset)
     if not run.evaluated:
-        evaluate(run, data_dir=data_dir, progress=progress)
+        evaluate(run, data_dir=data_dir, dataset=dataset, progress=progress)
     latent_missing = ""
     if "latent" not in run.metrics:
         try:
@@ -188,7 +208,6 @@ def report(run: Run, *, data_dir: Path | None = None, progress: Progress = silen
         except ValidationError as error:  # the rest of the report can be written
             latent_missing = str(error)
             click.echo(f"kae: {latent_missing}", err=True)
-    there = {name for name in CAPTIONS if run.figure(name).is_file()}
     if there < set(CAPTIONS):
         _draw(run, data, there, progress)
     html.write(run, latent_missing)
@@ -212,7 +231,7 @@ def export_onnx(
     Raises:
         ValidationError: A graph differs from the model.
     """
-    _, data = reopen(run, data_dir)
+    _, data = reopen(run, data_dir, samples=True)
     from ..export.folder import export  # imports keras, so the backend is chosen first
 
     return export(run, data, precision, images).folder
