@@ -15,11 +15,11 @@ os.chdir(tempfile.mkdtemp())
 
 # %% [markdown]
 # `kae.train` takes the same settings as `kae train` and gives a `Run`: a folder that holds the
-# settings, the history, the model and its errors. `conv-avgpool` has three strided convolutions
-# and an average; its code has 64 numbers. Three epochs keep this page short.
+# settings, the history, the model and its errors. `conv-k16` has three convolutions each way; its
+# code has 64 numbers.
 
 # %%
-run = kae.train("conv-avgpool", dataset="digits", epochs=3, runs_dir="runs", name="first")
+run = kae.train("conv-k16", dataset="digits", epochs=8, runs_dir="runs", name="first")
 sorted(path.name for path in run.path.iterdir())
 
 # %% [markdown]
@@ -62,7 +62,7 @@ for axis in axes.flat:
 # The same from a shell:
 #
 # ```
-# kae train conv-avgpool --dataset digits --epochs 3 --name first
+# kae train conv-k16 --dataset digits --epochs 8 --name first
 # kae evaluate first
 # kae report first
 # ```
