@@ -44,8 +44,7 @@ class Encoder(TransformerMixin, BaseEstimator):
 train, test = data.train.images / 255, data.test.images / 255
 on_codes = make_pipeline(Encoder(run.model), StandardScaler(), LogisticRegression(max_iter=2000))
 on_codes.fit(train, data.train.labels)
-on_pixels = LogisticRegression(max_iter=2000)
-on_pixels.fit(train.reshape(len(train), -1), data.train.labels)
+on_pixels = LogisticRegression(max_iter=2000).fit(train.reshape(len(train), -1), data.train.labels)
 
 # %% [markdown]
 # Accuracy on the test digits, which come mostly from other hands than the training digits:

@@ -20,7 +20,7 @@ os.chdir(tempfile.mkdtemp())
 
 # %%
 run = kae.train("conv-k16", dataset="digits", epochs=8, runs_dir="runs", name="first")
-sorted(path.name for path in run.path.iterdir())
+sorted(path.name for path in run.path.glob("[!.]*"))
 
 # %% [markdown]
 # The error is the mean squared error per pixel, with pixels in [0, 1].
