@@ -15,9 +15,7 @@ def variants() -> str:
         bits = sum(2 * math.prod(shape) for shape in variant.switches.values())
         errors = [f"{metrics[key]:.5f}" for key in ("train_mse", "test_mse", "pca_mse")]
         latent = f"{variant.latent}" + (f" + {bits:,} bits" if bits else "")
-        rows.append(
-            [variant.name, latent, f"{variant.parameters:,}", *errors, f"`kae train {variant.name}`"]
-        )
+        rows.append([variant.name, latent, f"{variant.parameters:,}", *errors, f"`kae train {variant.name}`"])
     return table(
         [
             "variant",

@@ -103,9 +103,7 @@ def kae(*arguments: str) -> str:
 
     from keras_mnist_ae.cli.main import kae as group
 
-    result = CliRunner().invoke(
-        group, arguments, prog_name="kae", terminal_width=100, catch_exceptions=False
-    )
+    result = CliRunner().invoke(group, arguments, prog_name="kae", terminal_width=100, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     return result.stdout.rstrip()
 

@@ -78,7 +78,11 @@ def sizes() -> str:
     """Code against image, in bits."""
     keys = ("code_floats", "switch_bits", "code_bits", "image_bits")
     rows = [
-        [name, *(f"{metrics['compression'][key]:,}" for key in keys), f"{metrics['compression']['ratio']:.2f}"]
+        [
+            name,
+            *(f"{metrics['compression'][key]:,}" for key in keys),
+            f"{metrics['compression']['ratio']:.2f}",
+        ]
         for name, metrics in evaluations("mnist")
     ]
     columns = ["variant", "numbers >", "switches, bits >", "code, bits >", "image, bits >", "image / code >"]

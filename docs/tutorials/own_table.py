@@ -38,7 +38,7 @@ small = Variant(
     encoder,
     decoder,
     encoder.parameters + decoder.parameters,
-    Recipe(2, 64, 1e-3),  # epochs, batch size, learning rate
+    Recipe(6, 32, 1e-3),  # epochs, batch size, learning rate
 )
 small.latent, small.parameters
 
