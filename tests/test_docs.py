@@ -28,7 +28,8 @@ def reference(monkeypatch):
 
 
 def test_every_public_name_has_a_docstring_and_an_entry(reference):
-    griffe = pytest.importorskip("griffe")
+    import griffe
+
     package = griffe.load("keras_mnist_ae", search_paths=[ROOT], resolve_aliases=True)
     entries = set(re.findall(r"^::: (\S+)$", (DOCS / "reference" / "api.md").read_text("utf-8"), re.M))
     names = {f"{module}.{name}" for module, name in reference.public_names()}
