@@ -39,7 +39,9 @@ data.train.images.shape, data.test.images.shape, data.classes
 # pixels.
 
 # %%
-run = kae.train("conv", dataset="./photos", resize="32", epochs=2, runs_dir="runs", name="photos")
+run = kae.train(
+    "conv", dataset="./photos", resize="32", epochs=12, batch_size=16, runs_dir="runs", name="photos"
+)
 run.model.input_shape, run.metrics["test_mse"]
 
 # %% [markdown]
@@ -48,5 +50,5 @@ run.model.input_shape, run.metrics["test_mse"]
 
 # %%
 np.savez("images.npz", x_train=digits.train.images[:200], x_test=digits.test.images[:50])
-again = kae.train("mlp", dataset="./images.npz", epochs=2, runs_dir="runs", name="arrays")
-again.metrics["test_mse"]
+arrays = kae.train("mlp", dataset="./images.npz", epochs=12, runs_dir="runs", name="arrays")
+arrays.metrics["test_mse"]
