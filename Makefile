@@ -1,13 +1,15 @@
 # make demo       the main job from nothing: environment, training, figures, export
 # make test       environment with all three backends, the quick tests
 # make test-full  every test on every backend: before a release
-# make check      lint, types, the generated parts of the docs
+# make check      lint, types, the generated parts of the docs, the site
+# make docs       the generated parts of the docs, anew
+# make site       the documentation as a site in build/site
 
 PYTHON ?= python3
 BIN := .venv/bin
 BACKENDS := torch tensorflow jax
 
-.PHONY: demo test test-full test-others check docs results clean $(BACKENDS:%=test-%)
+.PHONY: demo test test-full test-others check docs site results clean $(BACKENDS:%=test-%)
 
 demo: .venv/installed
 	$(BIN)/kae demo
@@ -32,10 +34,16 @@ check: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/cog --check --check-fail-msg "run: make docs" README.md docs/*.md
+	$(BIN)/cog --check --check-fail-msg "run: make docs" $(PAGES)
+	$(MAKE) site
 
+PAGES := README.md docs/*.md docs/*/*.md
 docs: .venv/installed-dev
-	$(BIN)/cog -r README.md docs/*.md
+	$(BIN)/cog -r $(PAGES)
+
+# build/site/index.html; fails on a dead link, a tutorial that does not run, a public name that cannot be documented.
+site: .venv/installed-dev
+	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BIN)/python -m mkdocs build --strict
 
 # The runs behind the figures in the README: hours on two cores. MNIST must be at hand (KAE_DATA_DIR or kae data get mnist).
 VARIANTS := conv-avgpool conv-k15 conv-k16 conv-unpool mlp
@@ -58,15 +66,15 @@ results: .venv/installed-dev
 	for run in $(VARIANTS) $(VARIANTS:%=digits-%); do for command in evaluate latent generate; do \
 	    $(BIN)/kae $$command $$run --runs-dir runs/results || exit; done; done
 	$(BIN)/kae figures conv-avgpool --runs-dir runs/results
-	$(BIN)/kae runs --runs-dir runs/results --json | $(BIN)/python -m json.tool > docs/results.json
-	rm -f docs/exports.jsonl
+	$(BIN)/kae runs --runs-dir runs/results --json | $(BIN)/python -m json.tool > docs/data/results.json
+	rm -f docs/data/exports.jsonl
 	for variant in $(VARIANTS); do for precision in float32 float16 int8; do \
-	    $(BIN)/kae export onnx $$variant --precision $$precision --runs-dir runs/results --json >> docs/exports.jsonl || exit; done; done
-	$(BIN)/kae bench infer --json | $(BIN)/python -m json.tool > docs/infer.json
-	$(BIN)/kae bench train --json | $(BIN)/python -m json.tool > docs/train.json
-	$(BIN)/kae bench train conv-avgpool --until 0.0079 --json | $(BIN)/python -m json.tool > docs/until.json
-	$(BIN)/python tests/agreement.py > docs/agreement.json
-	$(BIN)/kae bench startup --json | $(BIN)/python -m json.tool > docs/startup.json
+	    $(BIN)/kae export onnx $$variant --precision $$precision --runs-dir runs/results --json >> docs/data/exports.jsonl || exit; done; done
+	$(BIN)/kae bench infer --json | $(BIN)/python -m json.tool > docs/data/infer.json
+	$(BIN)/kae bench train --json | $(BIN)/python -m json.tool > docs/data/train.json
+	$(BIN)/kae bench train conv-avgpool --until 0.0079 --json | $(BIN)/python -m json.tool > docs/data/until.json
+	$(BIN)/python tests/agreement.py > docs/data/agreement.json
+	$(BIN)/kae bench startup --json | $(BIN)/python -m json.tool > docs/data/startup.json
 	cd runs/results/conv-avgpool/figures && cp reconstructions.png classes.png map.png samples.png $(CURDIR)/docs/images/
 	$(MAKE) docs
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .runs.folder import Run
     from .training.train import train
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "VARIANTS": "architecture.variants",

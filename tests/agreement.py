@@ -1,5 +1,5 @@
 """How near training on torch comes to stock Keras, and stock Keras to itself. By hand: python
-tests/agreement.py > docs/agreement.json.
+tests/agreement.py > docs/data/agreement.json.
 """
 
 import argparse

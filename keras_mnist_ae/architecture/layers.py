@@ -183,4 +183,5 @@ class Add(_Unweighted):
 Weighted = Conv | ConvTranspose | Dense | Gaussian
 Unweighted = MaxPool | MaxUnpool | GlobalAveragePool | Flatten | Unflatten | Rescale | Dropout | Branch | Add
 Layer = Weighted | Unweighted
+"""A row of a table: any of the row kinds."""
 LAYERS: tuple[type[Layer], ...] = get_args(Layer)

@@ -1,6 +1,7 @@
 """Shapes of images (channels, height, width) and vectors (d,). Standard library only."""
 
 Shape = tuple[int, ...]
+"""(channels, height, width) of an image, (d,) of a vector."""
 
 
 def text(shape: Shape) -> str:

@@ -223,6 +223,7 @@ VARIANTS = {
     variant.name: variant
     for variant in (CONV_AVGPOOL, CONV_K15, CONV_K16, CONV_UNPOOL, MLP, CONV_BEST, conv(), VAE_CONV, VAE_MLP)
 }
+"""The variants of this package, by name."""
 
 
 def find(name: str) -> Variant:
