@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .architecture.variants import VARIANTS
     from .models.autoencoder import Autoencoder
     from .models.build import build
+    from .reporting.anomalies import calibrate
     from .reporting.generated import generate, interpolate
     from .reporting.loading import load
     from .reporting.publish import publish
@@ -33,6 +34,7 @@ _HOME = {
     "TrainConfig": "runs.config",
     "Variant": "architecture",
     "analyse": "reporting.steps",
+    "calibrate": "reporting.anomalies",
     "build": "models.build",
     "draw": "reporting.steps",
     "evaluate": "reporting.steps",
@@ -56,6 +58,7 @@ __all__ = [
     "__version__",
     "analyse",
     "build",
+    "calibrate",
     "draw",
     "evaluate",
     "export_onnx",

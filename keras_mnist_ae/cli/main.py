@@ -20,6 +20,7 @@ from .models import models
 from .publish import publish
 from .report import figures, report
 from .runs import runs
+from .score import calibrate, score
 from .train import finish, resume, train
 
 PACKAGES = {  # where the name to install is not that of the module
@@ -102,6 +103,7 @@ def kae(ctx: click.Context) -> None:
 for command in (
     *(models, data, train, resume, finish, runs),
     *(evaluate, latent, generate, interpolate, figures, report),
+    *(calibrate, score),
     *(export, validate, publish, infer, bench, demo, completion),
 ):
     kae.add_command(command)

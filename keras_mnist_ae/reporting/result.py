@@ -7,9 +7,10 @@ from typing import Any
 class Result(dict[str, Any]):
     """The numbers of a step, as `--json` gives them; printed, the text that the command prints."""
 
-    def __init__(self, numbers: dict[str, Any], text: str) -> None:
+    def __init__(self, numbers: dict[str, Any], text: str, rows: list[Any] | None = None) -> None:
         super().__init__(numbers)
         self.text = text
+        self.rows = rows or []
 
     def __str__(self) -> str:
         return self.text

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..architecture.shapes import text
 from ..datasets.catalog import load
-from ..datasets.classes import only
+from ..datasets.classes import numbers, only
 from ..datasets.dataset import Dataset, Split
 from ..datasets.user_files import is_path
 from ..errors import CorruptFileError, DataError, UsageError
@@ -189,3 +189,25 @@ def _changed(run: Run, data: Dataset) -> str:
         f"{data.name} is not what run {run.path} was trained on: {grown}.\n"
         "Name the right --data-dir, or say that other data are meant: --dataset PATH"
     )
+
+
+def scored_data(
+    run: Run, source: str, data_dir: Path | None, normal: str | None
+) -> tuple[Dataset, list[int] | None]:
+    """A dataset whose test images are to be scored, read as the run's, and the numbers of its
+    normal classes; a path is taken as a whole.
+    """
+    data = load(source, data_dir, reading=run.config.reading)
+    if data.image_shape != run.variant.image:
+        raise DataError(
+            f"the images of {source!r} are {text(data.image_shape)}, but the run takes "
+            f"{text(run.variant.image)}.\nTrain with --resize to have others made to fit."
+        )
+    if is_path(source):
+        labels = (data.train.labels, data.test.labels)
+        both = None if labels[0] is None or labels[1] is None else np.concatenate([labels[0], labels[1]])
+        images = np.concatenate([data.train.images, data.test.images])
+        data = dataclasses.replace(data, test=Split(images, both))
+    classes = normal or run.config.classes
+    known = classes is not None and data.test.labels is not None
+    return data, numbers(data, str(classes)) if known else None

@@ -9,6 +9,7 @@ from ..analysis import latent, pca, plots
 from ..analysis.codec import Codec, of_model
 from ..analysis.metrics import noisy_error, squared_errors
 from ..analysis.verdict import verdict
+from ..datasets.classes import numbers as class_numbers
 from ..datasets.dataset import Dataset
 from ..datasets.images import Images, to_float
 from ..datasets.noise import corrupted, corruption
@@ -61,7 +62,14 @@ def metrics(config: TrainConfig, data: Dataset, codec: Codec) -> dict[str, float
 
 
 def judged(run: Run, data: Dataset, codec: Codec, errors: Mapping[str, float]) -> dict[str, Any]:
-    """What the errors mean beside those of a PCA and of the mean image, in sentences."""
+    """What the errors mean beside those of a PCA and of the mean image, in sentences; on the test
+    images of the classes that were trained on.
+    """
+    images = data.test.images
+    if run.config.classes and data.test.labels is not None:
+        images = images[np.isin(data.test.labels, class_numbers(data, run.config.classes))]
+        error = float(squared_errors(images, codec.reconstruct).mean())
+        errors = {**errors, "test_mse": error}
     linear = pca.fit(data.train.images, run.variant.latent)
     mean = linear.mean.reshape(data.train.images.shape[1:])
 
@@ -69,8 +77,8 @@ def judged(run: Run, data: Dataset, codec: Codec, errors: Mapping[str, float]) -
         return np.broadcast_to(mean, chunk.shape)
 
     baselines = {
-        "pca_mse": float(squared_errors(data.test.images, linear.reconstruct).mean()),
-        "mean_image_mse": float(squared_errors(data.test.images, mean_image).mean()),
+        "pca_mse": float(squared_errors(images, linear.reconstruct).mean()),
+        "mean_image_mse": float(squared_errors(images, mean_image).mean()),
     }
     codes = latent.encoded(data.train.images[:LOOKED_AT], codec)
     sentences = verdict(run.history, {**errors, **baselines}, latent.collapsed(codes))
