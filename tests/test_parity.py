@@ -22,9 +22,6 @@ from keras_mnist_ae.export.onnx.emit import emit
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
 from keras_mnist_ae.runs.folder import Run
 
-pytestmark = pytest.mark.backend
-
-
 DATA = datasets.load("digits")
 IMAGES = DATA.test.images[:340]  # more than a round of all batch sizes
 FILES = {"encoder.onnx", "decoder.onnx", "autoencoder.onnx", "manifest.json"}
@@ -86,6 +83,7 @@ def test_every_variant_passes(name, precision):
 
 @pytest.mark.parametrize("graph", ["encoder", "decoder", "autoencoder"])
 @pytest.mark.parametrize("name", ["conv-unpool", "mlp"])
+@pytest.mark.backend
 def test_one_changed_weight_is_stopped(name, graph):
     model = build(name)
     files = emitted(model)
@@ -98,6 +96,7 @@ def test_one_changed_weight_is_stopped(name, graph):
     assert graph in {verdict.graph for verdict in verdicts if not verdict.passed}
 
 
+@pytest.mark.backend
 def test_wrong_switches_are_no_ties():
     model = build("conv-unpool")
     files = emitted(model)
@@ -144,6 +143,7 @@ def test_export_writes_a_whole_folder_that_runs_and_validates(copy):
     assert [graph["passed"] for graph in folder.validate(copy, DATA).graphs] == [True] * 3
 
 
+@pytest.mark.backend
 def test_second_export_gives_the_same_bytes(copy):
     first = folder.export(copy, DATA).graphs
     second = folder.export(copy, DATA).graphs
@@ -384,6 +384,7 @@ def test_export_away_from_its_run_cannot_be_validated(copy, tmp_path):
 
 
 @pytest.mark.parametrize("name", sorted(VARIANTS))
+@pytest.mark.backend
 def test_float64_reference_is_the_keras_model(name):
     """The table computed by numpy, which sets the tolerance of the gate, against Keras."""
     model = build(name, seed=2)

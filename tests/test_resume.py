@@ -124,6 +124,7 @@ def test_twelve_kills_over_three_backends_change_nothing(tmp_path):
     assert hits >= 2
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_broken_newest_checkpoint_gives_way_to_the_one_before(tmp_path, crash, monkeypatch, whole):
     cut = crashed(tmp_path, crash, 19, monkeypatch)
     kept = sorted((cut.path / "checkpoints").iterdir())
@@ -158,6 +159,7 @@ def test_broken_newest_checkpoint_gives_way_to_the_one_before(tmp_path, crash, m
     ],
     ids=str,
 )
+@pytest.mark.slow("tensorflow", "jax")
 def test_checkpoint_that_no_training_writes_gives_way_though_its_checksum_is_right(tmp_path, told, stopped):
     cut = Run(shutil.copytree(stopped.path, tmp_path / "cut"))
     _, second = sorted((cut.path / "checkpoints").iterdir())
@@ -180,6 +182,7 @@ def test_checkpoint_that_no_training_writes_gives_way_though_its_checksum_is_rig
 
 
 @pytest.mark.parametrize("told", [{"epoch": 99}, {"batch": 10**6}, {"history": {"loss": [0.1]}}], ids=str)
+@pytest.mark.slow("tensorflow", "jax")
 def test_checkpoint_of_another_run_is_refused(tmp_path, told, stopped):
     cut = Run(shutil.copytree(stopped.path, tmp_path / "cut"))
     for path in sorted((cut.path / "checkpoints").iterdir()):
@@ -213,6 +216,7 @@ def stopped(tmp_path_factory):
         return find("cut", tmp_path_factory.getbasetemp() / "stopped0")
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_folder_whose_config_was_never_written_is_taken_over(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / ".lock").touch()
@@ -223,6 +227,7 @@ def test_folder_whose_config_was_never_written_is_taken_over(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")  # noqa: PTH110
+@pytest.mark.slow("tensorflow", "jax")
 def test_training_does_not_end_with_those_who_read_its_progress(tmp_path):
     command = [
         *KAE,
@@ -251,6 +256,7 @@ def test_training_does_not_end_with_those_who_read_its_progress(tmp_path):
     assert json.loads(done.stdout)["epochs"] == 2
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_what_cannot_be_exact_is_refused_and_named(tmp_path, crash, monkeypatch):
     cut = crashed(tmp_path, crash, 6, monkeypatch)
     cut.write_environment(**{**cut.environment, "numpy": "1.0", "keras": "3.0"})
@@ -266,6 +272,7 @@ def test_what_cannot_be_exact_is_refused_and_named(tmp_path, crash, monkeypatch)
     assert "inexact: keras, numpy changed" in done.stderr or "inexact: numpy, keras changed" in done.stderr
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_finished_run_is_left_as_it_is_and_a_taken_name_points_to_resume(tmp_path):
     finished = train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS)
     before = {path: path.stat().st_mtime_ns for path in finished.path.rglob("*") if path.name != ".lock"}
@@ -294,18 +301,21 @@ def test_checkpoints_of_the_state_only_while_it_is_finite(tmp_path):
     assert state is None or all(np.isfinite(array).all() for array in state.arrays)
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_divergence_under_a_schedule_tells_the_rate_that_was_asked_for(tmp_path):
     with pytest.raises(DivergedError, match=r"at a learning rate of 1e\+30"):
         train("conv-k15", runs_dir=tmp_path, **{**SETTINGS, "learning_rate": 1e30, "warm_up": 0.5})
 
 
 @pytest.mark.parametrize("every", ["0", "-3", "2.5", "s", "1h", ""])
+@pytest.mark.slow("tensorflow", "jax")
 def test_checkpoint_interval_that_cannot_be_used(tmp_path, every):
     done = run("train", "mlp", "--dataset", "digits", "--checkpoint-every", every, "--runs-dir", tmp_path)
     assert done.exit_code == 2
     assert "checkpoint_every is" in done.stderr
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_signal_keeps_the_batch_and_says_how_to_go_on(tmp_path):
     command = [
         *KAE,
@@ -341,6 +351,7 @@ def test_signal_keeps_the_batch_and_says_how_to_go_on(tmp_path):
     assert len(state.history["loss"]) == state.epoch
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_lock_does_not_outlive_its_owner(tmp_path):
     finished = train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS)
     code = "from keras_mnist_ae import Run; from pathlib import Path; import os\n"

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from keras_mnist_ae.runs import checkpoints
 from keras_mnist_ae.runs.checkpoints import Checkpoint
 from keras_mnist_ae.runs.checksums import CHECKSUMS
 from keras_mnist_ae.runs.folder import Run
+from keras_mnist_ae.runs.samples import read_samples
 
 DATA = datasets.load("digits")
 FLIPS = int(os.environ.get("KAE_FLIPS", "300"))  # by hand: KAE_FLIPS=2000 pytest tests/test_runs.py -k flips
@@ -181,6 +183,8 @@ READERS = {
     "environment.json": lambda run: run.environment,
     "history.csv": lambda run: run.history,
     "metrics.json": lambda run: run.metrics,
+    "verdict.json": lambda run: run.verdict,
+    "samples.npz": read_samples,
     "model.keras": lambda run: run.model,
     "variant.toml": lambda run: run.variant,
     "checksums.json": lambda run: run.metrics,
@@ -231,3 +235,28 @@ def test_every_file_is_among_them(finished):
         path.relative_to(finished.path).as_posix() for path in finished.path.rglob("*") if path.is_file()
     }
     assert files - {".lock"} == set(READERS) | NEVER_READ
+
+
+def test_two_interrupted_writes_of_one_file_leave_it_trusted(finished, tmp_path):
+    """The checksum of what lies there stays, however often its replacement did not come."""
+    copy = Run(shutil.copytree(finished.path, tmp_path / "twice"))
+    before = (copy.path / "metrics.json").read_bytes()
+    for number in range(3):
+
+        def killed(self, target, number=number):
+            raise KeyboardInterrupt
+
+        with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt):
+            patch.setattr(type(copy.path), "replace", stop_at(copy.path / "metrics.json", killed))
+            copy.write_metrics({"train_mse": float(number), "test_mse": 0.5})
+    assert (copy.path / "metrics.json").read_bytes() == before
+    assert Run(copy.path).metrics["test_mse"] == finished.metrics["test_mse"]
+
+
+def stop_at(target, instead):
+    original = type(target).replace
+
+    def replace(self, other):
+        return instead(self, other) if other == target else original(self, other)
+
+    return replace

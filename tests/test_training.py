@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import torch
+from support import quick_elsewhere
 from torch_modules import with_weights_of
 
 from keras_mnist_ae import Run, build, datasets, train
@@ -39,7 +40,13 @@ def digits_run(tmp_path, variant="conv-avgpool", **settings):
     )
 
 
-@pytest.mark.parametrize("name", sorted(name for name in VARIANTS if not VARIANTS[name].variational))
+@pytest.mark.parametrize(
+    "name",
+    quick_elsewhere(
+        sorted(name for name in VARIANTS if not VARIANTS[name].variational),
+        *("conv-unpool", "conv-best", "conv-k16", "mlp"),
+    ),
+)
 def test_losses_are_those_of_a_plain_pytorch_loop(name, tmp_path):
     """From the same weights, over the same batches: ten steps of Adam on the mean squared error,
     whatever the backend.
@@ -82,6 +89,7 @@ def finished(tmp_path_factory) -> Run:
     return digits_run(tmp_path_factory.mktemp("finished"), name="mine", learning_rate=2e-3)
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_run_folder_reads_back(finished):
     again = find(str(finished.path))
     assert again.config == finished.config.__class__(
@@ -109,6 +117,7 @@ def test_metrics_are_those_of_the_saved_model_on_whole_sets(finished):
     assert finished.history["val_loss"][-1] == pytest.approx(finished.metrics["test_mse"], rel=1e-4)
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_environment_tells_what_made_the_run(finished):
     backend = keras.backend.backend()
     environment = json.loads((finished.path / "environment.json").read_text())
@@ -118,6 +127,7 @@ def test_environment_tells_what_made_the_run(finished):
     assert environment["dataset_sha256"] == datasets.load("digits").sha256
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_figure_shows_ten_pairs_before_and_after(finished):
     from matplotlib.image import imread
 
@@ -129,6 +139,7 @@ def test_figure_shows_ten_pairs_before_and_after(finished):
     assert np.abs(after - before[: len(after)]).mean() > 0.01, "training changed the pictures"
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_best_run_comes_first_and_unfinished_ones_last(tmp_path):
     runs_dir = tmp_path / "runs"
     for name, epochs in (("short", 1), ("long", 6)):
@@ -141,18 +152,21 @@ def test_best_run_comes_first_and_unfinished_ones_last(tmp_path):
         found[2].metrics  # noqa: B018
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_run_of_an_existing_name_is_refused(tmp_path):
     digits_run(tmp_path, name="twice", epochs=1)
     with pytest.raises(UsageError, match="a run named 'twice' exists"):
         digits_run(tmp_path, name="twice", epochs=1)
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_batch_above_the_data_is_refused(tmp_path):
     with pytest.raises(UsageError, match="batch_size is 161, more than the 160 training images"):
         digits_run(tmp_path, batch_size=161)
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_images_of_another_size_are_refused(tmp_path, monkeypatch):
     data = datasets.load("digits")
     small = datasets.Split(data.train.images[:, :20, :20], data.train.labels)
@@ -164,6 +178,7 @@ def test_images_of_another_size_are_refused(tmp_path, monkeypatch):
         digits_run(tmp_path)
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_runs_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "runs").write_text("a file")
     with pytest.raises(WriteError, match="cannot make the run folder"):
@@ -171,6 +186,7 @@ def test_runs_folder_that_cannot_be_made(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["metrics.json", "history.csv", "model.keras", "config.toml"])
+@pytest.mark.slow("tensorflow", "jax")
 def test_broken_file_of_a_run_is_named(finished, tmp_path, name):
     content = (
         (finished.path / name).read_bytes()[:-30].replace(b"epochs", b"epohcs").replace(b"val_loss", b"val")
@@ -212,9 +228,9 @@ def test_schedule_rises_and_falls_along_lines_and_is_the_same_in_plain_numbers()
     )
 
 
-@pytest.mark.parametrize(
-    "name", ["conv-k16", "conv-unpool", "conv-best", "vae-mlp"]
-)  # together they have every kind of row
+@pytest.mark.parametrize(  # together they have every kind of row
+    "name", quick_elsewhere(["conv-k16", "conv-unpool", "conv-best", "vae-mlp"], "conv-unpool")
+)
 def test_bfloat16_rounds_what_training_multiplies_and_nothing_else(name, tmp_path):
     """Losses are near those of float32 and not the same; weights and evaluation know nothing of it."""
     shared = {"epochs": 2, "batch_size": BATCH, "learning_rate": 1e-3, "warm_up": 0.0}
@@ -231,6 +247,7 @@ def test_bfloat16_rounds_what_training_multiplies_and_nothing_else(name, tmp_pat
     )
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_bfloat16_learns(tmp_path):
     exact, rounded = (
         digits_run(tmp_path, precision=precision, limit=320, epochs=6)
@@ -240,6 +257,7 @@ def test_bfloat16_learns(tmp_path):
     assert rounded.metrics["test_mse"] < 0.6 * exact.history["val_loss"][0]
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_precision_that_is_unknown_is_refused(tmp_path):
     with pytest.raises(UsageError, match="precision is 'float16'; use one of float32, bfloat16"):
         digits_run(tmp_path, precision="float16")
@@ -257,6 +275,7 @@ def test_batches_in_one_call_are_few_and_fit_between_checkpoints():
     assert at_once(model, 10_000) == 1
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_a_single_step_of_a_recipe_that_warms_up(tmp_path):
     run = digits_run(tmp_path, "conv", limit=64, epochs=1)
     assert np.isfinite(run.metrics["test_mse"])
@@ -281,5 +300,6 @@ def test_few_steps_with_batch_normalisation_are_not_spoilt_by_statistics_of_no_i
     assert run.metrics["train_mse"] < run.history["loss"][-1]
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_batches_between_checkpoints_may_be_a_number(tmp_path):
     assert digits_run(tmp_path, "mlp", checkpoint_every=4).config.checkpoint_every == "4"

@@ -35,6 +35,7 @@ COLOURS = (
 )
 MARKERS = "os^vDPX<>h"
 STYLE: dict[Any, Any] = {
+    "text.parse_math": False,  # names of classes and runs are text
     "figure.dpi": DPI,
     "savefig.dpi": DPI,
     "font.size": 8,
@@ -53,9 +54,10 @@ def styled(draw: "Callable[P, Figure]") -> "Callable[P, Figure]":
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> "Figure":
-        from matplotlib import rc_context
+        from matplotlib import rc_context, rcParamsDefault
 
-        with rc_context(STYLE):
+        own: dict[Any, Any] = {name: value for name, value in rcParamsDefault.items() if name != "backend"}
+        with rc_context({**own, **STYLE}):  # whatever the user's settings are
             return draw(*args, **kwargs)
 
     return drawn
@@ -229,8 +231,11 @@ def _curves(axes: "Axes", curves: dict[str, Sequence[float]], ylabel: str) -> No
 
 
 def _plain_ticks(axes: "Axes", shown: list[float]) -> None:
-    from matplotlib.ticker import FuncFormatter
+    """Numbers such as 0.01 on a logarithmic axis; powers of ten alone where there is no room."""
+    from matplotlib.ticker import FuncFormatter, NullFormatter
 
-    if max(shown) < 300 * min(shown):  # 0.01 rather than a power of ten, while there is room
-        for formatter in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
-            formatter(FuncFormatter(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "1235" else ""))
+    wide = max(shown) >= 300 * min(shown)
+    digits = "1" if wide else "1235"
+    plain = FuncFormatter(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in digits else "")
+    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_minor_formatter(NullFormatter() if wide else plain)

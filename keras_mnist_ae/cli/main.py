@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import KaeError, MissingDependencyError, WriteError
+from ..errors import KaeError, MissingDependencyError, UsageError, WriteError
 from ..system import signals
+from ..system.text import message as bounded
 from .bench import bench
 from .completion import completion
 from .data import data
@@ -52,7 +53,7 @@ class Commands(click.Group):
             if ctx.meta["debug"]:
                 traceback.print_exc()
             message, code = _ending(error)
-            click.echo(f"kae: {message}", err=True)
+            click.echo(f"kae: {bounded(message)}", err=True)
             ctx.exit(code)
 
 
@@ -76,6 +77,8 @@ def _ending(error: BaseException) -> tuple[str, int]:
             return f"out of memory: {error}\nA smaller --batch-size or --limit needs less.", 1
         case OSError() if error.errno == 28 and error.filename is None:
             return "cannot write the output: no space left", WriteError.exit_code
+        case OSError(strerror=str(reason), filename=str(name)):
+            return f"cannot use {name}: {reason}", UsageError.exit_code
         case _:
             return (
                 f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]}\n"

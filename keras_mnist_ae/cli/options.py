@@ -1,6 +1,7 @@
 """What several commands share: options, and output as a table or as JSON."""
 
 import json
+import math
 import shutil
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any
 import click
 
 from ..reporting.table import table
+from ..system.text import shown
 from .completion import run_names
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -35,7 +37,7 @@ run = click.argument("run", required=False, shell_complete=run_names)
 
 def echo_json(value: Any) -> None:
     """One object on stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False))
+    click.echo(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
 
 
 def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()) -> None:
@@ -50,7 +52,7 @@ def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]], optional: S
         at = header.index(name)
         header, *rows = ([*line[:at], *line[at + 1 :]] for line in (header, *rows))
         text = table(header, rows)
-    click.echo(text)
+    click.echo(shown(text))
 
 
 def echo_result(result: Any, as_json: bool) -> None:
@@ -58,4 +60,17 @@ def echo_result(result: Any, as_json: bool) -> None:
     if as_json:
         echo_json(result)
     else:
-        click.echo(str(result))
+        click.echo(shown(str(result)))
+
+
+def _finite(value: Any) -> Any:
+    """The value with null in the place of NaN and infinity, which JSON does not have."""
+    match value:
+        case float() if not math.isfinite(value):
+            return None
+        case dict():
+            return {str(key): _finite(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_finite(each) for each in value]
+        case _:
+            return value

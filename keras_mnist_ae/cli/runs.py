@@ -81,7 +81,7 @@ def list_(
     for run in every(runs_dir):
         try:
             rows.append(facts(run))
-        except (CorruptFileError, UsageError) as error:
+        except (CorruptFileError, UsageError, OSError) as error:
             click.echo(f"kae: left out: {error}", err=True)
     wanted = [row for row in rows if _matches(row, filters)]
     if as_json:

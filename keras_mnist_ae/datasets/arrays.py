@@ -1,6 +1,8 @@
 """Arrays in .npy and .npz files as a source of images, read a part at a time."""
 
+import lzma
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -28,6 +30,10 @@ SETS = (  # names of arrays: training images, labels, test images, labels, valid
 )
 WHOLE = ("images", "labels")
 SPLITS = ("train", "test", "validation")
+UNREADABLE: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 
 def source(path: Path, reading: Reading) -> Source:
@@ -41,7 +47,7 @@ def source(path: Path, reading: Reading) -> Source:
             if any(e.file_size > BOMB * max(e.compress_size, 2**16) for e in members.values()):
                 raise ValueError(f"it holds arrays that are packed to less than a {BOMB}th of their size")
             return _archive(path, Members(path, archive, members), reading)
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path} cannot be used: {error}") from error
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 FORMATS = ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "TGA"]
 LARGEST = 2**25  # pixels of a picture
+LONGEST = 2**16  # pixels of a side
 LARGEST_SCALED = 2**27  # of a JPEG that is made smaller: it is scaled while it is decoded
 LARGEST_RESIZED = 2**26  # of another that is made smaller
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -35,6 +36,8 @@ def opened(source: "Path | IO[bytes]", size: Fit | None = None) -> "Iterator[Ima
         if size:
             most = LARGEST_SCALED if picture.format == "JPEG" else LARGEST_RESIZED
         pixels = picture.width * picture.height
+        if max(picture.size) > LONGEST:
+            raise ValueError(f"it is {picture.width}x{picture.height}: a side above {LONGEST:,} pixels")
         if pixels > most:
             raise ValueError(f"it is {picture.width}x{picture.height}, more than {most:,} pixels")
         if pixels > LARGEST:

@@ -142,13 +142,21 @@ def _write_whole(folder: Path, contents: dict[str, bytes]) -> None:
                 temporary.write_bytes(content)
         for other in folder.iterdir() if folder.exists() else ():
             if other.name not in contents:
-                (shutil.copytree if other.is_dir() else shutil.copy2)(other, new / other.name)
+                _copy(other, new / other.name)
         with signals.deferred():
             _swap(folder, new, old)
     except OSError as error:
         raise WriteError(f"cannot write {folder}: {error.strerror or error}\n{advice(error)}") from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file or folder; links stay links."""
+    if source.is_dir() and not source.is_symlink():
+        shutil.copytree(source, target, symlinks=True)
+    else:
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _swap(folder: Path, new: Path, old: Path) -> None:

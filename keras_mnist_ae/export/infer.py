@@ -17,6 +17,7 @@ import numpy as np
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
+from ..datasets.arrays import UNREADABLE
 from ..datasets.reading import Fit
 from ..datasets.resize import fitted, opened, pixels, upright
 from ..errors import DataError, KaeError, UsageError
@@ -91,7 +92,7 @@ def _reading(
             headers = {name: _header(stream) for name, stream in streams.items()}
         except KaeError:
             raise
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise DataError(f"{source} cannot be read: {error}") from error
         lengths = {shape[0] for shape, _ in headers.values()}
         if len(lengths) > 1:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..system.reading import read_bytes
+
 # Every operator that the exporter writes. A file with another one is not ours and never reaches
 # onnxruntime.
 OPERATORS = frozenset(
@@ -36,9 +38,7 @@ IR_VERSIONS, OPSETS = range(7, 12), range(13, 24)
 
 def content(path: Path) -> bytes:
     """The bytes of a file that is no larger than any of ours. Raises `ValueError` and OSError."""
-    if path.stat().st_size > LARGEST:
-        raise ValueError(f"it has more than {LARGEST:,} bytes")
-    return path.read_bytes()
+    return read_bytes(path, LARGEST)
 
 
 def screened(data: bytes) -> dict[str, str]:

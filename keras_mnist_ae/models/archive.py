@@ -18,6 +18,7 @@ KINDS = {
     b"\x80": "a pickle, which can hold code: it is never opened",
 }
 DEEPEST = 12  # groups within groups of weights
+MOST = 10_000  # entries of the file with the weights
 
 Class = tuple[str, str]
 
@@ -84,11 +85,14 @@ def _shapes(content: bytes) -> list[tuple[int, ...]]:
     import h5py
 
     found: list[tuple[int, ...]] = []
-    room = len(content)
+    room, visits = len(content), 0
 
     def visit(group: Any, depth: int) -> None:
-        nonlocal room
+        nonlocal room, visits
         for name in group:
+            visits += 1
+            if visits > MOST:
+                raise ValueError(f"its weights have more than {MOST:,} entries")
             link = group.get(name, getlink=True)
             if not isinstance(link, h5py.HardLink) or depth > DEEPEST:
                 raise ValueError("its weights lead elsewhere")

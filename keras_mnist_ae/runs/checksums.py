@@ -28,6 +28,8 @@ def allowed(folder: Path) -> dict[str, list[str]]:
     try:
         content = read_json(path)
         files: dict[str, list[str]] = content["files"]
+        if not all(isinstance(hashes, list) for hashes in files.values()):
+            raise ValueError("it names no checksums")
         if content["sha256"] != digest(files):
             raise ValueError("its own sha256 is another")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

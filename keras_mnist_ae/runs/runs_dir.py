@@ -104,5 +104,5 @@ def every(runs_dir: Path = Path("runs")) -> list[Run]:
 def _rank(run: Run) -> tuple[float, str]:
     try:
         return (run.metrics["test_mse"] if run.finished else math.inf), run.name
-    except CorruptFileError:
+    except (CorruptFileError, UsageError, OSError):
         return math.inf, run.name

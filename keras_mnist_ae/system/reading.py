@@ -1,6 +1,8 @@
 """Bounded reading of text, TOML and JSON files that may have been damaged."""
 
 import json
+import os
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,9 +15,21 @@ LARGEST_TOML = 2**16
 
 def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
     """A UTF-8 text no larger than any of ours. Raises OSError and `ValueError`."""
-    if path.stat().st_size > most:
-        raise ValueError(f"it has more than {most:,} bytes")
-    return path.read_text(encoding="utf-8")
+    return read_bytes(path, most).decode("utf-8")
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """The content of a regular file of at most so many bytes: other files, such as pipes and
+    devices, are refused without waiting for them. Raises OSError and `ValueError`.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode):
+            raise ValueError("it is no regular file")
+        if about.st_size > most:
+            raise ValueError(f"it has more than {most:,} bytes")
+        return file.read(most)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -152,6 +152,6 @@ def _fit(
             validation_data=Batches(seen, chunk_size(seen), chance=steady),
             initial_epoch=begin,
             epochs=end,
-            callbacks=[order, *([bar] if sys.stderr.isatty() else []), *callbacks],
+            callbacks=[order, *([bar] if sys.stderr is not None and sys.stderr.isatty() else []), *callbacks],
             verbose=0,
         )
