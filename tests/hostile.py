@@ -175,6 +175,15 @@ def png(width: int, height: int, depth: int = 8) -> Make:
     return make
 
 
+def tiff(width: int, height: int) -> Make:
+    """A grey page of that size, whose pixels are a few zeros."""
+    entries = [(256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 120)]
+    entries += [(277, 3, 1), (278, 4, height), (279, 4, width * height % 2**32)]
+    page = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    content = b"II*\0" + struct.pack("<IH", 8, len(entries)) + page + bytes(500)
+    return lambda true, mark: content
+
+
 def _zip(members: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
@@ -285,6 +294,12 @@ TABLE: dict[str, Make] = {
     "infinite rate": lambda content, mark: content.replace(b"0.001", b"inf"),
     "name that is a path": lambda content, mark: content.replace(b'"mlp"', b'"../../mlp"'),
     "ten thousand rows": lambda content, mark: content + b'[[encoder]]\nlayer = "flatten"\n' * 10_000,
+}
+TIFF: dict[str, Make] = {
+    "noise": noise,
+    "truncated": lambda content, mark: content[:130],
+    "giant": tiff(2**31 - 1, 2**31 - 1),
+    "wide": tiff(60_000, 60_000),
 }
 PNG: dict[str, Make] = {
     "noise": noise,

@@ -12,7 +12,7 @@ from ..system import signals
 from . import folders
 from .assembly import Part, Source, some
 from .reading import Fit, Reading
-from .resize import eight_bits, fitted, fitted_array, opened, pixels, upright
+from .resize import eight_bits, fitted, fitted_array, opened, picture_file, pixels, upright
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -77,10 +77,10 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
 
 def stack(path: Path, reading: Reading) -> Source:
     """The pages of a TIFF file as images. Raises `DataError`."""
-    from PIL import Image, ImageSequence
+    from PIL import ImageSequence
 
     try:
-        with Image.open(path, formats=["TIFF"]) as picture:
+        with picture_file(path, ["TIFF"]) as picture:
             pages = [np.asarray(page) for page in ImageSequence.Iterator(picture)]
     except BROKEN as error:
         raise DataError(f"{path} cannot be read: {_reason(error)}") from error

@@ -13,6 +13,7 @@ from .reading import Fit
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 FORMATS = ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF", "TGA"]
 LARGEST = 2**25  # pixels of a picture
@@ -22,6 +23,16 @@ LARGEST_RESIZED = 2**26  # of another that is made smaller
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 
+def picture_file(source: "Path | IO[bytes]", formats: list[str]) -> "ImageFile":
+    """As Pillow opens it, but with ValueError for a header of more pixels than Pillow allows."""
+    from PIL import Image
+
+    try:
+        return Image.open(source, formats=formats)
+    except Image.DecompressionBombError as error:  # neither OSError nor ValueError
+        raise ValueError(str(error)) from error
+
+
 @contextmanager
 def opened(source: "Path | IO[bytes]", size: Fit | None = None) -> "Iterator[Image]":
     """The picture in a file, whose pixels are not read yet; a large JPEG that is to be made smaller
@@ -29,9 +40,7 @@ def opened(source: "Path | IO[bytes]", size: Fit | None = None) -> "Iterator[Ima
 
     Raises ValueError for a picture with too many pixels, and what Pillow raises.
     """
-    from PIL import Image
-
-    with Image.open(source, formats=FORMATS) as picture:
+    with picture_file(source, FORMATS) as picture:
         most = LARGEST
         if size:
             most = LARGEST_SCALED if picture.format == "JPEG" else LARGEST_RESIZED
