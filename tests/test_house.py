@@ -31,6 +31,12 @@ def imports(path):
     if path.name != "__init__.py":
         package = package[:-1]
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                first, *rest = alias.name.split(".")
+                if first == "keras_mnist_ae":
+                    yield ".".join(rest), node.lineno
+            continue
         if not isinstance(node, ast.ImportFrom):
             continue
         if node.level:

@@ -1,5 +1,6 @@
 """What is installed, and what is public."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,15 +12,31 @@ import pytest
 import keras_mnist_ae
 
 ROOT = Path(__file__).parents[1]
+LINKS = ("export", "cli")
 
 
-def test_wheel_holds_the_package_and_the_command_alone(tmp_path):
+def links(source):
+    for name in LINKS:
+        (source / name).symlink_to(f"keras_mnist_ae/{name}")
+
+
+def text_files(source):
+    """As git writes links on Windows, unless core.symlinks is set."""
+    for name in LINKS:
+        (source / name).write_text(f"keras_mnist_ae/{name}")
+
+
+def nothing(source):
+    """As in an archive made by a program that leaves links out."""
+
+
+@pytest.mark.parametrize("top", [links, text_files, nothing])
+def test_wheel_holds_the_package_and_the_command_alone(tmp_path, top):
     source = tmp_path / "source"  # a copy: building leaves folders behind
     shutil.copytree(
         ROOT / "keras_mnist_ae", source / "keras_mnist_ae", ignore=shutil.ignore_patterns("__pycache__")
     )
-    for link in ("export", "cli"):
-        (source / link).symlink_to(f"keras_mnist_ae/{link}")
+    top(source)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
@@ -38,6 +55,15 @@ def test_wheel_holds_the_package_and_the_command_alone(tmp_path):
         "keras_mnist_ae/cli/main.py",
         "keras_mnist_ae/export/__init__.py",
     } <= set(names)
+    site = tmp_path / "site"  # what pip does with it
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    code = "import keras_mnist_ae, keras_mnist_ae.cli.main, keras_mnist_ae.export; print(keras_mnist_ae.__file__)"
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    for start, home in ((source, source), (tmp_path, site)):  # in the checkout, and as installed
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, cwd=start, env=environment, capture_output=True, text=True, check=True)
+        assert Path(done.stdout.strip()) == home / "keras_mnist_ae" / "__init__.py"
 
 
 def test_public_names_are_pinned():
@@ -51,7 +77,8 @@ def test_public_names_are_pinned():
         keras_mnist_ae.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize("link", ["export", "cli"])
+@pytest.mark.parametrize("link", LINKS)
 def test_links_at_the_top_lead_into_the_package(link):
-    assert (ROOT / link).is_symlink()
-    assert (ROOT / link).resolve() == ROOT / "keras_mnist_ae" / link
+    place = ROOT / link  # a text file in a checkout on Windows
+    target = place.readlink().as_posix() if place.is_symlink() else place.read_text().strip()
+    assert target == f"keras_mnist_ae/{link}"
