@@ -88,7 +88,8 @@ def inflating(name: str) -> Make:
 
     def make(content: bytes, mark: Path) -> bytes:
         packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-        packed = b"".join(packer.compress(bytes(2**24)) for _ in range(128)) + packer.flush()
+        part = packer.compress(bytes(2**24)) + packer.flush(zlib.Z_FULL_FLUSH)
+        packed = 128 * part + packer.flush()  # a part after a full flush refers to none before it
         encoded, size = name.encode(), 2**31 - 1
         fields = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 33, 0, len(packed), size, len(encoded), 0)
         local = b"PK\3\4" + fields + encoded + packed

@@ -10,6 +10,7 @@ if keras.backend.backend() != "torch":
     pytest.skip("the step of the torch backend", allow_module_level=True)
 
 import torch
+from support import some
 
 from keras_mnist_ae import build, datasets
 from keras_mnist_ae.architecture import transforms
@@ -90,7 +91,7 @@ def assert_equal(ours, theirs):
         assert np.linalg.norm(our - their) <= 1e-9 * max(np.linalg.norm(their), 1e-2), our.shape
 
 
-@pytest.mark.parametrize("name", sorted(VARIANTS))
+@pytest.mark.parametrize("name", some(VARIANTS, "conv-avgpool", "conv-unpool", "vae-mlp"))
 def test_replayed_steps_give_the_weights_of_plain_ones(name, float64):
     batches = batches_of(name)
     plain, replayed = compiled(name), compiled(name)

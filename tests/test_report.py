@@ -55,6 +55,19 @@ def runs(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / "runs")
 
 
+@pytest.fixture(scope="module")
+def once_reported(finished, tmp_path_factory):
+    path = shutil.copytree(finished / "mlp", tmp_path_factory.mktemp("reported") / "mlp")
+    told("report", path)
+    return path
+
+
+@pytest.fixture
+def reported(once_reported, tmp_path):
+    """A copy of the mlp's run once all of it is measured, drawn and reported."""
+    return shutil.copytree(once_reported, tmp_path / "mlp")
+
+
 def test_evaluate_tells_keras_and_onnx_alike(runs):
     keras = told("evaluate", runs / "mlp")
     assert {
@@ -225,17 +238,22 @@ def test_report_stands_alone_and_tells_the_story(runs):
     assert "nan" not in text.lower().replace("base64", "").split("data:image")[0]
 
 
-def test_report_uses_what_was_measured_already(runs):
-    told("evaluate", runs / "mlp")
-    told("latent", runs / "mlp")
-    found = Run(runs / "mlp")
+def test_report_uses_what_was_measured_already(reported):
+    found = Run(reported)
     found.write_metrics({**found.metrics, "ssim": 0.1234})
-    told("report", runs / "mlp")
+    told("report", reported)
     assert "0.1234" in found.report.read_text()
 
 
-@pytest.mark.parametrize("labelled", [True, False])
-@pytest.mark.parametrize("name", ["mlp", "conv-unpool"])
+@pytest.mark.parametrize(
+    ("name", "labelled"),
+    [
+        ("mlp", True),
+        ("conv-unpool", False),
+        pytest.param("mlp", False, marks=pytest.mark.slow),
+        pytest.param("conv-unpool", True, marks=pytest.mark.slow),
+    ],
+)
 def test_no_picture_is_clipped_or_empty(name, labelled, runs, tmp_path):
     from keras_mnist_ae.runs.runs_dir import find
 
@@ -274,13 +292,12 @@ def test_collapsed_run_is_told_of_and_the_rest_of_its_story_is_there(runs):
     assert "both images have the same code" in run("interpolate", found.path, 0, 1).stderr
 
 
-def test_report_keeps_the_pictures_that_are_there(runs):
-    told("generate", runs / "mlp", "-n", 3)
-    told("figures", runs / "mlp")
-    before = {path.name: path.read_bytes() for path in (runs / "mlp" / "figures").iterdir()}
-    told("evaluate", runs / "mlp")
-    told("report", runs / "mlp")
-    after = {path.name: path.read_bytes() for path in (runs / "mlp" / "figures").iterdir()}
+def test_report_keeps_the_pictures_that_are_there(reported):
+    told("generate", reported, "-n", 3)
+    before = {path.name: path.read_bytes() for path in (reported / "figures").iterdir()}
+    told("evaluate", reported)
+    told("report", reported)
+    after = {path.name: path.read_bytes() for path in (reported / "figures").iterdir()}
     assert {"generated.png", "samples.png"} <= set(before)
     assert after == before
 
@@ -344,11 +361,10 @@ def test_numbers_of_two_commands_at_once_are_both_kept(runs):
     assert {"one", "two", "test_mse"} <= Run(runs / "mlp").metrics.keys()
 
 
-def test_report_of_a_broken_manifest(runs):
-    assert run("evaluate", runs / "mlp").exit_code == 0
+def test_report_of_a_broken_manifest(reported):
     for broken in ("{", "{}"):
-        (runs / "mlp" / "onnx" / "manifest.json").write_text(broken)
-        done = run("report", runs / "mlp")
+        (reported / "onnx" / "manifest.json").write_text(broken)
+        done = run("report", reported)
         assert done.exit_code == 5
         assert "manifest.json is not a manifest of ours" in done.stderr
 

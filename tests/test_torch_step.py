@@ -351,7 +351,7 @@ def test_normalisation_adds_up_to_rounding(shape):
             if not VARIANTS[name].switches
         ),
         ("conv-avgpool", True),
-        ("conv-k16", True),
+        pytest.param("conv-k16", True, marks=pytest.mark.slow),
         ("mlp", True),
     ],
 )
