@@ -25,10 +25,11 @@ test-others:
 test-torch: ONLY =
 test-tensorflow test-jax: ONLY = --backend-only
 $(BACKENDS:%=test-%): test-%: .venv/installed-dev
-	KERAS_BACKEND=$* OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=10 $(ONLY) $(FULL)
+	KERAS_BACKEND=$* OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=10 $(if $(FULL),--full --record docs/data/tests-$*.json,$(ONLY))
 
+# Keeps its results in docs/data: docs/reliability.md shows them.
 test-full: .venv/installed-dev
-	$(MAKE) test FULL=--full
+	$(MAKE) test FULL=1
 
 check: .venv/installed-dev
 	$(BIN)/ruff check

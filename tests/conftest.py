@@ -1,15 +1,27 @@
 """Fixtures, and which tests run when: see `pytest_addoption`."""
 
+import datetime
+import json
 import os
+import platform
 import shutil
 import signal
+import tempfile
+import time
+from importlib import import_module
+from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 BACKEND = os.environ["KERAS_BACKEND"]
+# Nothing is read from or written to the user's cache folder, not even by what test files do when they
+# are imported; the tests of a session share one, with the digits and what JAX has compiled.
+CACHE = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="kae-tests-")
+STARTED = pytest.StashKey[float]()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background jobs of a shell
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -21,6 +33,38 @@ def pytest_addoption(parser):
         action="store_true",
         help="only the tests marked `backend`, which depend on the Keras backend",
     )
+    parser.addoption("--record", type=Path, metavar="FILE", help="write the result there, as JSON")
+
+
+def pytest_configure(config):
+    config.stash[STARTED] = time.monotonic()
+
+
+def pytest_unconfigure():
+    shutil.rmtree(CACHE, ignore_errors=True)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """Record the result, as the reliability page shows it."""
+    file = session.config.getoption("--record")
+    if file is None:
+        return
+    reports = session.config.pluginmanager.get_plugin("terminalreporter").stats
+    record = {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "backend": BACKEND,
+        "full": session.config.getoption("--full"),
+        "exit": int(exitstatus),
+        **{outcome: len(reports.get(outcome, ())) for outcome in ("passed", "failed", "error", "skipped")},
+        "minutes": round((time.monotonic() - session.config.stash[STARTED]) / 60, 1),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("keras", "numpy", "onnxruntime")},
+            BACKEND: import_module(BACKEND).__version__,
+        },
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -38,17 +82,6 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=left_out)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def own_cache(tmp_path_factory):
-    """Nothing is read from or written to the user's cache folder; the tests of a session share
-    one, with the digits and what JAX has compiled.
-    """
-    shared = os.environ.get("KAE_TEST_CACHE") or tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(shared))
-        yield
-
-
 @pytest.fixture(scope="session")
 def digits() -> np.ndarray:
     """100 real images, float32 of shape (100, 28, 28, 1) in [0, 1]."""
@@ -59,7 +92,7 @@ def digits() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def finished_runs(tmp_path_factory, own_cache):
+def finished_runs(tmp_path_factory):
     """A function from the name of a variant to a short run of it, trained once per session. Tests
     that write to a run take a copy: see `copied_run`.
     """
