@@ -12,6 +12,7 @@ import keras
 import pytest
 from click.testing import CliRunner
 
+from keras_mnist_ae import errors
 from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.runs.folder import Run
 from keras_mnist_ae.system.backend import device_name
@@ -228,6 +229,27 @@ def test_images_of_another_size_end_in_4(tmp_path, monkeypatch):
     result = train(tmp_path)
     assert result.exit_code == 4
     assert "1x20x20" in result.stderr
+
+
+def test_divergence_ends_in_7(tmp_path):
+    result = train(tmp_path, "conv-k15", "--learning-rate", "1e30")
+    assert result.exit_code == 7, result.stderr
+    assert "at a learning rate of 1e+30" in result.stderr
+
+
+def test_exit_codes_are_the_contract():
+    """Scripts rely on them: docs/reference/cli.md."""
+    codes = {kind.__name__: kind.exit_code for kind in vars(errors).values() if isinstance(kind, type)}
+    assert codes == {
+        "KaeError": 1,
+        "UsageError": 2,
+        "MissingDependencyError": 3,
+        "DataError": 4,
+        "CorruptFileError": 5,
+        "ValidationError": 6,
+        "DivergedError": 7,
+        "WriteError": 8,
+    }
 
 
 def test_debug_adds_the_traceback_and_keeps_the_exit_code():
