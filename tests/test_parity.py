@@ -97,6 +97,7 @@ def test_one_changed_weight_is_stopped(name, graph):
 
 
 @pytest.mark.backend
+@pytest.mark.slow("tensorflow")
 def test_wrong_switches_are_no_ties():
     model = build("conv-unpool")
     files = emitted(model)

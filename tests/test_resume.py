@@ -80,6 +80,7 @@ def whole(tmp_path_factory):
     return cache(lambda variant: train(variant, runs_dir=folder, name=variant, **SETTINGS))
 
 
+@pytest.mark.slow("tensorflow")
 def test_dropout_noise_samples_and_schedule_go_on_where_they_were(tmp_path, crash, monkeypatch):
     chance = {"dropout": 0.2, "noise": "gaussian:0.2", "batch_norm": True, "kl_warm_up": 0.5, "warm_up": 0.1}
     never = train("vae-mlp", runs_dir=tmp_path, name="never", batch_size=32, **SETTINGS, **chance)
@@ -98,7 +99,7 @@ def test_dropout_noise_samples_and_schedule_go_on_where_they_were(tmp_path, cras
             pytest.param("mlp", batches, marks=pytest.mark.slow("tensorflow", "jax"))
             for batches in (3, 4, 6, 10, 15, 30)
         ),
-        pytest.param("conv-unpool", 6, marks=pytest.mark.slow("tensorflow", "jax")),
+        pytest.param("conv-unpool", 6, marks=pytest.mark.slow),
     ],
 )
 def test_resumed_run_equals_one_that_was_never_stopped(tmp_path, crash, batches, variant, monkeypatch, whole):
