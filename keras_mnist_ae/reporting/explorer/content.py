@@ -54,7 +54,6 @@ def gather(
         "encoder": text64(files["encoder"]),
         "decoder": text64(files["decoder"]),
         "density": density(run, data, codec, progress),
-        **errors(run, data),
     }
     room = largest - SCRIPTS - sum(len(str(value)) for value in page.values())
     per_image = info.latent_size * 4 // 3 + 32  # codes, error and number
@@ -67,19 +66,28 @@ def gather(
         "labels": numbers64(labels[shown] if labels is not None else np.empty(0), "<u2"),
         "codes": quantised(codes),
         "errors": numbers64(losses, "<f4"),
+        **told_errors(run, data, shown, float(losses.mean())),
         "planes": planes(run, codes, progress),
         "golden": golden(to_float(images[shown]), codec),
         "notes": notes(len(shown), len(images)),
     }
 
 
-def errors(run: Run, data: "Dataset") -> dict[str, Any]:
-    """The test error in words, and that of a PCA where `kae evaluate` has measured it."""
-    metrics = run.metrics
+def told_errors(run: Run, data: "Dataset", shown: Array, error: float) -> dict[str, str]:
+    """The test error of the run and of a PCA with a code of the same size, in words."""
+    from ...analysis import pca
+    from ...analysis.metrics import squared_errors
+
+    metrics, own = run.metrics, is_own(run, data)
     words = f"mean squared error {metrics['test_mse']:.3g} per pixel"
-    if not is_own(run, data):
-        words += f", on {Path(str(run.environment['dataset'])).name}"
-    return {"errors_told": words, "pca_mse": metrics.get("pca_mse")}
+    if not own:
+        words += f" on {Path(str(run.environment['dataset'])).name}"
+    if own and "pca_mse" in metrics:
+        return {"errors_told": words, "pca_told": f"{metrics['pca_mse']:.3g} with as many numbers"}
+    linear = pca.fit(data.train.images[:FITTED], run.variant.latent)
+    found = float(squared_errors(data.test.images[shown], linear.reconstruct).mean())
+    here = f"{found:.3g} with as many numbers, on the images of this page, where the model has {error:.3g}"
+    return {"errors_told": words, "pca_told": here}
 
 
 def density(run: Run, data: "Dataset", codec: "Codec", progress: Progress) -> dict[str, Any]:

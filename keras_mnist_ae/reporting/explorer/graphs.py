@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
     from ...export.runtime import OnnxAutoencoder
 
-COMPARED = 256  # test images on which graphs made for the page are held against the Keras model
+COMPARED = 1000  # test images on which graphs made for the page are held against the Keras model
 
 
 @contextmanager

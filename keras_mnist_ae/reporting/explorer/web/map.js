@@ -1,11 +1,13 @@
 // The map: the codes of the test images on a plane, and what the decoder makes of the places between.
 
+import { palette, writeNames } from "./labels.js";
 import { lift, percentile, project } from "./statistics.js";
 import { make } from "./tile.js";
 import { count, distances, smallest, title } from "./world.js";
 
 const NEAR = 12; // CSS pixels within which a point is meant
 const MARGIN = 24;
+const STRETCH = 1.8; // one axis may be drawn so much larger than the other, to fill the space
 const BLENDED = 5; // neighbours whose codes are mixed on planes that have no way back
 
 export function startMap(explorer, { canvas, planes, legend, help }) {
@@ -124,11 +126,13 @@ export function startMap(explorer, { canvas, planes, legend, help }) {
   }
 
   function place([x, y]) {
-    return [view.centre[0] + (x - view.width / 2) / view.scale, view.centre[1] - (y - view.height / 2) / view.scale];
+    const { centre, scale, width, height } = view;
+    return [centre[0] + (x - width / 2) / scale[0], centre[1] - (y - height / 2) / scale[1]];
   }
 
   function onCanvas([x, y]) {
-    return [view.width / 2 + (x - view.centre[0]) * view.scale, view.height / 2 - (y - view.centre[1]) * view.scale];
+    const { centre, scale, width, height } = view;
+    return [width / 2 + (x - centre[0]) * scale[0], height / 2 - (y - centre[1]) * scale[1]];
   }
 
   function frame() {
@@ -138,7 +142,8 @@ export function startMap(explorer, { canvas, planes, legend, help }) {
       return [percentile(values, 0), percentile(values, 1)];
     });
     const spans = range.map(([low, high]) => high - low), span = Math.max(...spans) || 1;
-    const scale = Math.min((width - 2 * MARGIN) / (spans[0] || span), (height - 2 * MARGIN) / (spans[1] || span));
+    const filled = [width, height].map((side, axis) => (side - 2 * MARGIN) / (spans[axis] || span));
+    const scale = filled.map((each) => Math.min(each, STRETCH * Math.min(...filled)));
     return { width, height, span, scale, centre: range.map(([low, high]) => (low + high) / 2) };
   }
 
@@ -162,21 +167,16 @@ export function startMap(explorer, { canvas, planes, legend, help }) {
     if (cursor) cross(onCanvas(cursor), colours);
   }
 
-  /** The names of the classes at their medians, so that colours are not needed to tell them. */
-  function nameClasses({ ink, paper }) {
+  /** The names of the classes near their medians, so that colours are not needed to tell them. */
+  function nameClasses(colours) {
     const { world } = explorer, { points } = current();
-    context.font = "700 15px system-ui, sans-serif";
-    Object.assign(context, { textAlign: "center", textBaseline: "middle", lineWidth: 4, lineJoin: "round" });
-    world.classes.forEach((name, label) => {
+    const names = world.classes.flatMap((name, label) => {
       const of = Array.from(world.labels.keys()).filter((n) => world.labels[n] === label);
-      if (!of.length || (highlighted !== null && highlighted !== label)) return;
+      if (!of.length || (highlighted !== null && highlighted !== label)) return [];
       const middle = [0, 1].map((axis) => percentile(Float32Array.from(of, (n) => points[2 * n + axis]).sort(), 0.5));
-      const [x, y] = onCanvas(middle), text = name.length > 14 ? `${name.slice(0, 13)}…` : name;
-      context.strokeStyle = paper;
-      context.strokeText(text, x, y);
-      context.fillStyle = ink;
-      context.fillText(text, x, y);
+      return [{ text: name.length > 14 ? `${name.slice(0, 13)}…` : name, at: onCanvas(middle) }];
     });
+    writeNames(context, names, colours);
   }
 
   function cross([x, y], { ink, paper }) {
@@ -218,14 +218,4 @@ export function startMap(explorer, { canvas, planes, legend, help }) {
     highlighted = label;
     draw();
   }
-}
-
-/** The colours of the style sheet, which knows light from dark. */
-function palette(element) {
-  const style = getComputedStyle(element), colour = (name) => style.getPropertyValue(name).trim();
-  return {
-    ink: colour("--ink"),
-    paper: colour("--panel"),
-    classes: Array.from({ length: 10 }, (_, i) => colour(`--class-${i}`)),
-  };
 }

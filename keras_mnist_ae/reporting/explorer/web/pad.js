@@ -18,6 +18,7 @@ export function startPad(explorer, panel) {
   });
   const context = pad.getContext("2d", { willReadFrequently: true });
   const neighbours = make("div", { class: "row" }), words = make("p", { class: "soft" });
+  const caption = make("p", { class: "soft", hidden: true }, "Nearest test images, by their codes:");
   const colour = make("input", { type: "color", value: "#ffffff", "aria-label": "Colour of the pen" });
   const file = make("input", { type: "file", accept: "image/*", class: "hidden", onchange: () => load(file.files[0]) });
   panel.append(
@@ -28,7 +29,7 @@ export function startPad(explorer, panel) {
       make("div", { class: "row" },
         make("button", { type: "button", onclick: clear }, "Clear"),
         make("button", { type: "button", onclick: () => file.click() }, "Picture…"), file, ...(colours ? [colour] : [])),
-      words, make("p", { class: "soft" }, "Nearest test images, by their codes:"), neighbours)),
+      words, caption, neighbours)),
   );
   let pen = [SIDE / 2, pad.height / 2], down = false;
 
@@ -63,7 +64,8 @@ export function startPad(explorer, panel) {
   function clear() {
     context.fillStyle = "#000";
     context.fillRect(0, 0, SIDE, pad.height);
-    words.textContent = "";
+    words.textContent = "Nothing is drawn yet.";
+    caption.hidden = true;
     neighbours.replaceChildren();
     down = false;
   }
@@ -114,6 +116,7 @@ export function startPad(explorer, panel) {
     }
     const view = await explorer.viewImage(image, name);
     explorer.pick(view);
+    caption.hidden = false;
     words.textContent = strangeness(view, explorer.model.sortedErrors.length);
     neighbours.replaceChildren(...smallest(distances(explorer.model.codes, view.code), NEIGHBOURS).map(button));
   });
