@@ -4,8 +4,6 @@ import shutil
 
 import pytest
 
-from keras_mnist_ae.reporting.explorer.modules import join
-
 HOW = "needs Chromium and playwright: apt-get install chromium; pip install playwright"
 
 
@@ -27,11 +25,10 @@ def script(browser):
     """A function that evaluates JavaScript, a function of one argument, in which `modules` are those
     of the page.
     """
+    from keras_mnist_ae.reporting.explorer.modules import join
+
     page = browser.new_page()
     for entry in ("page", "autoencoder"):
         page.evaluate(f"() => {{ {join(entry)} window.modules = {{ ...window.modules, ...modules }}; }}")
     yield page.evaluate
     page.close()
-
-
-__all__ = ["browser", "script"]

@@ -5,7 +5,6 @@ import base64
 import numpy as np
 import onnxruntime as ort
 import pytest
-from chromium import browser, script  # noqa: F401
 from graphs import emitted, trained
 from onnx import TensorProto, helper, numpy_helper
 from support import some
@@ -27,7 +26,7 @@ RUN = """([file, feeds]) => {
 }"""
 
 
-def evaluate(script, content, feeds):  # noqa: F811
+def evaluate(script, content, feeds):
     """The outputs of a graph in the browser, where four dimensions lie channels last."""
     told = {}
     for name, array in feeds.items():
@@ -124,13 +123,13 @@ CASES = {
 }
 
 
-def test_the_evaluator_knows_the_operators_of_the_exporter(script):  # noqa: F811
+def test_the_evaluator_knows_the_operators_of_the_exporter(script):
     known = script("() => [Object.keys(modules.model.ATTRIBUTES), Object.keys(modules.operators.OPERATORS)]")
     assert set(known[0]) == set(known[1]) == set(CASES) == OPERATORS
 
 
 @pytest.mark.parametrize("operator", CASES)
-def test_operator(script, operator):  # noqa: F811
+def test_operator(script, operator):
     content, feeds = CASES[operator]
     (expected,) = session(content).run(None, feeds)
     found = evaluate(script, content, feeds)["output"]
@@ -138,7 +137,7 @@ def test_operator(script, operator):  # noqa: F811
     np.testing.assert_allclose(found, expected.astype(np.float32), rtol=1e-6, atol=2e-6)
 
 
-def test_weights_in_steps_of_one_scale_each(script):  # noqa: F811
+def test_weights_in_steps_of_one_scale_each(script):
     nodes = [
         helper.make_node("DequantizeLinear", ["w", "s", "z"], ["weight"], axis=0),
         helper.make_node("Gemm", ["input0", "weight", "b"], ["output"], transB=1),
@@ -166,7 +165,7 @@ def test_weights_in_steps_of_one_scale_each(script):  # noqa: F811
 
 @pytest.mark.parametrize("variant", some([*VARIANTS, "colour"], "conv-avgpool", "conv-unpool", "colour"))
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
-def test_graphs_of_every_variant(script, digits, variant, precision):  # noqa: F811
+def test_graphs_of_every_variant(script, digits, variant, precision):
     files, images = exported(variant, precision, digits)
     names = [port.name for port in session(files["encoder"]).get_outputs()]
     # the steps of int8 are those of the graph only where onnxruntime does not fuse them
@@ -205,7 +204,7 @@ def exported(variant, precision, digits):
     return {name: each.SerializeToString() for name, each in models.items()}, images[:2]
 
 
-def test_float16_numbers(script):  # noqa: F811
+def test_float16_numbers(script):
     halves = np.arange(2**16, dtype=np.uint16)
     finite = np.isfinite(halves.view(np.float16))
     found = script(

@@ -6,7 +6,6 @@ import shutil
 
 import numpy as np
 import pytest
-from chromium import browser, script  # noqa: F401
 from PIL import Image
 
 from keras_mnist_ae import datasets
@@ -34,7 +33,7 @@ def written(finished_runs, tmp_path_factory):
 
 
 @pytest.fixture
-def opened(browser):  # noqa: F811
+def opened(browser):
     """A function that opens a page and waits until it is ready; at the end of the test nothing may
     have been requested, printed, thrown or refused by the policy.
     """
@@ -192,6 +191,7 @@ def test_dimensions(opened, written):
     says(page, picked)
 
 
+@pytest.mark.slow
 def test_between(opened, written):
     page = opened(written("conv-avgpool"))
     page.click("#tab-between")
@@ -208,6 +208,7 @@ def test_between(opened, written):
     page.click("text=Picked image as B")
 
 
+@pytest.mark.slow
 def test_new(opened, written):
     page = opened(written("conv-avgpool"))
     page.click("#tab-new")
@@ -285,7 +286,8 @@ def test_names_appear_as_text(opened, written, tmp_path):
     assert page.locator("#legend option").all_inner_texts()[1:4] == names[:3]
 
 
-def test_a_script_that_was_put_into_the_page_does_not_run(browser, written, tmp_path):  # noqa: F811
+@pytest.mark.slow
+def test_a_script_that_was_put_into_the_page_does_not_run(browser, written, tmp_path):
     text = (
         written("conv-avgpool")
         .read_text("utf-8")
@@ -305,6 +307,7 @@ def carried(path):
     return carried(path.read_text("utf-8"))
 
 
+@pytest.mark.slow
 def test_narrow_screens_do_not_scroll_sideways(opened, written):
     page = opened(written("conv-avgpool"), viewport={"width": 360, "height": 640}, has_touch=True)
     for tab in TABS:
@@ -314,6 +317,7 @@ def test_narrow_screens_do_not_scroll_sideways(opened, written):
     assert page.locator("#stage").bounding_box()["y"] >= 0
 
 
+@pytest.mark.slow
 def test_tabs_by_keyboard(opened, written):
     page = opened(written("conv-avgpool"))
     page.focus("#tab-draw")
@@ -323,6 +327,7 @@ def test_tabs_by_keyboard(opened, written):
     assert page.evaluate("document.activeElement.id") == "tab-dimensions"
 
 
+@pytest.mark.slow
 def test_a_thousand_classes_one_image_and_collapsed_codes(opened, written, tmp_path):
     data = carried(written("conv-avgpool"))
     many = tmp_path / "many.html"
@@ -337,6 +342,7 @@ def test_a_thousand_classes_one_image_and_collapsed_codes(opened, written, tmp_p
     assert "nothing to draw from" in page.inner_text("#panel-new")
 
 
+@pytest.mark.slow
 def test_one_image(opened, finished_runs, tmp_path, monkeypatch):
     from keras_mnist_ae.reporting.explorer import content
 
@@ -395,7 +401,7 @@ def everything(page, variant):
     page.click("#tab-honest")
 
 
-def test_paths_are_those_of_python(script):  # noqa: F811
+def test_paths_are_those_of_python(script):
     a, b = np.random.default_rng(3).normal(size=(2, 9)).astype(np.float32)
     for way in ("linear", "spherical"):
         expected = getattr(generation, way)(a, b, 5)
@@ -406,7 +412,7 @@ def test_paths_are_those_of_python(script):  # noqa: F811
         np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_statistics_are_those_of_numpy_and_scikit_learn(script):  # noqa: F811
+def test_statistics_are_those_of_numpy_and_scikit_learn(script):
     from sklearn.decomposition import PCA
 
     codes = (np.random.default_rng(4).normal(size=(60, 5)) * [1, 3, 0.5, 2, 0]).astype(np.float32)
@@ -429,7 +435,7 @@ def test_statistics_are_those_of_numpy_and_scikit_learn(script):  # noqa: F811
     np.testing.assert_allclose(found["back"], pca.inverse_transform([sign * [1, 2]])[0], atol=1e-3)
 
 
-def test_gaussians_have_their_moments(script):  # noqa: F811
+def test_gaussians_have_their_moments(script):
     codes = np.random.default_rng(5).multivariate_normal([1, -2], [[2, 1], [1, 3]], 200).astype(np.float32)
     found = script(
         """([codes, mean]) => {
@@ -444,7 +450,7 @@ def test_gaussians_have_their_moments(script):  # noqa: F811
     np.testing.assert_allclose(np.cov(np.transpose(found)), np.cov(codes.T), atol=0.2)
 
 
-def test_mixtures_have_their_moments(script):  # noqa: F811
+def test_mixtures_have_their_moments(script):
     from keras_mnist_ae.reporting.explorer.content import numbers64
 
     weights, means = np.array([0.3, 0.7]), np.array([[0, 0], [4, 1]])
@@ -473,7 +479,7 @@ def test_mixtures_have_their_moments(script):  # noqa: F811
     )
 
 
-def test_pictures_are_cut_as_means_of_what_they_cover(script):  # noqa: F811
+def test_pictures_are_cut_as_means_of_what_they_cover(script):
     image = np.random.default_rng(6).random((12, 8)).astype(np.float32)
     cut_ = (
         "([v, shape, box, size]) => Array.from(modules.prepare.cut(Float32Array.from(v), shape, box, size))"
@@ -486,7 +492,7 @@ def test_pictures_are_cut_as_means_of_what_they_cover(script):  # noqa: F811
     assert not np.any(found)
 
 
-def test_drawings_are_prepared_as_mnist(script):  # noqa: F811
+def test_drawings_are_prepared_as_mnist(script):
     drawing = np.zeros((280, 280), np.float32)
     drawing[30:130, 200:240] = 1  # in a corner, 100 x 40
     drawing[30:60, 150:240] = 1

@@ -25,8 +25,8 @@ def page(data: dict[str, Any]) -> str:
 
     worker = as_script(join("worker"))
     script = f"\n{join('page')}modules.page.start({worker});\n"
-    style = f"\n{source('explorer.css')}"
     height, width, channels = data["image"]
+    style = f"\n:root {{ --aspect: {width / height:g}; }}\n{source('explorer.css')}"
     template = Environment(autoescape=True).from_string(source("explorer.html.jinja"))
     return template.render(
         policy=Markup(POLICY.format(script=digest(script), style=digest(style))),
@@ -34,6 +34,8 @@ def page(data: dict[str, Any]) -> str:
         script=Markup(script),
         data=Markup(as_script(data)),
         pixels=height * width * channels,
+        height=height,
+        width=width,
         **{key: data[key] for key in ("run", "variant", "dataset", "latent")},
     )
 

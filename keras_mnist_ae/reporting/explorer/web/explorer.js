@@ -72,6 +72,7 @@ export class Explorer extends EventTarget {
   async adopt(model) {
     this.model = model;
     this.lenders.clear();
+    this.#show(await this.viewIndex(this.picked?.index ?? 0)); // the first picture soon
     await this.measureSpeed();
     this.dispatchEvent(new Event("model"));
     await this.pickIndex(this.picked?.index ?? 0);

@@ -24,7 +24,6 @@ export async function start(workerSource) {
   try {
     const world = await readWorld(data), own = await openOwn(data, world, workerSource);
     const explorer = new Explorer(world), { open, panel } = startTabs(element("tabs"), element("panels"), TABS);
-    document.documentElement.style.setProperty("--aspect", world.shape[1] / world.shape[0]);
     startStage(explorer, { tiles: element("tiles"), words: element("words") });
     startMap(explorer, { canvas: element("map"), planes: element("planes"), legend: element("legend"), help: element("help") });
     const pad = startPad(explorer, panel("draw"));

@@ -1,15 +1,14 @@
 // The stage: an image, what the autoencoder makes of it, and how far the two are apart.
 
-import { make, makeCanvas, paint, paintDifference, percent, short } from "./tile.js";
+import { make, paint, paintDifference, percent, short } from "./tile.js";
 import { title } from "./world.js";
 
 /** Fills the stage and keeps it up to date. */
 export function startStage(explorer, { tiles, words }) {
-  const [left, middle, right] = ["", "", ""].map((name) => {
-    const canvas = makeCanvas(1, 1, name), caption = make("figcaption");
-    tiles.append(make("figure", {}, canvas, caption));
-    return { canvas, caption };
-  });
+  const [left, middle, right] = Array.from(tiles.children, (figure) => ({
+    canvas: figure.querySelector("canvas"),
+    caption: figure.querySelector("figcaption"),
+  }));
 
   explorer.addEventListener("view", () => {
     const { view, world } = explorer, isImage = view.kind === "image";
