@@ -60,6 +60,17 @@ def generate(
 
 def _fitted(codes: Codes, count: int, density: Density, seed: int) -> tuple[Codes, int]:
     """Codes drawn from a density that is fitted on others, and its number of components."""
+    fitted = fit_gaussians(codes, density, seed)
+    drawn = fitted.sample(count)[0]
+    np.random.default_rng(seed).shuffle(drawn)  # scikit-learn gives them component by component
+    return drawn.astype(np.float32), len(fitted.weights_)
+
+
+def fit_gaussians(codes: Codes, density: Density = "mixture", seed: int = 0) -> Any:
+    """The Gaussian mixture of scikit-learn fitted on at most 20,000 codes of shape (n, d), with
+    full covariances: one for "gaussian", else up to 20. Raises `ValidationError` when all codes are
+    the same.
+    """
     from sklearn.mixture import GaussianMixture
 
     some = varied(codes)[:FITTED].astype(np.float64)
@@ -70,10 +81,7 @@ def _fitted(codes: Codes, count: int, density: Density, seed: int) -> tuple[Code
     )
     floor = 1e-6 * some.var(axis=0).mean()  # a dead unit's variance is 0, which no Gaussian has
     with quietly():
-        fitted = GaussianMixture(components, reg_covar=floor, random_state=seed % 2**32).fit(some)
-    drawn = fitted.sample(count)[0]
-    np.random.default_rng(seed).shuffle(drawn)  # scikit-learn gives them component by component
-    return drawn.astype(np.float32), components
+        return GaussianMixture(components, reg_covar=floor, random_state=seed % 2**32).fit(some)
 
 
 def decoded(codec: Codec, codes: Codes, train: Images, train_codes: Codes) -> Images:

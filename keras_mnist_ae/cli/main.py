@@ -14,6 +14,7 @@ from .completion import completion
 from .data import data
 from .demo import demo
 from .evaluate import evaluate
+from .explore import explore
 from .export import export, validate
 from .infer import infer
 from .latent import generate, interpolate, latent
@@ -105,7 +106,7 @@ def kae(ctx: click.Context) -> None:
 
 for command in (
     *(models, data, train, resume, finish, runs),
-    *(evaluate, latent, generate, interpolate, figures, report),
+    *(evaluate, latent, generate, interpolate, figures, report, explore),
     *(calibrate, score),
     *(export, validate, publish, infer, bench, demo, completion),
 ):

@@ -46,23 +46,17 @@ def export(run: Run, data: Dataset, precision: Precision = "float32", limit: int
     when a graph differs, and `WriteError`.
     """
     images = data.test.images[:limit]
-    facts = {
-        "dataset": Path(str(run.environment["dataset"])).name,  # of own data without its path
-        "dataset_sha256": str(run.environment["dataset_sha256"]),
-        **{name: f"{run.metrics[name]:.6g}" for name in ("train_mse", "test_mse")},
-    }
-    if size := run.config.reading.size:
-        facts["resize"] = f"{size}; {FITTED[run.config.fit]}"
+    told_of_run = facts(run)
     arrays = weights.read(run.model)
     calibration = to_float(data.train.images[:CALIBRATION]).transpose(0, 3, 1, 2)
-    models = emit.emit(run.model.variant, arrays, facts, precision, calibration)
+    models = emit.emit(run.model.variant, arrays, told_of_run, precision, calibration)
     files = {name: model.SerializeToString(deterministic=True) for name, model in models.items()}
     graphs = reports(files, passed(compare(run.model, files, images, precision)))
     told = {
         "variant": run.model.variant.name,
         "precision": precision,
         "weights_sha256": weights.fingerprint(arrays),
-        **facts,
+        **told_of_run,
         "validated_images": len(images),
         "graphs": graphs,
     }
@@ -73,6 +67,18 @@ def export(run: Run, data: Dataset, precision: Precision = "float32", limit: int
             {**{f"{name}.onnx": content for name, content in files.items()}, manifest.NAME: _json(told)},
         )
     return Export(folder, precision, graphs)
+
+
+def facts(run: Run) -> dict[str, str]:
+    """What graphs and manifest say of the run that they come from."""
+    told = {
+        "dataset": Path(str(run.environment["dataset"])).name,  # of own data without its path
+        "dataset_sha256": str(run.environment["dataset_sha256"]),
+        **{name: f"{run.metrics[name]:.6g}" for name in ("train_mse", "test_mse")},
+    }
+    if size := run.config.reading.size:
+        told["resize"] = f"{size}; {FITTED[run.config.fit]}"
+    return told
 
 
 def validate(run: Run, data: Dataset, precision: Precision = "float32", limit: int | None = None) -> Export:

@@ -1,0 +1,1 @@
+"""The explorer: a run as one HTML file in which its encoder and decoder work."""
