@@ -49,7 +49,7 @@ def _drawn(split: Split, seed: int, stay: int) -> Split:
         if number < stay:
             return grey
         chance = np.random.default_rng((seed, number)).random(grey.shape, np.float32)
-        return np.uint8(255) * (chance * 255 < grey)
+        return np.where(chance * 255 < grey, 255, 0).astype(np.uint8)
 
     images = filled(split.images.shape, map(image, range(len(split.images))))
     images.flags.writeable = False
