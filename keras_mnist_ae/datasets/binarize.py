@@ -45,7 +45,7 @@ def _drawn(split: Split, seed: int, stay: int) -> Split:
     """
 
     def image(number: int) -> NDArray[np.uint8]:
-        grey = split.images[number]
+        grey: NDArray[np.uint8] = split.images[number]
         if number < stay:
             return grey
         chance = np.random.default_rng((seed, number)).random(grey.shape, np.float32)
