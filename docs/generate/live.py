@@ -6,7 +6,6 @@ and the pages are always those of the package as it is.
 
 import functools
 import tempfile
-from pathlib import Path
 from typing import Any
 
 from mkdocs.structure.files import File, Files
@@ -39,6 +38,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Show them where a page says `<!-- explorer NAME -->`."""
     for name in RUNS:
-        frame = f'<iframe class="explorer" title="Explorer of {name}" loading="lazy" src="../explorers/{name}.html"></iframe>'
+        source = f'src="../explorers/{name}.html" title="Explorer of {name}"'
+        frame = f'<iframe class="explorer" loading="lazy" {source}></iframe>'
         markdown = markdown.replace(f"<!-- explorer {name} -->", frame)
     return markdown
