@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .models.autoencoder import Autoencoder
     from .models.build import build
     from .reporting.anomalies import calibrate
+    from .reporting.explorer.explore import explore
     from .reporting.generated import generate, interpolate
     from .reporting.loading import load
     from .reporting.publish import publish
@@ -38,6 +39,7 @@ _HOME = {
     "build": "models.build",
     "draw": "reporting.steps",
     "evaluate": "reporting.steps",
+    "explore": "reporting.explorer.explore",
     "export_onnx": "reporting.steps",
     "generate": "reporting.generated",
     "interpolate": "reporting.generated",
@@ -61,6 +63,7 @@ __all__ = [
     "calibrate",
     "draw",
     "evaluate",
+    "explore",
     "export_onnx",
     "generate",
     "interpolate",

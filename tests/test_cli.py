@@ -150,8 +150,11 @@ def test_written_config_repeats_the_run(tmp_path):
 
 def test_demo_trains_on_the_embedded_digits(tmp_path, monkeypatch):
     monkeypatch.setattr("keras_mnist_ae.cli.demo.EPOCHS", 1)
-    told = json.loads(run("demo", "--runs-dir", tmp_path, "--json").stdout)
-    assert told["variant"] == "conv-avgpool"
+    last = run("demo", "--runs-dir", tmp_path).stdout.splitlines()[-1]
+    (page,) = tmp_path.glob("*/explorer.html")
+    assert last == f"explorer   {page}"
+    config = next(tmp_path.glob("*/config.toml")).read_text("utf-8")
+    assert 'variant = "conv-avgpool"' in config
     assert len(list(tmp_path.glob("*/figures/reconstructions.png"))) == 1
     assert len(list(tmp_path.glob("*/onnx/*.onnx"))) == 3
 

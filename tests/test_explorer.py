@@ -16,7 +16,6 @@ from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.datasets.dataset import Dataset
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
 from keras_mnist_ae.reporting.explorer import content, sprite
-from keras_mnist_ae.reporting.explorer.explore import explore
 from keras_mnist_ae.reporting.explorer.html import as_script, page
 from keras_mnist_ae.reporting.explorer.modules import join
 
@@ -109,7 +108,7 @@ def test_codes_in_steps_are_close():
 
 def test_the_page_carries_the_export_and_what_python_computes(copied_run, tmp_path):
     run = copied_run("conv-avgpool")
-    path = explore(run, tmp_path / "page.html")
+    path = run.explore(tmp_path / "page.html")
     data = carried(path.read_text("utf-8"))
     assert path.stat().st_size < 1_000_000
     assert (data["run"], data["variant"], data["image"], data["latent"]) == (

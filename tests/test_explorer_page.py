@@ -450,8 +450,39 @@ def test_gaussians_have_their_moments(script):
     np.testing.assert_allclose(np.cov(np.transpose(found)), np.cov(codes.T), atol=0.2)
 
 
+@pytest.mark.parametrize("name", ["error", "code", "error+code"])
+def test_scores_are_those_of_python(script, name):
+    from keras_mnist_ae.analysis.scores import SCORES, Inputs, Statistics
+    from keras_mnist_ae.reporting.explorer.base64_text import numbers64
+    from keras_mnist_ae.reporting.explorer.calibration import factors
+
+    rng = np.random.default_rng(9)
+    image, made, code = rng.random((1, 6, 6, 1)), rng.random((1, 6, 6, 1)), rng.normal(size=(1, 4))
+    root, nothing = rng.normal(size=(4, 4)), np.zeros(0)
+    moments = np.array([0.2, 0.01]), np.array([1.3, 0.7])
+    known = Statistics(rng.normal(size=4), root @ root.T, *moments, nothing, nothing, nothing)
+    expected = float(SCORES[name].compute(Inputs(image, made, code), known)[0])
+    data = {
+        "score": name,
+        "meaning": "",
+        "false_alarms": 0.01,
+        "threshold": 0.9 * expected,
+        "factors": factors(name, known),
+        "mean": numbers64(known.code_mean, "<f4"),
+        "precision": numbers64(known.code_precision[np.tril_indices(4)], "<f4"),
+    }
+    found = script(
+        "([data, error, code]) => modules.calibration.readCalibration(data).judge(error, code)",
+        [data, float(np.square(image - made).mean()), code[0].tolist()],
+    )
+    assert found["value"] == pytest.approx(expected, rel=1e-5)
+    assert found["flagged"]
+    data |= {"factors": None}
+    assert script("(data) => modules.calibration.readCalibration(data).judge", data) is None
+
+
 def test_mixtures_have_their_moments(script):
-    from keras_mnist_ae.reporting.explorer.content import numbers64
+    from keras_mnist_ae.reporting.explorer.base64_text import numbers64
 
     weights, means = np.array([0.3, 0.7]), np.array([[0, 0], [4, 1]])
     lower = np.array([[1, 0.5, 2], [0.3, 0, 0.3]])

@@ -292,6 +292,34 @@ def test_collapsed_run_is_told_of_and_the_rest_of_its_story_is_there(runs):
     assert "both images have the same code" in run("interpolate", found.path, 0, 1).stderr
 
 
+def test_report_of_a_small_model_carries_its_explorer_and_of_a_large_one_links_it(reported, monkeypatch):
+    frames = []
+
+    class Frames(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            frames.extend([dict(attrs)] if tag == "iframe" else [])
+
+    Frames().feed((reported / "report.html").read_text("utf-8"))
+    page = (reported / "explorer.html").read_text("utf-8")
+    assert [frame["srcdoc"] for frame in frames] == [page]
+    assert frames[0]["sandbox"] == "allow-scripts"  # and no reach into the report
+    monkeypatch.setattr("keras_mnist_ae.reporting.html.EMBEDDED", 100_000)
+    told("report", reported)
+    large = (reported / "report.html").read_text("utf-8")
+    assert "<iframe" not in large
+    assert 'href="explorer.html"' in large
+
+
+def test_explorer_is_made_anew_when_the_run_has_changed(reported):
+    page = reported / "explorer.html"
+    made = page.stat().st_mtime_ns
+    told("report", reported)
+    assert page.stat().st_mtime_ns == made
+    os.utime(reported / "model.keras")
+    told("report", reported)
+    assert page.stat().st_mtime_ns > made
+
+
 def test_report_keeps_the_pictures_that_are_there(reported):
     told("generate", reported, "-n", 3)
     before = {path.name: path.read_bytes() for path in (reported / "figures").iterdir()}

@@ -17,9 +17,10 @@ EPOCHS = 40  # of 45 steps each
 @runs_dir
 @as_json
 def demo(backend: str | None, runs_dir: Path, as_json: bool) -> None:
-    """Train conv-avgpool on the embedded digits, export it as ONNX and write a report: no download,
-    about a minute.
+    """Train conv-avgpool on the embedded digits, export it as ONNX, write a report and an explorer:
+    no download, about a minute.
     """
+    from ..reporting.explorer.explore import NAME
     from ..reporting.steps import report
     from ..runs.reopen import reopen
     from ..training.train import train
@@ -31,6 +32,7 @@ def demo(backend: str | None, runs_dir: Path, as_json: bool) -> None:
 
     folder, _, graphs = export(run, data)
     page = report(run, progress=progress)
+    explorer = run.path / NAME  # which the report has written
     echo_run(run, as_json)
     if not as_json:
         click.echo(f"report     {page}")
@@ -39,3 +41,4 @@ def demo(backend: str | None, runs_dir: Path, as_json: bool) -> None:
             f"onnx       {folder}: {len(graphs)} graphs, equal to the Keras model up to "
             f"{furthest:.0e} on every test image"
         )
+        click.echo(f"explorer   {explorer}")

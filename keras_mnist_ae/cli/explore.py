@@ -40,6 +40,12 @@ def explore(
     from ..reporting.explorer.explore import explore
 
     chosen, precision = find(run, runs_dir)
+    if precision is None and not chosen.export_folder("float16").is_dir():
+        click.echo(
+            f"kae: run {chosen.name} has no float16 export: graphs are made for this page alone.\n"
+            f"To keep them: kae export onnx --precision float16 {chosen.path}",
+            err=True,
+        )
     path = explore(chosen, output, precision=precision, data_dir=data_dir, dataset=dataset, progress=progress)
     if as_json:
         echo_json({"run": str(chosen.path), "explorer": str(path), "bytes": path.stat().st_size})

@@ -14,6 +14,8 @@ from ..system.reading import read_json
 from . import text
 from .captions import CAPTIONS
 
+EMBEDDED = 1_000_000  # parameters of a model whose explorer stands in the report: 2 MB in float16
+
 
 def write(run: Run, latent_missing: str = "") -> None:
     """Write the run's report.html from its metrics, history and figures.
@@ -64,9 +66,20 @@ def write(run: Run, latent_missing: str = "") -> None:
             if run.figure(name).is_file()
         },
         **exported(run.path / "onnx" / manifest.NAME),
+        **explorer(run),
         image_shape=f"(n, {height}, {width}, {channels})",
     )
     run.write_report(content)
+
+
+def explorer(run: Run) -> dict[str, str]:
+    """The name of the run's explorer, "" where it has none, and for a small model its page, too."""
+    from .explorer.explore import NAME
+
+    if not (run.path / NAME).is_file():
+        return {"explorer": "", "explorer_page": ""}
+    small = run.variant.parameters < EMBEDDED
+    return {"explorer": NAME, "explorer_page": run.checked(NAME).read_text("utf-8") if small else ""}
 
 
 def exported(path: Path) -> dict[str, Any]:

@@ -189,15 +189,20 @@ def report(
 ) -> Path:
     """Write the report of a run as one HTML file; its path.
 
-    What `evaluate`, `analyse` and `draw` have not made yet is made first.
+    What `evaluate`, `analyse`, `draw` and `explore` have not made yet is made first.
     """
     from . import html
     from .captions import CAPTIONS
+    from .explorer.explore import renew
+
+    def write(latent_missing: str = "") -> Path:
+        renew(run, data_dir, dataset, progress)
+        html.write(run, latent_missing)
+        return run.report
 
     there = {name for name in CAPTIONS if run.figure(name).is_file()}
     if run.evaluated and "latent" in run.metrics and there >= set(CAPTIONS):
-        html.write(run)  # needs neither model nor data
-        return run.report
+        return write()  # needs neither model nor data, once there is an explorer
     codec, data = keras_codec(run, data_dir, dataset)
     if not run.evaluated:
         evaluate(run, data_dir=data_dir, dataset=dataset, progress=progress)
@@ -210,8 +215,7 @@ def report(
             click.echo(f"kae: {latent_missing}", err=True)
     if there < set(CAPTIONS):
         _draw(run, data, there, progress)
-    html.write(run, latent_missing)
-    return run.report
+    return write(latent_missing)
 
 
 def export_onnx(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +93,12 @@ class Run:
         """What the errors mean, in sentences; [] for a run of an earlier version."""
         there = (self.path / "verdict.json").is_file()
         return list(map(str, self._json("verdict.json")["verdict"])) if there else []
+
+    def explore(self, path: Path | str | None = None, **options: Any) -> Path:
+        """Write one HTML file in which its encoder and decoder work: `keras_mnist_ae.explore`."""
+        # A room above: reached by the front door, as users do, when it is asked for.
+        page: Path = import_module("keras_mnist_ae").explore(self, path, **options)
+        return page
 
     def figure(self, name: str) -> Path:
         """The path of its picture of that name."""

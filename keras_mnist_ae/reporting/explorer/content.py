@@ -1,6 +1,5 @@
 """What a page holds of a run, ready for JSON; arrays of numbers are base64, little-endian."""
 
-import base64
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from ...runs.folder import Run
 from ...runs.reopen import is_own
 from ...system.progress import Progress
 from . import sprite
+from .base64_text import numbers64, text64
+from .calibration import calibration
 
 if TYPE_CHECKING:
     from ...analysis.codec import Codec
@@ -54,6 +55,7 @@ def gather(
         "encoder": text64(files["encoder"]),
         "decoder": text64(files["decoder"]),
         "density": density(run, data, codec, progress),
+        "calibration": calibration(run, codec, info.metadata["weights_sha256"]),
     }
     room = largest - SCRIPTS - sum(len(str(value)) for value in page.values())
     per_image = info.latent_size * 4 // 3 + 32  # codes, error and number
@@ -154,16 +156,6 @@ def notes(shown: int, there: int) -> list[str]:
     if shown < min(IMAGES, there):
         return [f"{shown:,} of {there:,} test images are on the page: more would make it larger than 8 MB"]
     return []
-
-
-def numbers64(array: Array, kind: str) -> str:
-    """Base64 of the numbers in that type of numpy."""
-    return text64(np.ascontiguousarray(array, kind).tobytes())
-
-
-def text64(content: bytes) -> str:
-    """Base64 as text."""
-    return base64.b64encode(content).decode("ascii")
 
 
 def _encoded(images: Array, codec: "Codec", progress: Progress) -> tuple[Array, Array]:

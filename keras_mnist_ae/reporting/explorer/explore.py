@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ...errors import KaeError
 from ...export.formats import Precision
 from ...runs.folder import Run
 from ...runs.reopen import reopen_data
@@ -13,6 +14,7 @@ from ...system.progress import Progress, silent
 NAME = "explorer.html"  # in the run folder
 LARGEST = 8_000_000  # bytes of a page
 WEIGHTS = 4_000_000  # bytes of encoder and decoder; in base64 they are a third longer
+MADE_FROM = ("model.keras", "calibration.json", "figures/map-tsne.png", "figures/map-umap.png")
 
 
 def explore(
@@ -30,6 +32,8 @@ def explore(
     of the graphs in JavaScript. It loads nothing. A run without a float16 export gets one for the
     page alone.
 
+    The same as `run.explore(path)`.
+
     Args:
         path: the file to write; None writes `explorer.html` into the run folder.
         precision: of the export that the page holds, which must be there; None takes float16, and
@@ -43,6 +47,12 @@ def explore(
         CorruptFileError: A file of the export is not what its manifest says.
         ValidationError: The model gives NaN or infinity.
         WriteError: The page cannot be written.
+
+    Examples:
+        >>> from keras_mnist_ae import explore, train
+        >>> run = train("mlp", "digits", epochs=1, limit=64, runs_dir=getfixture("tmp_path"))
+        >>> explore(run).name
+        'explorer.html'
     """
     from .content import gather
     from .graphs import opened
@@ -60,3 +70,18 @@ def explore(
         return run.path / NAME
     write_text(Path(path), text)
     return Path(path)
+
+
+def renew(run: Run, data_dir: Path | None, dataset: str | None, progress: Progress) -> None:
+    """Write the page in the run folder if it is missing or older than what it is made from; one
+    that cannot be made is said and left out.
+    """
+    page, sources = run.path / NAME, [run.path / name for name in MADE_FROM]
+    if page.is_file() and all(
+        source.stat().st_mtime <= page.stat().st_mtime for source in sources if source.is_file()
+    ):
+        return
+    try:
+        explore(run, data_dir=data_dir, dataset=dataset, progress=progress)
+    except KaeError as error:
+        click.echo(f"kae: no explorer was made: {error}", err=True)

@@ -4,6 +4,7 @@ import re
 from importlib.resources import files
 
 IMPORT = re.compile(r'^import \{ ([^}]+) \} from "\./(\w+)\.js";\n', re.MULTILINE)
+COMMENT = re.compile(r"^ *(?:/\*\*.*?\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)  # on lines of its own
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
 
 
@@ -15,7 +16,8 @@ def source(name: str) -> str:
 def join(entry: str) -> str:
     """A module and all that it imports as one script.
 
-    Each becomes a block, whose names stay its own, and leaves what it exports in `modules`:
+    Comments stay in the files. Each module becomes a block, whose names stay its own, and leaves
+    what it exports in `modules`:
 
         import { fields } from "./protobuf.js";     const { fields } = modules.protobuf;
         export function readModel(file) {           function readModel(file) {
@@ -30,7 +32,7 @@ def join(entry: str) -> str:
         for _, imported in IMPORT.findall(text):
             add(imported)
         exported = ", ".join(EXPORT.findall(text))
-        body = EXPORT.sub("", IMPORT.sub(r"const { \1 } = modules.\2;\n", text))
+        body = EXPORT.sub("", IMPORT.sub(r"const { \1 } = modules.\2;\n", COMMENT.sub("", text)))
         blocks[name] = f"{{\n{body}modules.{name} = {{ {exported} }};\n}}\n"
 
     add(entry)

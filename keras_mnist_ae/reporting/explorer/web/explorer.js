@@ -1,5 +1,6 @@
 // The state of the page: images, a model that looks at them, and the view on the stage.
 
+import { readCalibration } from "./calibration.js";
 import { latest, startWorker } from "./client.js";
 import { gaussianOf, readDensity } from "./density.js";
 import { fromBase64, typed } from "./numbers.js";
@@ -14,7 +15,13 @@ export async function openOwn(data, world, source) {
   const facts = await client.ask("open", { encoder: fromBase64(data.encoder), decoder: fromBase64(data.decoder) });
   const planes = data.planes.map(({ name, points }) => ({ name, points: typed(Float32Array, fromBase64(points)) }));
   const model = describe(client, facts, readCodes(data, facts.latent), typed(Float32Array, fromBase64(data.errors)));
-  return { ...model, own: true, density: readDensity(data.density, facts.latent), planes: [...model.planes, ...planes] };
+  return {
+    ...model,
+    own: true,
+    density: readDensity(data.density, facts.latent),
+    calibration: readCalibration(data.calibration),
+    planes: [...model.planes, ...planes],
+  };
 }
 
 /** Another model, opened and run over the images of the page; `tell` hears how far it is. */
@@ -95,8 +102,9 @@ export class Explorer extends EventTarget {
   /** The view of an image: itself, its code, what becomes of it. */
   async viewImage(image, name, index = null) {
     const { codes, switches, images } = await this.model.client.ask("reconstruct", { images: image });
-    const error = meanSquare(image, images);
-    return { kind: "image", image, name, index, code: codes, switches, output: images, error, rank: rank(this.model.sortedErrors, error) };
+    const error = meanSquare(image, images), { sortedErrors, calibration } = this.model;
+    const found = { error, rank: rank(sortedErrors, error), verdict: calibration?.judge?.(error, codes) };
+    return { kind: "image", image, name, index, code: codes, switches, output: images, ...found };
   }
 
   /** The view of a code that comes from no image, beside the test image that looks most like it. */

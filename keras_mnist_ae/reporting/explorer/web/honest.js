@@ -44,7 +44,8 @@ export function startHonest(explorer, panel, data, badge) {
       ["Encoding", `${speed.encode.toFixed(1)} ms an image, the median in this browser`],
       ["Decoding", `${speed.decode.toFixed(1)} ms an image${model.live ? "" : "; more than a frame, so that images follow when you let go"}`],
       ["Test error", model.own ? data.errors_told : `${short(facts.testMse)}, as its export says`],
-      ...(model.own ? [["PCA's", data.pca_told]] : []),
+      ...(model.own ? [["PCA's error", data.pca_told]] : []),
+      ...(model.calibration ? [["Threshold", model.calibration.words]] : []),
       ...(facts.switches.length ? [["Switches", "This decoder also needs where each maximum stood. For codes that come from no image they are borrowed from the test image whose code is nearest."]] : []),
       ...data.notes.map((note) => ["Note", note]),
     ]));

@@ -2,7 +2,7 @@
 
 import { latest } from "./client.js";
 import { fromCanvas, lightOnDark, prepare } from "./prepare.js";
-import { make, makeCanvas, paint } from "./tile.js";
+import { make, makeCanvas, paint, percent, short } from "./tile.js";
 import { distances, pixels, smallest, title } from "./world.js";
 
 const SIDE = 280;
@@ -23,8 +23,8 @@ export function startPad(explorer, panel) {
   const file = make("input", { type: "file", accept: "image/*", class: "hidden", onchange: () => load(file.files[0]) });
   panel.append(
     make("p", {}, world.preparation === "mnist"
-      ? "Draw a digit. As in MNIST it is scaled to 20 x 20 pixels and centred by its mass in 28 x 28."
-      : `Draw, or take a picture: it becomes ${height} x ${width} pixels, as the data set has them.`),
+      ? "Draw a digit. As in MNIST it is scaled to 20\u00a0×\u00a020 pixels and centred by its mass in 28\u00a0×\u00a028."
+      : `Draw, or take a picture: it becomes ${height}\u00a0×\u00a0${width} pixels, as the data set has them.`),
     make("div", { class: "pads" }, pad, make("div", { class: "stack" },
       make("div", { class: "row" },
         make("button", { type: "button", onclick: clear }, "Clear"),
@@ -130,7 +130,11 @@ export function startPad(explorer, panel) {
   return { load };
 }
 
-function strangeness({ rank }, many) {
-  if (many < 2) return "";
-  return `Stranger than ${(100 * rank).toFixed(1)} % of the test images: so many are reconstructed better.`;
+function strangeness({ rank, verdict }, many) {
+  const place = many < 2 ? "" : `Stranger than ${percent(rank)} of the test images: so many are reconstructed better.`;
+  return verdict ? `${place} ${judgement(verdict)}` : place;
+}
+
+function judgement({ flagged, score, value, threshold }) {
+  return `${flagged ? "Flagged" : "Not flagged"}: its ${score} ${short(value)} is ${flagged ? "above" : "within"} the threshold ${short(threshold)}.`;
 }

@@ -70,5 +70,5 @@ export function short(value) {
 
 /** A share in per cent. */
 export function percent(share) {
-  return `${(100 * share).toFixed(share > 0 && share < 1 ? 1 : 0)} %`;
+  return `${(100 * share).toFixed(share > 0 && share < 1 ? 1 : 0)}\u00a0%`;
 }
