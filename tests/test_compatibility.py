@@ -7,6 +7,10 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+
+if keras.backend.backend() != "torch":
+    pytest.skip("runs of the torch backend", allow_module_level=True)
+
 from click.testing import CliRunner
 
 from keras_mnist_ae import Run, datasets

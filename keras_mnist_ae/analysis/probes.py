@@ -37,6 +37,21 @@ def logistic_accuracy(train: Codes, labels: Codes, test: Codes, test_labels: Cod
         )
 
 
+def few_labels_accuracy(
+    train: Codes, labels: Codes, test: Codes, test_labels: Codes, per_class: int, draws: int
+) -> float:
+    """Test accuracy of `logistic_accuracy` on so many labelled training points of each class, drawn
+    at random: the mean over the draws, from the seeds 0, 1, ...
+    """
+    members = [np.flatnonzero(labels == each) for each in np.unique(labels)]
+    found = []
+    for seed in range(draws):
+        generator = np.random.default_rng(seed)
+        at = np.concatenate([generator.permutation(each)[:per_class] for each in members])
+        found.append(logistic_accuracy(train[at], labels[at], test, test_labels))
+    return float(np.mean(found))
+
+
 def kmeans_scores(
     train: Codes, test: Codes, test_labels: Codes, clusters: int, tell: Tell = str
 ) -> dict[str, Any]:

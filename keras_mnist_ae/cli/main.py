@@ -21,6 +21,7 @@ from .latent import generate, interpolate, latent
 from .models import models
 from .publish import publish
 from .report import figures, report
+from .reproduce import reproduce
 from .runs import runs
 from .score import calibrate, score
 from .train import finish, resume, train
@@ -108,6 +109,7 @@ for command in (
     *(models, data, train, resume, finish, runs),
     *(evaluate, latent, generate, interpolate, figures, report, explore),
     *(calibrate, score),
+    reproduce,
     *(export, validate, publish, infer, bench, demo, completion),
 ):
     kae.add_command(command)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from .binarize import drawn
 
 Images = NDArray[np.float32]
 
@@ -66,6 +67,13 @@ class Chance:
     latent: int = 0
     beta: float = 1.0
     warm_up: int = 0
+    binarize: bool = False
+
+    def targets(self, images: Images, epoch: int, batch: int) -> Images:
+        """The images that are to come out: drawn as 0 and 1 where `binarize` says so."""
+        if not self.binarize:
+            return images
+        return drawn(images, np.random.default_rng((self.seed, epoch, batch, 2)))
 
     def __call__(self, images: Images, epoch: int, batch: int, step: int) -> Any:
         """`batch` counts from 0 within an epoch, `step` over all of them."""

@@ -8,6 +8,7 @@ import click
 import numpy as np
 
 from ..architecture.shapes import text
+from ..datasets.binarize import binarized
 from ..datasets.catalog import load
 from ..datasets.classes import numbers, only
 from ..datasets.dataset import Dataset, Split
@@ -56,6 +57,7 @@ def check(config: TrainConfig, data: Dataset) -> Dataset:
             f"(channels x height x width), but {config.variant} takes {text(variant.image)}.\n"
             "Fit the images to it (--resize), or train a variant that fits them: kae train conv"
         )
+    data = binarized(data, config.binarize) if config.binarize else data
     data = only(data, config.classes) if config.classes else data
     data = _limited(data, config.limit)
     validation = config.validation or data.validation

@@ -15,6 +15,7 @@ from .rules import Flag, Integer, Number, OneOf, Parsed, Setting, Table, Text, s
 MODEL, DATA, VARIATIONAL, TRAINING, RUN = "Model", "Data", "Variational loss", "Training", "Run folder"
 LIKELIHOODS = ("bernoulli", "gaussian")  # of pixels, given a code: see models.losses
 PRECISIONS = ("float32", "bfloat16")
+BINARIZE = ("static", "dynamic")  # how grey images are drawn as black and white: see datasets.binarize
 NAME = r"(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]*"
 RECIPES_OWN = "the recipe's"
 
@@ -41,17 +42,10 @@ class Settings:
     dropout: float = setting(0.0, MODEL, BELOW_1, "Dropout rate after each hidden layer.")
 
     dataset: str = setting(
-        "mnist",
-        DATA,
-        Text(),
-        "A name from `kae data list`, a folder of pictures, or a .npz or .npy file.",
+        "mnist", DATA, Text(), "A name from `kae data list`, a folder of pictures, or a .npz or .npy file."
     )
     data_dir: str | None = setting(
-        None,
-        DATA,
-        Text(),
-        "Folder of the datasets.",
-        default="KAE_DATA_DIR, else the user's cache folder",
+        None, DATA, Text(), "Folder of the datasets.", default="KAE_DATA_DIR, else the user's cache folder"
     )
     resize: str | None = setting(
         None,
@@ -118,6 +112,15 @@ class Settings:
         default="none",
     )
 
+    binarize: str | None = setting(
+        None,
+        DATA,
+        OneOf(BINARIZE),
+        "Draw each pixel as 0 or 1, with its grey as the probability: static draws every image "
+        "once, dynamic the training images anew at each step.",
+        default="grey",
+    )
+
     likelihood: str = setting(
         "bernoulli",
         VARIATIONAL,
@@ -133,11 +136,7 @@ class Settings:
         variational=True,
     )
     kl_warm_up: float = setting(
-        0.0,
-        VARIATIONAL,
-        PART,
-        "Part of all steps over which that weight rises from 0.",
-        variational=True,
+        0.0, VARIATIONAL, PART, "Part of all steps over which that weight rises from 0.", variational=True
     )
 
     recipe: str = setting(
@@ -158,11 +157,7 @@ class Settings:
         default=RECIPES_OWN,
     )
     beta_2: float = setting(
-        0.999,
-        TRAINING,
-        BELOW_1,
-        "Decay rate of Adam's second moment.",
-        default=RECIPES_OWN,
+        0.999, TRAINING, BELOW_1, "Decay rate of Adam's second moment.", default=RECIPES_OWN
     )
     warm_up: float = setting(
         0.0,
@@ -189,10 +184,7 @@ class Settings:
         default="KERAS_BACKEND, else torch",
     )
     device: str = setting(
-        "auto",
-        TRAINING,
-        OneOf(backends.DEVICES),
-        "auto (a GPU where the backend sees one), cpu or gpu.",
+        "auto", TRAINING, OneOf(backends.DEVICES), "auto (a GPU where the backend sees one), cpu or gpu."
     )
     checkpoint_every: str | None = setting(
         None,

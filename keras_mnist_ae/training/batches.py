@@ -81,14 +81,11 @@ class Batches(DataAdapter):
         batches = math.ceil(len(self.images) / self._size)
         for batch, chosen in enumerate(self._chosen(), self.skipped):
             images = to_float(self.images[chosen])
-            yield (
-                (
-                    self.chance(images, self.epoch, batch, self.epoch * batches + batch)
-                    if self.chance
-                    else images
-                ),
-                images,
-            )
+            if self.chance is None:
+                yield images, images
+                continue
+            images = self.chance.targets(images, self.epoch, batch)
+            yield self.chance(images, self.epoch, batch, self.epoch * batches + batch), images
 
     def get_jax_iterator(self) -> Iterator[Pair]:
         import jax

@@ -126,10 +126,15 @@ def chances(model: Autoencoder, config: TrainConfig, images: int) -> tuple[Chanc
     """
     latent = model.variant.latent if model.variant.variational else 0
     noise = corruption(config.noise) if config.noise else None
-    if not (noise or latent):
+    dynamic = config.binarize == "dynamic"
+    if not (noise or latent or dynamic):
         return None, None
     warm_up = round(config.kl_warm_up * total_steps(config, images))
-    return Chance(config.seed, noise, latent, config.beta, warm_up), Chance(config.seed + 1, noise, latent)
+    drawn, steady = config.seed, config.seed + 1
+    return (
+        Chance(drawn, noise, latent, config.beta, warm_up, dynamic),
+        Chance(steady, noise, latent, binarize=dynamic),  # those kept by --validation are grey
+    )
 
 
 def _fit(
