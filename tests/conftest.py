@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chromium import browser, script  # noqa: F401
+from chromium import axe, browser, onnxruntime_web, script  # noqa: F401
 
 os.environ.setdefault("KERAS_BACKEND", "torch")
 BACKEND = os.environ["KERAS_BACKEND"]

@@ -187,6 +187,31 @@ def test_graphs_of_every_variant(script, digits, variant, precision):
     np.testing.assert_allclose(found_images, expected_images, rtol=0, atol=atol)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", [*VARIANTS, "colour"])
+@pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
+def test_graphs_in_onnxruntime_web(script, onnxruntime_web, digits, variant, precision):
+    """The second judge, in the same browser."""
+    files, images = exported(variant, precision, digits)
+    codes = onnxruntime_web(files["encoder"], {"image": images}, precision != "int8")
+    # a number may fall on the other side of a rounding: of float16, or of a step of int8
+    rounding = {"float32": 2e-5, "float16": 2**-10, "int8": 2e-2}[precision]
+    for name, found in evaluate(script, files["encoder"], {"image": images}).items():
+        atol = 0 if name.startswith("switch") else rounding * max(1, np.abs(codes[name]).max())
+        np.testing.assert_allclose(found, codes[name], rtol=0, atol=atol)
+    session_ = session(files["decoder"])
+    feeds = {
+        port.name: codes[port.name].astype(
+            {"tensor(float)": np.float32, "tensor(uint8)": np.uint8}[port.type]
+        )
+        for port in session_.get_inputs()
+    }
+    expected = onnxruntime_web(files["decoder"], feeds, precision != "int8")["reconstruction"]
+    found = evaluate(script, files["decoder"], feeds)["reconstruction"]
+    atol = {"float32": 2e-5, "float16": 1e-4, "int8": 1e-4}[precision]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
+
+
 def exported(variant, precision, digits):
     """Encoder and decoder as bytes, and two images, channels first."""
     images = np.ascontiguousarray(digits[:32].transpose(0, 3, 1, 2))

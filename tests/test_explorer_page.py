@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from chromium import carried
 from PIL import Image
 
 from keras_mnist_ae import datasets
@@ -301,12 +302,6 @@ def test_a_script_that_was_put_into_the_page_does_not_run(browser, written, tmp_
     page.close()
 
 
-def carried(path):
-    from test_explorer import carried
-
-    return carried(path.read_text("utf-8"))
-
-
 @pytest.mark.slow
 def test_narrow_screens_do_not_scroll_sideways(opened, written):
     page = opened(written("conv-avgpool"), viewport={"width": 360, "height": 640}, has_touch=True)
@@ -315,6 +310,19 @@ def test_narrow_screens_do_not_scroll_sideways(opened, written):
         width, inner = page.evaluate(SIDES)
         assert width <= inner, tab
     assert page.locator("#stage").bounding_box()["y"] >= 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1440, 900), (360, 640)])
+def test_axe_finds_nothing_serious(opened, written, axe, scheme, size):
+    viewport = dict(zip(("width", "height"), size, strict=True))
+    page = opened(written("conv-avgpool"), viewport=viewport, color_scheme=scheme, bypass_csp=True)
+    page.evaluate(axe)
+    for tab in TABS:
+        page.click(f"#tab-{tab}")
+        found = page.evaluate("() => axe.run()")["violations"]
+        assert not [each for each in found if each["impact"] in ("serious", "critical")], tab
 
 
 @pytest.mark.slow

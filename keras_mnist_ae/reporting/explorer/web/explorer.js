@@ -8,6 +8,7 @@ import { dimensions, plane, project, rank } from "./statistics.js";
 import { count, distances, lookalike, meanSquare, pixels, smallest, title } from "./world.js";
 
 const FRAME = 16; // milliseconds: what takes longer to decode is decoded on release
+const MEASURED = { least: 3, most: 15, within: 500 }; // rounds of timing, and milliseconds for them
 
 /** Opens the model that the page carries and measures it in this browser. */
 export async function openOwn(data, world, source) {
@@ -39,6 +40,7 @@ export async function openOther(files, world, source, tell) {
       errors[n] = meanSquare(image, found.images);
       if (n % 100 === 0) tell(n);
     }
+    tell(count(world));
     const model = describe(client, facts, codes, errors);
     return { ...model, own: false, density: model.collapsed ? null : gaussianOf(codes, facts.latent, model.statistics.mean) };
   } catch (error) {
@@ -85,12 +87,13 @@ export class Explorer extends EventTarget {
     await this.pickIndex(this.picked?.index ?? 0);
   }
 
-  /** The median time of decoding a code, in the worker. */
+  /** The median times of encoding an image and of decoding a code, in the worker. */
   async measureSpeed() {
     const { client, codes, facts } = this.model, times = { encode: [], decode: [] };
     const code = codes.slice(0, facts.latent), image = pixels(this.world, 0);
-    let { switches } = await client.ask("encode", { images: image });
-    for (let i = 0; i < 15; i++) {
+    const { switches } = await client.ask("encode", { images: image });
+    const start = performance.now(), { least, most, within } = MEASURED;
+    for (let i = 0; i < most && (i < least || performance.now() - start < within); i++) {
       times.encode.push((await client.timed("encode", { images: image })).milliseconds);
       times.decode.push((await client.timed("decode", { codes: code, switches })).milliseconds);
     }

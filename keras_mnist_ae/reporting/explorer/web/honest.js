@@ -64,7 +64,7 @@ export function startHonest(explorer, panel, data, badge) {
 }
 
 function agreementWords({ images, code, pixel, good }) {
-  return `${good ? "" : "Not good: "}codes differ by at most ${short(code)}, pixels by at most ${short(pixel)}, on ${images} images`;
+  return `${good ? "" : "Not good: "}codes differ by at most ${short(code)}, pixels by at most ${short(pixel)}, on ${images} ${images === 1 ? "image" : "images"}`;
 }
 
 function rows(pairs) {

@@ -18,24 +18,31 @@ export function startOther(explorer, panel, { own, source }) {
     words,
   );
 
+  let newest = null;
+
+  /** Opens an export; one that comes meanwhile takes its place. */
   async function take(files) {
+    newest = files;
     file.value = "";
-    const previous = explorer.model;
+    const tell = (n) => {
+      if (newest !== files) throw new Error("Another folder came.");
+      words.textContent = `Encoding the images of this page: ${n} of ${count(explorer.world)}`;
+    };
     try {
-      const found = await readFiles(files);
-      const tell = (n) => (words.textContent = `Encoding the images of this page: ${n} of ${count(explorer.world)}`);
-      const model = await openOther(found, explorer.world, source, tell);
+      const model = await openOther(await readFiles(files), explorer.world, source, tell);
+      const previous = explorer.model;
       await explorer.adopt(model);
       if (!previous.own) previous.client.stop("Another model came.");
       back.hidden = false;
       words.replaceChildren(...comparison(model, own, explorer.world));
     } catch (error) {
-      words.textContent = `This cannot be used. ${error.message}`;
+      if (newest === files) words.textContent = `This cannot be used. ${error.message}`;
     }
   }
 
   async function restore() {
     const other = explorer.model;
+    newest = null;
     await explorer.adopt(own);
     other.client.stop("The page's own model is back.");
     back.hidden = true;
