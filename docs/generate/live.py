@@ -36,9 +36,10 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Show them where a page says `<!-- explorer NAME -->`."""
+    """Show them where a page says `<!-- explorer NAME -->`, which is nothing on other sites."""
     for name in RUNS:
-        source = f'src="../explorers/{name}.html" title="Explorer of {name}"'
-        frame = f'<iframe class="explorer" loading="lazy" {source}></iframe>'
-        markdown = markdown.replace(f"<!-- explorer {name} -->", frame)
+        address = f"../explorers/{name}.html"
+        frame = f'<iframe class="explorer" title="Explorer: {name}" loading="lazy" src="{address}"></iframe>'
+        shown = f"[{name} on a page of its own]({address})\n\n{frame}\n"
+        markdown = markdown.replace(f"<!-- explorer {name} -->", shown)
     return markdown
