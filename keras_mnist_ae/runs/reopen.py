@@ -12,7 +12,7 @@ from ..datasets.catalog import load
 from ..datasets.classes import numbers, only
 from ..datasets.dataset import Dataset, Split
 from ..datasets.user_files import is_path
-from ..errors import CorruptFileError, DataError, UsageError
+from ..errors import CorruptFileError, DataError, UsageError, worded
 from ..system import backend
 from .config import TrainConfig
 from .folder import Run
@@ -89,11 +89,11 @@ def settled(config: TrainConfig, data: Dataset) -> TrainConfig:
         epochs = min(max(epochs, -(-STEPS // steps)), MOST_EPOCHS)
     if (epochs, batch_size) != (config.epochs, config.batch_size):
         changes |= {"epochs": epochs, "batch_size": batch_size}
-        click.echo(
+        line = (
             f"kae: {images:,} training images: {epochs} epochs in batches of {batch_size} "
-            "(--epochs and --batch-size choose others)",
-            err=True,
+            "(--epochs and --batch-size choose others)"
         )
+        click.echo(worded(line), err=True)
     return dataclasses.replace(config, **changes) if changes else config  # type: ignore[arg-type]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from ..architecture.variant import Variant
 from ..architecture.variants import VARIANTS
 from ..datasets.dataset import Dataset
+from ..errors import worded
 from ..runs.config import TrainConfig
 
 LIGHT_ON_DARK = ("conv-avgpool", "conv-k15", "conv-k16", "conv-unpool", "mlp")
@@ -19,8 +20,8 @@ def before_training(config: TrainConfig, variant: Variant, data: Dataset) -> Non
     if not made_for or config.invert:
         return
     if np.median(data.train.images[:LOOKED_AT]) >= BRIGHT:
-        click.echo(
+        line = (
             f"kae: most pixels are bright, but {variant.name} was made for light on dark: "
-            "--invert exchanges black and white",
-            err=True,
+            "--invert exchanges black and white"
         )
+        click.echo(worded(line), err=True)
