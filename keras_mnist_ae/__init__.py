@@ -16,17 +16,19 @@ if TYPE_CHECKING:
     from .models.autoencoder import Autoencoder
     from .models.build import build
     from .reporting.anomalies import calibrate
+    from .reporting.explorer.explore import explore
     from .reporting.generated import generate, interpolate
     from .reporting.loading import load
     from .reporting.publish import publish
     from .reporting.steps import analyse, draw, evaluate, export_onnx, report
     from .runs.config import TrainConfig
     from .runs.folder import Run
+    from .runs.listing import runs
     from .training.train import train
 
 __version__ = "0.2.0"
 
-_HOME = {
+_HOME = {  # those that `__all__` leaves out are methods of `Run`
     "VARIANTS": "architecture.variants",
     "Autoencoder": "models.autoencoder",
     "Dataset": "datasets.dataset",
@@ -38,14 +40,19 @@ _HOME = {
     "analyse": "reporting.steps",
     "calibrate": "reporting.anomalies",
     "build": "models.build",
+    "conclude": "training.resume",
     "draw": "reporting.steps",
     "evaluate": "reporting.steps",
+    "explore": "reporting.explorer.explore",
     "export_onnx": "reporting.steps",
+    "from_model": "training.adopt",
     "generate": "reporting.generated",
     "interpolate": "reporting.generated",
     "load": "reporting.loading",
     "publish": "reporting.publish",
     "report": "reporting.steps",
+    "resume": "training.resume",
+    "runs": "runs.listing",
     "train": "training.train",
 }
 
@@ -64,12 +71,14 @@ __all__ = [
     "calibrate",
     "draw",
     "evaluate",
+    "explore",
     "export_onnx",
     "generate",
     "interpolate",
     "load",
     "publish",
     "report",
+    "runs",
     "train",
 ]
 

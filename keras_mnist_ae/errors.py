@@ -71,7 +71,8 @@ def _in_python(match: re.Match[str]) -> str:
     if found["option"] == "allow-inexact":
         return "inexact=True"
     if found["option"]:
-        return f"{found['option'].replace('-', '_')}={found['value'] or ''}"
+        value = f"={found['value']}" if found["value"] else ""
+        return found["option"].replace("-", "_") + value
     return match[0]
 
 

@@ -67,7 +67,7 @@ def test_datasets_of_other_frameworks_hold_the_same_images_as_the_array():
     import torch
     from torch.utils.data import TensorDataset
 
-    from keras_mnist_ae.training.sources import in_memory
+    from keras_mnist_ae.datasets.frameworks import in_memory
 
     colour = images(shape=(8, 8, 3))
     labels = np.arange(12) % 2

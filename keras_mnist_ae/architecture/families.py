@@ -1,7 +1,10 @@
 """Tables that follow from the size of the image."""
 
+from dataclasses import replace
+
 from ..errors import UsageError
-from .layers import Conv, ConvTranspose, Dense, Flatten, Layer, Unflatten
+from . import transforms
+from .layers import Conv, ConvTranspose, Dense, Flatten, Gaussian, Layer, Unflatten
 from .shapes import Shape, text
 from .stack import Stack
 from .variant import Recipe, Variant
@@ -62,4 +65,52 @@ def conv(image: Shape = (1, 28, 28), latent: int = 32) -> Variant:
     )
 
 
-FAMILIES = {"conv": conv}
+def vae_conv(image: Shape, latent: int = 16) -> Variant:
+    """The table of `conv` with a code that is drawn from a normal distribution.
+
+    Raises `UsageError` as `conv` does.
+    """
+    table = conv(image, latent)
+    *rows, last = table.encoder.layers
+    assert isinstance(last, Dense)
+    encoder = Stack.of(image, *rows, Gaussian(last.inputs, last.outputs))
+    return replace(
+        table,
+        name="vae-conv",
+        summary="a convolutional variational autoencoder for images of another size",
+        encoder=encoder,
+        parameters=encoder.parameters + table.decoder.parameters,
+    )
+
+
+FAMILIES = {"conv": conv, "vae-conv": vae_conv}
+
+
+def adapted(
+    variant: Variant,
+    *,
+    latent_dim: int | None = None,
+    image: Shape | None = None,
+    batch_norm: bool = False,
+    dropout: float = 0.0,
+) -> Variant:
+    """The table of a variant with another image, code, normalisation and dropout, in this order.
+
+    Raises:
+        UsageError: A change is not possible.
+    """
+    if image is not None and tuple(image) != variant.image:
+        if variant.name not in FAMILIES:
+            raise UsageError(
+                f"{variant.name} takes images of {text(variant.image)} (channels x height x width) and no "
+                f"others; {' and '.join(FAMILIES)} take any"
+            )
+        variant = FAMILIES[variant.name](tuple(image))
+    if latent_dim is not None:
+        if isinstance(latent_dim, bool) or not isinstance(latent_dim, int) or latent_dim < 1:
+            raise UsageError(f"latent_dim is {latent_dim!r}; give a whole number from 1 up")
+        variant = transforms.latent_size(variant, latent_dim)
+    variant = transforms.batch_norm(variant) if batch_norm else variant
+    if not 0 <= dropout < 1:
+        raise UsageError(f"dropout is {dropout!r}; give a number from 0 to below 1")
+    return transforms.dropout(variant, dropout) if dropout else variant

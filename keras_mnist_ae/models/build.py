@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from ..architecture.families import adapted
 from ..architecture.layers import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_MOMENTUM,
@@ -35,14 +36,48 @@ from .autoencoder import Autoencoder
 from .keras_forward import LAST, pooling_position, spread
 
 
-def build(variant: str | Variant = "conv-avgpool", seed: int = 0) -> Autoencoder:
-    """An untrained model of a variant, given by name or as a table.
+def build(
+    variant: str | Variant = "conv-avgpool",
+    seed: int = 0,
+    *,
+    latent_dim: int | None = None,
+    image: Shape | None = None,
+    batch_norm: bool = False,
+    dropout: float = 0.0,
+) -> Autoencoder:
+    """An untrained model of a variant.
 
     Weights are drawn from `seed` with Glorot's uniform distribution (Glorot and Bengio 2010),
-    biases are zero; the same seed gives the same weights on every backend. Raises `UsageError` for
-    an unknown name.
+    biases are zero; the same seed gives the same weights on every backend.
+
+    Args:
+        variant: a name (see `kae.VARIANTS`) or a table.
+        seed: of the weights.
+        latent_dim: length of the code; None keeps the variant's.
+        image: channels, height, width: for "conv" and "vae-conv", which have a table for each size
+            from 16 to 128 pixels; None keeps the variant's.
+        batch_norm: batch normalisation before each activation of the hidden layers.
+        dropout: its rate after each hidden layer, from 0 to below 1.
+
+    Raises:
+        UsageError: There is no such variant, or none of that size.
+
+    Examples:
+        >>> model = build("vae-conv", latent_dim=8, image=(3, 64, 64), batch_norm=True)
+        >>> model.input.shape, model.variant.latent
+        ((None, 64, 64, 3), 8)
     """
-    variant = find(variant) if isinstance(variant, str) else variant
+    table = adapted(
+        find(variant) if isinstance(variant, str) else variant,
+        latent_dim=latent_dim,
+        image=image,
+        batch_norm=batch_norm,
+        dropout=dropout,
+    )
+    return _build(table, seed)
+
+
+def _build(variant: Variant, seed: int) -> Autoencoder:
     image = keras.Input(_channels_last(variant.image), name="image")
     code, beside = _apply(variant.encoder, image, {}, (seed, 0))
     encoder = keras.Model(image, _join(code, beside.values()), name="encoder")
@@ -54,7 +89,9 @@ def build(variant: str | Variant = "conv-avgpool", seed: int = 0) -> Autoencoder
     reconstruction, _ = _apply(variant.decoder, latent, switches, (seed, 1))
     decoder = keras.Model(_join(latent, switches.values()), reconstruction, name="decoder")
     _draw_weights([*encoder.layers, *decoder.layers], np.random.default_rng(seed))
-    return Autoencoder(variant, encoder, decoder)
+    model = Autoencoder(variant, encoder, decoder)
+    model.seed = seed
+    return model
 
 
 def _apply(

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..architecture import recipes, toml, transforms
-from ..architecture.families import FAMILIES
+from ..architecture import recipes, toml
+from ..architecture.families import FAMILIES, adapted
 from ..architecture.shapes import Shape
 from ..architecture.variant import Variant
 from ..architecture.variants import find
@@ -97,13 +97,15 @@ class TrainConfig(Settings):
         """The variant to train on images of that shape (channels, height, width). Raises
         `UsageError` where there is none.
         """
-        variant = self.table or (
-            FAMILIES[self.variant](image) if self.variant in FAMILIES else find(self.variant)
+        variant = self.table or find(self.variant)
+        resized = image if self.table is None and variant.name in FAMILIES else None
+        return adapted(
+            variant,
+            latent_dim=self.latent_dim,
+            image=resized,
+            batch_norm=self.batch_norm,
+            dropout=self.dropout,
         )
-        if self.latent_dim is not None:
-            variant = transforms.latent_size(variant, self.latent_dim)
-        variant = transforms.batch_norm(variant) if self.batch_norm else variant
-        return transforms.dropout(variant, self.dropout) if self.dropout else variant
 
 
 def configure(file: Path | None = None, **flags: Any) -> TrainConfig:

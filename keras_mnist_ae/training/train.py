@@ -6,18 +6,18 @@ from typing import Any
 
 from ..architecture.variant import Variant
 from ..datasets.dataset import Dataset
+from ..datasets.frameworks import in_memory
 from ..errors import in_python
 from ..runs import runs_dir as folder_of_runs
 from ..runs.config import TrainConfig, configure
 from ..runs.environment import describe
 from ..runs.folder import Run
-from ..runs.reopen import check, load_data, settled
+from ..runs.reopen import IN_MEMORY, check, load_data, settled
 from ..runs.settings import SETTINGS
 from ..system import backend as backends
 from ..system import signals
 from .extras import Extras
 from .hints import before_training
-from .sources import in_memory
 
 
 def train(
@@ -81,7 +81,7 @@ def train(
         data_dir: Folder of the datasets. Default: KAE_DATA_DIR, else the user's cache folder.
         resize: Resize the images to SIZE or HEIGHTxWIDTH pixels; `variant`, or no value, to the
             variant's size. Default: None.
-        fit: How resize= fits: crop covers the size and cuts at the centre, pad adds black, stretch
+        fit: How resize fits: crop covers the size and cuts at the centre, pad adds black, stretch
             scales each side alone. Default: 'crop'.
         range: Numbers that count as black and white, such as 0:4095 or -1:1. Default: 0:255 for
             integers, 0:1 for floating point.
@@ -174,4 +174,5 @@ def train_config(config: TrainConfig, data: Dataset | None = None, extras: Extra
         custom = {"custom": names} if (names := extras.names()) else {}
         run.write_environment(**describe(config, data), **custom)
         finish(run, config, data, extras)
+    run.data = data if config.dataset == IN_MEMORY else None
     return run

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ..datasets.dataset import Dataset
 from ..errors import DataError
+from .dataset import Dataset
 
 TAKEN = (
     "a name, a path, a kae.Dataset, an array of images, or a PyTorch or TensorFlow dataset of images or of "
