@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .architecture.stack import Stack
     from .architecture.variant import Recipe, Variant
     from .architecture.variants import VARIANTS
+    from .datasets.dataset import Dataset
     from .models.autoencoder import Autoencoder
     from .models.build import build
     from .reporting.anomalies import calibrate
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
     from .reporting.steps import analyse, draw, evaluate, export_onnx, report
     from .runs.config import TrainConfig
     from .runs.folder import Run
+    from .runs.listing import runs
     from .training.train import train
 
 __version__ = "0.2.0"
 
-_HOME = {
+_HOME = {  # those that `__all__` leaves out are methods of `Run`
     "VARIANTS": "architecture.variants",
     "Autoencoder": "models.autoencoder",
+    "Dataset": "datasets.dataset",
     "Recipe": "architecture",
     "Run": "runs.folder",
     "Stack": "architecture",
@@ -37,21 +40,26 @@ _HOME = {
     "analyse": "reporting.steps",
     "calibrate": "reporting.anomalies",
     "build": "models.build",
+    "conclude": "training.resume",
     "draw": "reporting.steps",
     "evaluate": "reporting.steps",
     "explore": "reporting.explorer.explore",
     "export_onnx": "reporting.steps",
+    "from_model": "training.adopt",
     "generate": "reporting.generated",
     "interpolate": "reporting.generated",
     "load": "reporting.loading",
     "publish": "reporting.publish",
     "report": "reporting.steps",
+    "resume": "training.resume",
+    "runs": "runs.listing",
     "train": "training.train",
 }
 
 __all__ = [
     "VARIANTS",
     "Autoencoder",
+    "Dataset",
     "Recipe",
     "Run",
     "Stack",
@@ -70,6 +78,7 @@ __all__ = [
     "load",
     "publish",
     "report",
+    "runs",
     "train",
 ]
 

@@ -1,4 +1,79 @@
-"""Failures a user can meet: one exception per exit code of the command line."""
+"""Failures a user can meet: one exception per exit code of the command line.
+
+Messages are written for the command line. In Python they speak of arguments: see `in_python`.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_at_command_line = False
+
+COMMANDS = {  # what does in Python what a command does
+    "evaluate": "evaluate()",
+    "explore": "explore()",
+    "export onnx": "export_onnx()",
+    "finish": "finish()",
+    "latent": "latent()",
+    "report": "report()",
+    "resume": "resume()",
+}
+PATTERN = re.compile(
+    r"(?P<shell>kae (?:data|train --|bench|publish|models)[^\n`;]*)"
+    rf"|kae (?P<verb>{'|'.join(COMMANDS)}) (?P<run>[^\s;,)]+[^\s;,).])"
+    r"|kae train (?P<variant>[a-z][a-z0-9-]*)"
+    r"|(?P<list>kae runs)(?= lists)"
+    r"|--no-(?P<off>[a-z][a-z-]*)"
+    r"|--(?P<option>[a-z][a-z0-9_-]*)(?: (?P<value>[A-Z0-9][\w./:-]*\w|\d))?"
+)
+
+
+@contextmanager
+def at_command_line() -> Iterator[None]:
+    """A context in which messages speak of options."""
+    global _at_command_line
+    before, _at_command_line = _at_command_line, True
+    try:
+        yield
+    finally:
+        _at_command_line = before
+
+
+def worded(message: str) -> str:
+    """A message as its reader speaks: of options at the command line, of arguments in Python."""
+    return message if _at_command_line else in_python(message)
+
+
+def in_python(message: str) -> str:
+    """A message with arguments and calls in place of options and commands.
+
+    Commands that have no counterpart in Python are kept.
+
+    Examples:
+        >>> in_python("Give --batch-size 8 or less.")
+        'Give batch_size=8 or less.'
+        >>> in_python("Go on with it: kae resume runs/a")
+        "Go on with it: kae.Run('runs/a').resume()"
+    """
+    return PATTERN.sub(_in_python, message)
+
+
+def _in_python(match: re.Match[str]) -> str:
+    found = match.groupdict()
+    if found["verb"]:
+        return f"kae.Run({found['run']!r}).{COMMANDS[found['verb']]}"
+    if found["variant"]:
+        return f"kae.train({found['variant']!r})"
+    if found["list"]:
+        return "kae.runs()"
+    if found["off"]:
+        return f"{found['off'].replace('-', '_')}=False"
+    if found["option"] == "allow-inexact":
+        return "inexact=True"
+    if found["option"]:
+        value = f"={found['value']}" if found["value"] else ""
+        return found["option"].replace("-", "_") + value
+    return match[0]
 
 
 class KaeError(Exception):
@@ -7,6 +82,9 @@ class KaeError(Exception):
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return worded(super().__str__())
 
 
 class UsageError(KaeError, ValueError):

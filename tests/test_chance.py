@@ -8,7 +8,7 @@ import pytest
 from keras_mnist_ae import datasets
 from keras_mnist_ae.datasets.noise import Chance, corruption
 from keras_mnist_ae.errors import UsageError
-from keras_mnist_ae.training.batches import Batches
+from keras_mnist_ae.models.batches import Batches
 
 GREY = np.full((50, 28, 28, 3), 0.5, np.float32)
 

@@ -18,8 +18,8 @@ from keras_mnist_ae.architecture.variants import VARIANTS, find
 from keras_mnist_ae.datasets.images import to_float
 from keras_mnist_ae.datasets.noise import Chance
 from keras_mnist_ae.models import torch_adam
+from keras_mnist_ae.models.batches import Batches
 from keras_mnist_ae.models.torch_cuda_graph import FIRST, Recorded
-from keras_mnist_ae.training.batches import Batches
 from keras_mnist_ae.training.optimizer import WarmUpAndDecay
 
 IMAGES = datasets.load("digits").train.images[:300]

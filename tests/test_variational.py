@@ -16,8 +16,8 @@ from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.bench.plain import Plain
 from keras_mnist_ae.datasets.noise import Chance
 from keras_mnist_ae.export import weights
+from keras_mnist_ae.models.batches import Batches
 from keras_mnist_ae.models.losses import divergence, negative_log_likelihood, sample
-from keras_mnist_ae.training.batches import Batches
 
 pytestmark = pytest.mark.backend
 

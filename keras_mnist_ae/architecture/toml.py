@@ -1,6 +1,7 @@
 """A variant as TOML, a row a line: how a run keeps its own, and how users write theirs."""
 
 import json
+import tomllib
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,14 @@ def read(path: Path) -> Variant:
         raise UsageError(f"{path}: {error}") from error
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the table {path}: {error}") from error
+
+
+def parse_text(text: str) -> Variant:
+    """The variant that `to_toml` wrote. Raises `UsageError`."""
+    try:
+        return parse(tomllib.loads(text))
+    except ValueError as error:
+        raise UsageError(f"this is no table: {error}") from error
 
 
 def parse(table: dict[str, Any], name: str = "table") -> Variant:

@@ -86,3 +86,20 @@ def _rebuilt(variant: Variant, encoder: list[Layer], decoder: list[Layer]) -> Va
     first = Stack.of(variant.image, *encoder)
     second = Stack.of(first.output, *decoder)
     return replace(variant, encoder=first, decoder=second, parameters=first.parameters + second.parameters)
+
+
+def adapted(
+    variant: Variant, latent_dim: int | None = None, norm: bool = False, rate: float = 0.0
+) -> Variant:
+    """The table of a variant with another code, normalisation and dropout, in this order.
+
+    Raises `UsageError` for what is not possible.
+    """
+    if latent_dim is not None:
+        if isinstance(latent_dim, bool) or not isinstance(latent_dim, int) or latent_dim < 1:
+            raise UsageError(f"latent_dim is {latent_dim!r}; give a whole number from 1 up")
+        variant = latent_size(variant, latent_dim)
+    variant = batch_norm(variant) if norm else variant
+    if not 0 <= rate < 1:
+        raise UsageError(f"dropout is {rate!r}; give a number from 0 to below 1")
+    return dropout(variant, rate) if rate else variant

@@ -54,8 +54,8 @@ def main(told: TextIO) -> None:
 def _keras(variant: Variant, images: Images, recipe: Recipe, stock: bool = False) -> tuple[Epoch, Errors]:
     import keras
 
+    from ..models.batches import Batches
     from ..models.build import build
-    from ..training.batches import Batches
     from ..training.fit import at_once
     from ..training.optimizer import adam
 

@@ -25,8 +25,7 @@ def demo(backend: str | None, runs_dir: Path, as_json: bool) -> None:
     from ..runs.reopen import reopen
     from ..training.train import train
 
-    settings = {"backend": backend} if backend else {}
-    run = train("conv-avgpool", dataset="digits", epochs=EPOCHS, runs_dir=str(runs_dir), **settings)
+    run = train("conv-avgpool", dataset="digits", epochs=EPOCHS, runs_dir=runs_dir, backend=backend)
     _, data = reopen(run)
     from ..export.folder import export  # imports keras, so the backend is chosen first
 

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import KaeError, MissingDependencyError, UsageError, WriteError
+from ..errors import KaeError, MissingDependencyError, UsageError, WriteError, at_command_line
 from ..system import signals
 from ..system.text import message as bounded
 from .bench import bench
@@ -45,6 +45,10 @@ class Commands(click.Group):
         return super().parse_args(ctx, [arg for arg in args if arg != "--debug"])
 
     def invoke(self, ctx: click.Context) -> Any:
+        with at_command_line():
+            return self._invoke(ctx)
+
+    def _invoke(self, ctx: click.Context) -> Any:
         try:
             result = super().invoke(ctx)
             signals.check()

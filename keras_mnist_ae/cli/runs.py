@@ -67,6 +67,7 @@ def list_(
 ) -> None:
     """All runs, the best test MSE of each dataset first; with --compare those named, in detail."""
     from ..errors import CorruptFileError, UsageError
+    from ..runs.listing import facts
     from ..runs.runs_dir import every, find
 
     if runs_dir.exists() and not runs_dir.is_dir():
@@ -151,6 +152,7 @@ def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
     figure.
     """
     from ..analysis import plots
+    from ..runs.listing import facts
 
     told = [{**facts(run), "settings": dict(settings(run))} for run in found]
     metrics = [run.metrics for run in found]  # refuses a run that was not finished
@@ -182,31 +184,6 @@ def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
 def settings(run: "Run") -> Iterable[tuple[str, Any]]:
     """The settings that make the result."""
     return ((name, value) for name, value in run.config.items() if name != "data_dir")
-
-
-def facts(run: "Run") -> dict[str, Any]:
-    """What is known of a run; None for what an unfinished one does not have."""
-    from ..runs.manage import status, tags
-
-    history = run.history if (run.path / "history.csv").is_file() else {"loss": [], "seconds": []}
-    metrics = run.metrics if run.finished else {}
-    variant = run.variant
-    return {
-        "run": run.name,
-        "status": status(run),
-        "tags": tags(run),
-        "variant": variant.name,
-        "latent": variant.latent,
-        "parameters": variant.parameters,
-        "backend": run.config.backend,
-        "dataset": run.config.dataset,
-        "epochs": len(history["loss"]),
-        "loss": history["loss"][-1] if history["loss"] else None,
-        "train_mse": metrics.get("train_mse"),
-        "test_mse": metrics.get("test_mse"),
-        "seconds": round(sum(history["seconds"]), 3),
-        "metrics": metrics,
-    }
 
 
 def shown(row: dict[str, Any]) -> list[str]:

@@ -17,8 +17,8 @@ from ..datasets.catalog import load
 from ..datasets.reading import Fit, Reading
 from ..datasets.resize import many_pixels_allowed
 from ..errors import DataError, UsageError
+from ..models.ports import Array
 from ..system.text import shown
-from .ports import Array
 from .streams import CHUNK, Chunk, Input, images_in, opened, rows_of
 
 CODES = frozenset([".csv", ".parquet"])

@@ -10,8 +10,8 @@ import onnxruntime as ort
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CorruptFileError, UsageError
+from ..models.ports import Array, Port, batches, ports_of, prepared
 from . import manifest
-from .ports import Array, Port, batches, ports_of, prepared
 from .screening import content, screened
 
 ort.disable_telemetry_events()  # onnxruntime would look up a host of its maker

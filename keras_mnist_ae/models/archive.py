@@ -25,12 +25,13 @@ Class = tuple[str, str]
 
 class Contents(NamedTuple):
     """What a file says of itself: the model's name, the classes it is made of (module, name), the
-    shapes of its weights.
+    shapes of its weights, and its table as TOML where it holds one.
     """
 
     name: str
     classes: set[Class]
     shapes: list[tuple[int, ...]]
+    table: str | None
 
 
 def screened(path: Path) -> Contents:
@@ -60,7 +61,13 @@ def screened(path: Path) -> Contents:
         weights = archive.read("model.weights.h5")
     if not isinstance(config, dict) or not isinstance(config.get("config"), dict):
         raise ValueError("its config.json describes no model")
-    return Contents(str(config["config"].get("name")), classes(config), _shapes(weights))
+    described = config["config"]
+    own = described.get("autoencoder")
+    table = own.get("variant") if isinstance(own, dict) else None
+    if not isinstance(table, str | None):
+        raise ValueError("its table is no text")
+    named = classes({key: value for key, value in config.items() if key != "compile_config"})
+    return Contents(str(described.get("name")), named, _shapes(weights), table)
 
 
 def classes(config: Any) -> set[Class]:
@@ -109,7 +116,8 @@ def _shapes(content: bytes) -> list[tuple[int, ...]]:
             room -= entry.nbytes
             if not plain or room < 0:
                 raise ValueError("its weights are no plain numbers, or more than the file has room for")
-            found.append(tuple(entry.shape))
+            if entry.name.startswith("/layers/"):  # not the optimizer's
+                found.append(tuple(entry.shape))
 
     with h5py.File(io.BytesIO(content), "r") as file:
         visit(file, 0)

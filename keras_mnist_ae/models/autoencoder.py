@@ -1,18 +1,18 @@
 """The `Autoencoder`: encoder and decoder joined as one Keras model."""
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import keras
 from keras import ops
-from keras.src.utils.module_utils import tensorflow
 
 from ..architecture.variant import Variant
+from ..datasets.dataset import Dataset
+from . import arrays
+from .batches import fit_arguments
 from .keras_forward import decode, encode, forward, why_not_fast
 from .losses import divergence, negative_log_likelihood, sample
+from .on_arrays import OnArrays
+from .stock import Saved
 
 BACKEND = keras.backend.backend()
 
@@ -24,7 +24,8 @@ else:
     from keras import Model as _Model  # type: ignore[no-redef]
 
 
-class Autoencoder(_Model):
+@keras.saving.register_keras_serializable("keras_mnist_ae")
+class Autoencoder(OnArrays, Saved, _Model):
     """`decoder(encoder(images))`: images float32 of shape (n, H, W, C) in [0, 1] to reconstructions
     of the same shape.
 
@@ -33,9 +34,10 @@ class Autoencoder(_Model):
     encoder gives. All three are functional Keras models.
 
     For a variational one `encoder` gives the list [mean, log variance], both (n, d), and `decoder`
-    takes a code: here the mean. Called with the triple that `Chance` makes, which is how it is
-    trained, it samples the code, and its loss is the negative evidence lower bound in nats per
-    image, under the `likelihood` "bernoulli" or "gaussian".
+    takes a code. `predict` decodes the mean; `fit` and `evaluate` sample the code, and their loss
+    is the negative evidence lower bound in nats per image, under the `likelihood` "bernoulli" or
+    "gaussian", in place of any loss that it was compiled with. `kae.train` gives it the triple that
+    `Chance` makes, with the noise.
 
     With a `precision` of "bfloat16" training computes its products in that format: of all rows but
     those that give the code and the image, whose weights, like all others, stay float32 (Kalamkar
@@ -43,6 +45,7 @@ class Autoencoder(_Model):
     """
 
     precision = "float32"
+    seed = 0  # of the order of images, where `fit` is given a Dataset
 
     def __init__(self, variant: Variant, encoder: keras.Model, decoder: keras.Model) -> None:
         codes = encoder(encoder.input)
@@ -54,6 +57,8 @@ class Autoencoder(_Model):
         self.variant = variant
         self.encoder = encoder
         self.decoder = decoder
+        if variant.variational:
+            self.noise_generator = keras.random.SeedGenerator(0)
         if BACKEND == "tensorflow":
             self.jit_compile = True  # Keras would leave XLA out
         if variant.variational:
@@ -75,6 +80,8 @@ class Autoencoder(_Model):
         if self.is_sampled(inputs):
             return self._sampled(inputs, bool(training), rows)
         images = self.images(inputs)
+        if training and self.variant.variational:
+            return self._sampled(self.with_noise(images), True, rows)
         return (
             forward(self, images, bool(training))
             if rows
@@ -84,6 +91,17 @@ class Autoencoder(_Model):
     def is_sampled(self, inputs: Any) -> bool:
         """Whether these are the triple that a variational model is trained on."""
         return self.variant.variational and isinstance(inputs, tuple | list) and len(inputs) == 3
+
+    def with_noise(self, images: Any) -> tuple[Any, Any, Any]:
+        """The triple that a variational model is trained on, with noise drawn here."""
+        shape = (ops.shape(images)[0], self.variant.latent)
+        return images, keras.random.normal(shape, seed=self.noise_generator), 1.0
+
+    def _targets(self, x: Any, y: Any) -> Any:
+        """Without targets the images themselves."""
+        if y is not None or x is None:
+            return y
+        return x[0] if self.is_sampled(x) else self.images(x)
 
     def images(self, inputs: Any) -> Any:
         """The images in what Keras takes for them: in a list, by the input's name, as other
@@ -126,34 +144,56 @@ class Autoencoder(_Model):
         sample_weight: Any = None,
         training: bool = True,
     ) -> Any:
-        if not isinstance(y_pred, tuple | list):
+        y = self._targets(x, y)
+        if not self.variant.variational:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
+        if not isinstance(y_pred, tuple | list):  # a reconstruction of the mean
+            y_pred = self._sampled(self.with_noise(self.images(x)), False, False)
         reconstruction, kl, weight = y_pred
         nll = negative_log_likelihood(self.likelihood, y, reconstruction)
         self.reconstruction_tracker.update_state(nll)
         self.divergence_tracker.update_state(kl)
-        return ops.mean(nll + weight * kl)
+        losses = nll + weight * kl
+        if sample_weight is not None:
+            losses = losses * ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
+        return ops.mean(losses)
 
-    def save(self, filepath: str | Path, overwrite: bool = True, **options: Any) -> None:
-        """Write a model of stock layers, without optimizer: `keras.saving.load_model` opens it
-        where this package is not installed.
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        if self.variant.variational and isinstance(y_pred, tuple | list):
+            y_pred = y_pred[0]
+        return super().compute_metrics(x, self._targets(x, y), y_pred, sample_weight)
+
+    def fit(self, x: Any = None, y: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Keras' `fit`: `fit(x)` means `fit(x, x)`.
+
+        Args:
+            x: uint8 images in 0..255 are scaled to [0, 1]; a `Dataset` stands for its training
+                images, in the order in which `kae.train` takes them, with its test images for the
+                validation.
+            y: the images that are to come out; None means `x`.
+
+        Raises:
+            DataError: The images hold NaN or infinity, or integers of another type than uint8.
+
+        Examples:
+            >>> import keras_mnist_ae as kae
+            >>> model = kae.build("mlp")
+            >>> model.compile("adam", "mse")
+            >>> history = model.fit(np.zeros((32, 28, 28), np.uint8), epochs=2, verbose=0)
+            >>> len(history.history["loss"])
+            2
         """
-        with tensorflow_left_alone():
-            self._stock().save(filepath, overwrite=overwrite, **options)
+        if isinstance(x, Dataset):
+            return super().fit(**fit_arguments(x, self.seed, *arguments, **options))
+        return super().fit(arrays.scaled(x), arrays.scaled(y), *arguments, **options)
+
+    def evaluate(self, x: Any = None, y: Any = None, *arguments: Any, **options: Any) -> Any:
+        """Keras' `evaluate`: `evaluate(x)` means `evaluate(x, x)`, uint8 images are scaled."""
+        return super().evaluate(arrays.scaled(x), arrays.scaled(y), *arguments, **options)
+
+    def predict(self, x: Any, *arguments: Any, **options: Any) -> Any:
+        """Keras' `predict`; uint8 images are scaled to [0, 1]."""
+        return super().predict(arrays.scaled(x), *arguments, **options)
 
     def _stock(self) -> keras.Model:
         return keras.Model(self.input, self.output, name=self.name)
-
-
-@contextmanager
-def tensorflow_left_alone() -> Iterator[None]:
-    """Keep Keras from importing TensorFlow, to ask for its types, when it saves or loads under
-    another backend: 2 s and 400 MB saved.
-    """
-    known = tensorflow._available
-    if "tensorflow" not in sys.modules:
-        tensorflow._available = False
-    try:
-        yield
-    finally:
-        tensorflow._available = known

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from ..architecture import transforms
 from ..architecture.layers import (
     BATCH_NORM_EPSILON,
     BATCH_NORM_MOMENTUM,
@@ -29,7 +30,6 @@ from ..architecture.layers import (
 )
 from ..architecture.shapes import Shape, text
 from ..architecture.stack import Stack, Step
-from ..architecture.transforms import latent_size
 from ..architecture.variant import Variant
 from ..architecture.variants import find
 from ..errors import UsageError
@@ -43,6 +43,8 @@ def build(
     *,
     latent_dim: int | None = None,
     image: Shape | None = None,
+    batch_norm: bool = False,
+    dropout: float = 0.0,
 ) -> Autoencoder:
     """An untrained model of a variant.
 
@@ -50,17 +52,19 @@ def build(
     biases are zero; the same seed gives the same weights on every backend.
 
     Args:
-        variant: a name (see `kae models`) or a table of your own.
+        variant: a name (see `kae.VARIANTS`) or a table of your own.
         seed: of the initial weights, a whole number from 0 up.
-        latent_dim: length of the code, where it is not to be the table's.
+        latent_dim: length of the code; None keeps the table's.
         image: (channels, height, width) of the images, where they are not to be 1 x 28 x 28: for
             conv, conv-best and vae-conv, 16 to 512 pixels high and wide.
+        batch_norm: batch normalisation before each activation of the hidden layers.
+        dropout: its rate after each hidden layer, from 0 to below 1.
 
     Raises:
         UsageError: There is no variant of that name, or none for such images or such a code.
 
     Examples:
-        >>> model = build("vae-conv", latent_dim=8, image=(3, 64, 64))
+        >>> model = build("vae-conv", latent_dim=8, image=(3, 64, 64), batch_norm=True)
         >>> model.input_shape, model.decoder.input_shape
         ((None, 64, 64, 3), (None, 8))
     """
@@ -68,7 +72,10 @@ def build(
         variant = find(variant, None if image is None else tuple(image))
     elif image is not None and tuple(image) != variant.image:
         raise UsageError(f"{variant.name} is a table for images of {text(variant.image)}, not {text(image)}")
-    variant = variant if latent_dim is None else latent_size(variant, latent_dim)
+    return _build(transforms.adapted(variant, latent_dim, batch_norm, dropout), seed)
+
+
+def _build(variant: Variant, seed: int) -> Autoencoder:
     image = keras.Input(_channels_last(variant.image), name="image")
     code, beside = _apply(variant.encoder, image, {}, (seed, 0))
     encoder = keras.Model(image, _join(code, beside.values()), name="encoder")
@@ -80,7 +87,9 @@ def build(
     reconstruction, _ = _apply(variant.decoder, latent, switches, (seed, 1))
     decoder = keras.Model(_join(latent, switches.values()), reconstruction, name="decoder")
     _draw_weights([*encoder.layers, *decoder.layers], np.random.default_rng(seed))
-    return Autoencoder(variant, encoder, decoder)
+    model = Autoencoder(variant, encoder, decoder)
+    model.seed = seed
+    return model
 
 
 def _apply(

@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+from ..architecture import toml
 from ..architecture.variant import Variant
+from ..architecture.variants import find
 from ..errors import CorruptFileError
 from . import archive
-from .autoencoder import Autoencoder, tensorflow_left_alone
+from .autoencoder import Autoencoder
 from .build import build
+from .stock import tensorflow_left_alone
 
 
 def load(path: str | Path, variant: Variant | None = None) -> Autoencoder:
@@ -22,7 +25,8 @@ def load(path: str | Path, variant: Variant | None = None) -> Autoencoder:
         found = archive.screened(path)
         if variant and found.name != variant.name:
             raise ValueError(f"it is a {found.name}, not a {variant.name}")
-        model = build(variant or found.name)
+        variant = variant or (toml.parse_text(found.table) if found.table else find(found.name))
+        model = build(variant)
         stock = model._stock()
         with tensorflow_left_alone():
             foreign = found.classes - archive.classes(json.loads(stock.to_json()))

@@ -107,8 +107,9 @@ class Fast:
         self.parameters = [variable.value for variable in self.variables]
         weighted = getattr(model._compile_loss, "_user_loss_weights", None) is not None
         self.plain_loss = model.loss in ("mse", "mean_squared_error") and not weighted and not model.losses
-        self.only_loss = (
-            len(model.metrics) == 1 and type(model).compute_metrics is keras.Model.compute_metrics
+        self.only_loss = len(model.metrics) == 1 and type(model).compute_metrics.__module__.split(".")[0] in (
+            "keras",
+            __package__.split(".")[0],
         )
         self.shape = model.input.shape[1:]
         self.watched = model.weights
@@ -143,14 +144,19 @@ class Fast:
             isinstance(part, Tensor) and part.dtype == self.dtype and part.device == self.device
             for part in (x, y)
         )
-        if ready and x.shape[1:] == self.shape:
+        if ready and x.shape[1:] == self.shape and not self.model.variant.variational:
             return x, y
+        if self.model.is_sampled(x):
+            x = tuple(keras.ops.convert_to_tensor(part, dtype=self.model.compute_dtype) for part in x)
+            images = x[0]
+        else:
+            images = self.model.images(x)
+            x = self.model.with_noise(images) if self.model.variant.variational else images
+        if y is None:
+            return x, images
         if isinstance(y, list | tuple) and len(y) == 1:
             y = y[0]
-        y = keras.ops.convert_to_tensor(y, dtype=self.model.compute_dtype)
-        if self.model.is_sampled(x):
-            return tuple(keras.ops.convert_to_tensor(part, dtype=self.model.compute_dtype) for part in x), y
-        return self.model.images(x), y
+        return x, keras.ops.convert_to_tensor(y, dtype=self.model.compute_dtype)
 
     def forward_pass(self, x: Any, y: Tensor, training: bool) -> Outcome:
         model = self.model

@@ -20,8 +20,8 @@ from ..runs.folder import Run
 from ..system import npy
 from ..system.progress import Progress, silent
 from ..system.reading import read_json
+from ..system.result import Result
 from .codecs import keras_codec
-from .result import Result
 
 if TYPE_CHECKING:
     from ..datasets.images import Images

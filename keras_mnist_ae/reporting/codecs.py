@@ -1,7 +1,7 @@
 """A run as a codec, a pair of functions on arrays: of its Keras model or of its ONNX graphs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CorruptFileError, UsageError
 from ..export.formats import Precision
@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from ..datasets.catalog import Dataset
 
 
-def keras_codec(
-    run: Run, data_dir: Path | None = None, dataset: str | None = None
-) -> "tuple[Codec, Dataset]":
+def keras_codec(run: Run, data_dir: Path | None = None, dataset: Any = None) -> "tuple[Codec, Dataset]":
     """The run's Keras model as a codec, and its dataset or another."""
     model, data = reopen(run, data_dir, dataset)
     from ..analysis.codec import of_model
@@ -27,7 +25,7 @@ def onnx_codec(
     run: Run,
     precision: Precision,
     data_dir: Path | None = None,
-    dataset: str | None = None,
+    dataset: Any = None,
 ) -> "tuple[Codec, Dataset]":
     """The run's exported graphs as a codec, and its dataset; no Keras is imported.
 

@@ -1,6 +1,7 @@
 """Images that a run makes: generated from random codes, and interpolated between test images."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -8,9 +9,9 @@ from ..errors import UsageError
 from ..runs.folder import Run
 from ..runs.reopen import is_own
 from ..system.progress import Progress, silent
+from ..system.result import Result
 from . import text
 from .codecs import keras_codec
-from .result import Result
 
 
 def generate(
@@ -20,7 +21,7 @@ def generate(
     density: str | None = None,
     seed: int = 0,
     data_dir: Path | None = None,
-    dataset: str | None = None,
+    dataset: Any = None,
     progress: Progress = silent,
 ) -> Result:
     """New images, decoded from codes drawn at random, each beside its nearest training image.
@@ -78,7 +79,7 @@ def interpolate(
     second: int,
     *,
     data_dir: Path | None = None,
-    dataset: str | None = None,
+    dataset: Any = None,
 ) -> Result:
     """Draw the paths from one test image to another: straight in the code, along a great circle in
     the code, and as a cross-fade of the pixels.

@@ -13,9 +13,9 @@ from ..export.formats import Precision
 from ..runs.folder import Run
 from ..runs.reopen import is_own, reopen
 from ..system.progress import Progress, silent
+from ..system.result import Result
 from . import text
 from .codecs import keras_codec, onnx_codec
-from .result import Result
 
 if TYPE_CHECKING:
     from ..analysis.codec import Codec
@@ -29,7 +29,7 @@ def evaluate(
     precision: Precision | None = None,
     importance_samples: int = 0,
     data_dir: Path | None = None,
-    dataset: str | None = None,
+    dataset: Any = None,
     progress: Progress = silent,
 ) -> Result:
     """Measure the reconstructions of a run beside those of a PCA of the same size.
@@ -96,7 +96,7 @@ def analyse(
     method: str = "pca",
     *,
     data_dir: Path | None = None,
-    dataset: str | None = None,
+    dataset: Any = None,
     progress: Progress = silent,
 ) -> Result:
     """Measure what the codes of a run hold: classes, clusters, dimensions in use, neighbours.
@@ -184,7 +184,7 @@ def report(
     run: Run,
     *,
     data_dir: Path | None = None,
-    dataset: str | None = None,
+    dataset: Any = None,
     progress: Progress = silent,
 ) -> Path:
     """Write the report of a run as one HTML file; its path.
@@ -198,7 +198,7 @@ def report(
     def write(latent_missing: str = "") -> Path:
         renew(run, data_dir, dataset, progress)
         html.write(run, latent_missing)
-        return run.report
+        return run.report_file
 
     there = {name for name in CAPTIONS if run.figure(name).is_file()}
     if run.evaluated and "latent" in run.metrics and there >= set(CAPTIONS):

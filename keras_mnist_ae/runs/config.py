@@ -98,10 +98,7 @@ class TrainConfig(Settings):
         `UsageError` where there is none.
         """
         variant = self.table or find(self.variant, image if self.variant in FAMILIES else None)
-        if self.latent_dim is not None:
-            variant = transforms.latent_size(variant, self.latent_dim)
-        variant = transforms.batch_norm(variant) if self.batch_norm else variant
-        return transforms.dropout(variant, self.dropout) if self.dropout else variant
+        return transforms.adapted(variant, self.latent_dim, self.batch_norm, self.dropout)
 
 
 def configure(file: Path | None = None, **flags: Any) -> TrainConfig:

@@ -3,33 +3,39 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..architecture import toml
 from ..architecture.variant import Variant
-from ..errors import CorruptFileError, UsageError, WriteError
+from ..errors import CorruptFileError, UsageError, WriteError, worded
 from ..system.atomic import advice, replacing, sweep
 from ..system.reading import LARGEST_TEXT, read_json
 from .checksums import CHECKSUMS, allow, allowed, sha256, to_json
 from .config import TrainConfig, configure
 from .environment import versions
 from .history import read_history, to_csv
+from .methods import RunMethods
 
 if TYPE_CHECKING:
     from filelock import FileLock
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from ..datasets.dataset import Dataset
     from ..models.autoencoder import Autoencoder
 
 LARGEST = 2**31  # bytes of a file
 
 
-class Run:
+class Run(RunMethods):
     """A run folder: `config`, `environment`, `history`, `metrics` and `model` are read when first
-    asked for.
+    asked for, and every step after training is a method.
+
+    Examples:
+        >>> run = getfixture("finished_runs")("mlp")
+        >>> run.config.variant, len(run.history["loss"])
+        ('mlp', 1)
 
     Each raises `CorruptFileError` when its file cannot be read or is not what was written there,
     and `UsageError` when the run has not got that far. The `write_` methods raise `WriteError`, and
@@ -39,7 +45,8 @@ class Run:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.generated = self.path / "generated.npz"
-        self.report = self.path / "report.html"
+        self.report_file = self.path / "report.html"
+        self.data: Dataset | None = None  # where it was trained on data in memory
         self._lock: FileLock | None = None
 
     @property
@@ -91,14 +98,9 @@ class Run:
     @property
     def verdict(self) -> list[str]:
         """What the errors mean, in sentences; [] for a run of an earlier version."""
-        there = (self.path / "verdict.json").is_file()
-        return list(map(str, self._json("verdict.json")["verdict"])) if there else []
-
-    def explore(self, path: Path | str | None = None, **options: Any) -> Path:
-        """Write one HTML file in which its encoder and decoder work: `keras_mnist_ae.explore`."""
-        # A room above: reached by the front door, as users do, when it is asked for.
-        page: Path = import_module("keras_mnist_ae").explore(self, path, **options)
-        return page
+        if not (self.path / "verdict.json").is_file():
+            return []
+        return [worded(str(sentence)) for sentence in self._json("verdict.json")["verdict"]]
 
     def figure(self, name: str) -> Path:
         """The path of its picture of that name."""
@@ -172,7 +174,7 @@ class Run:
 
     def write_model(self, model: "Autoencoder") -> None:
         with self.replacing("model.keras") as temporary:
-            model.save(temporary)
+            model.save_stock(temporary)
         self.__dict__.pop("model", None)  # read anew from the file
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
@@ -201,7 +203,7 @@ class Run:
             figure.savefig(temporary, metadata={"Software": None})
 
     def write_report(self, text: str) -> None:
-        self.write_text(self.report.name, text)
+        self.write_text(self.report_file.name, text)
 
     def write_text(self, name: str, text: str) -> None:
         with self.replacing(name) as temporary:

@@ -1,8 +1,10 @@
 """A run opened again: its dataset and its model."""
 
 import dataclasses
+import os
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -13,8 +15,9 @@ from ..datasets.binarize import binarized
 from ..datasets.catalog import load
 from ..datasets.classes import numbers, only
 from ..datasets.dataset import Dataset, Split
+from ..datasets.frameworks import in_memory
 from ..datasets.user_files import is_path
-from ..errors import CorruptFileError, DataError, UsageError
+from ..errors import CorruptFileError, DataError, UsageError, worded
 from ..system import backend
 from .config import TrainConfig
 from .folder import Run
@@ -96,11 +99,11 @@ def settled(config: TrainConfig, data: Dataset) -> TrainConfig:
         epochs = min(max(epochs, -(-STEPS // steps)), MOST_EPOCHS)
     if (epochs, batch_size) != (config.epochs, config.batch_size):
         changes |= {"epochs": epochs, "batch_size": batch_size}
-        click.echo(
+        line = (
             f"kae: {images:,} training images: {epochs} epochs in batches of {batch_size} "
-            "(--epochs and --batch-size choose others)",
-            err=True,
+            "(--epochs and --batch-size choose others)"
         )
+        click.echo(worded(line), err=True)
     return dataclasses.replace(config, **changes) if changes else config  # type: ignore[arg-type]
 
 
@@ -121,7 +124,7 @@ def _limited(data: Dataset, limit: int | None) -> Dataset:
 def reopen(
     run: Run,
     data_dir: Path | None = None,
-    dataset: str | None = None,
+    dataset: Any = None,
     *,
     samples: bool = False,
 ) -> tuple["Autoencoder", Dataset]:
@@ -144,7 +147,7 @@ def reopen(
 def reopen_data(
     run: Run,
     data_dir: Path | None = None,
-    dataset: str | None = None,
+    dataset: Any = None,
     *,
     samples: bool = False,
 ) -> Dataset:
@@ -152,12 +155,19 @@ def reopen_data(
 
     Args:
         data_dir: where the data lie now.
-        dataset: the path where they lie now, or other data, read as the run's.
+        dataset: the path where they lie now, or other data, read as the run's; in Python also
+            arrays and all that `kae.train` takes.
         samples: where the data are not at hand, the few test images that the run keeps will do.
 
     Raises:
         DataError: The data are missing, or have changed.
     """
+    if isinstance(dataset, PathLike):
+        dataset = os.fspath(dataset)
+    if dataset is None and run.data is not None:
+        return run.data
+    if dataset is not None and not isinstance(dataset, str):
+        return _of_that_size(run, dataset if isinstance(dataset, Dataset) else in_memory(dataset))
     changes: dict[str, str] = {}
     if data_dir:
         changes["data_dir"] = str(data_dir)
@@ -176,6 +186,15 @@ def reopen_data(
             f"kae: {reason}\nkae: using {len(kept.test.images)} test images that the run keeps", err=True
         )
         return kept
+    return data
+
+
+def _of_that_size(run: Run, data: Dataset) -> Dataset:
+    if data.image_shape != run.variant.image:
+        raise DataError(
+            f"the images of {data.name} are {text(data.image_shape)} (channels x height x width), but run "
+            f"{run.path} takes {text(run.variant.image)}."
+        )
     return data
 
 

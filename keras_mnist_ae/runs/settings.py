@@ -51,7 +51,7 @@ class Settings:
         None,
         DATA,
         Parsed("SIZE or HEIGHTxWIDTH in pixels, from 1 to 1024, or variant", size_of),
-        "Resize the images to SIZE or HEIGHTxWIDTH pixels; without a value to the variant's size.",
+        "Resize the images to SIZE or HEIGHTxWIDTH pixels; `variant`, or no value, to the variant's size.",
     )
     fit: str = setting(
         "crop",

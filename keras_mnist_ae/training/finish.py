@@ -1,7 +1,7 @@
 """From settings, data and maybe a checkpoint to a finished run."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from ..runs.folder import Run
 from ..runs.samples import write_samples
 from .extras import Extras
 
+if TYPE_CHECKING:
+    from ..models.autoencoder import Autoencoder
+
 SHOWN = 10  # pairs of originals and reconstructions
 LOOKED_AT = 1000  # codes of training images, for the verdict
 
@@ -36,7 +39,18 @@ def finish(run: Run, config: TrainConfig, data: Dataset, extras: Extras) -> None
     before = of_model(model).reconstruct(inputs)
     with torch_threads.limited(torch_threads.of_step(run.variant, config.batch_size)):
         fit(model, data, config, run, extras)
+    write(run, config, data, model, before)
+
+
+def write(run: Run, config: TrainConfig, data: Dataset, model: "Autoencoder", before: Images) -> None:
+    """Write what a finished run has for a trained model: its file, pictures, errors and verdict.
+
+    Args:
+        before: the first test images as the untrained model reconstructed them.
+    """
     run.write_model(model)
+    shown = to_float(data.test.images[:SHOWN])
+    inputs = corrupted(shown, config.noise, config.seed + 1)
     codec = of_model(run.model)
     figure = plots.before_and_after(shown, inputs, before, codec.reconstruct(inputs))
     run.write_figure("reconstructions", figure)

@@ -16,12 +16,12 @@ from ..datasets.noise import Chance, corruption
 from ..errors import CorruptFileError
 from ..models import torch_threads
 from ..models.autoencoder import Autoencoder
+from ..models.batches import Batches
 from ..runs import checkpoints
 from ..runs.checkpoints import Checkpoint
 from ..runs.config import TrainConfig
 from ..runs.folder import Run
 from ..system import signals
-from .batches import Batches
 from .callbacks import Checkpoints, EpochBar, EpochReport, restore, say
 from .extras import Extras
 from .initial import initialise

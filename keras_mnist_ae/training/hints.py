@@ -10,6 +10,7 @@ from ..architecture.shapes import text
 from ..architecture.variant import Variant
 from ..architecture.variants import VARIANTS
 from ..datasets.dataset import Dataset
+from ..errors import worded
 from ..runs.config import TrainConfig
 
 LIGHT_ON_DARK = ("conv-avgpool", "conv-k15", "conv-k16", "conv-unpool", "mlp")
@@ -33,11 +34,11 @@ def before_training(config: TrainConfig, variant: Variant, data: Dataset) -> Non
     if not made_for or config.invert:
         return
     if np.median(data.train.images[:LOOKED_AT]) >= BRIGHT:
-        click.echo(
+        line = (
             f"kae: most pixels are bright, but {variant.name} was made for light on dark: "
-            "--invert exchanges black and white",
-            err=True,
+            "--invert exchanges black and white"
         )
+        click.echo(worded(line), err=True)
 
 
 def memory(variant: Variant, batch_size: int) -> int:

@@ -1,6 +1,7 @@
 """Going on with a run: after an interruption, beyond its end, or ending it as it stands."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ def resume(
     data_dir: Path | None = None,
     backend_name: str | None = None,
     inexact: bool = False,
-    extras: Extras | None = None,
+    callbacks: Sequence[Any] = (),
+    optimizer: Any = None,
+    loss: Any = None,
 ) -> Run:
     """Go on with a run that was stopped at any moment, from its newest checkpoint; a finished run
     is returned as it is, unless more `epochs` are asked for.
@@ -39,13 +42,13 @@ def resume(
         epochs: the number of epochs in all; more than the run has had.
         data_dir: where the data lie now.
         inexact: go on even where the same bits cannot be promised.
-        extras: callbacks, optimizer and loss, if the run was started with any.
+        callbacks, optimizer, loss: those that the run was started with, if any.
 
     Raises:
         UsageError: The same bits cannot be promised, or `epochs` is not above those done.
         DataError: The data have changed.
     """
-    extras = extras or Extras()
+    extras = Extras(callbacks, optimizer, loss)
     if run.finished and epochs is None:
         run.checked("model.keras")
         return run
@@ -53,7 +56,7 @@ def resume(
     config = configure(run.checked("config.toml"), **changes)
     with run.locked(), signals.remedied(f"kae resume {run.path}"):
         backend.choose(config.backend, config.device)
-        data = load_data(config)
+        data = run.data or load_data(config)
         config = settled(config, data)
         notes: list[str] = []
         if (run.path / "environment.json").is_file():

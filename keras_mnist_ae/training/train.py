@@ -6,12 +6,16 @@ from typing import Any
 
 from ..architecture.variant import Variant
 from ..datasets.dataset import Dataset
-from ..runs import runs_dir
+from ..datasets.frameworks import in_memory
+from ..errors import in_python
+from ..runs import runs_dir as folder_of_runs
 from ..runs.config import TrainConfig, configure
 from ..runs.environment import describe
 from ..runs.folder import Run
-from ..runs.reopen import check, load_data, settled
-from ..system import backend, signals
+from ..runs.reopen import IN_MEMORY, check, load_data, settled
+from ..runs.settings import SETTINGS
+from ..system import backend as backends
+from ..system import signals
 from .extras import Extras
 from .hints import before_training
 
@@ -23,9 +27,46 @@ def train(
     callbacks: Sequence[Any] = (),
     optimizer: Any = None,
     loss: Any = None,
-    **settings: Any,
+    latent_dim: int | None = None,
+    batch_norm: bool | None = None,
+    dropout: float | None = None,
+    data_dir: str | PathLike[str] | None = None,
+    resize: str | int | None = None,
+    fit: str | None = None,
+    range: str | None = None,
+    invert: bool | None = None,
+    image_shape: str | None = None,
+    arrays: str | None = None,
+    classes: str | int | None = None,
+    limit: int | None = None,
+    validation: int | None = None,
+    noise: str | None = None,
+    binarize: str | None = None,
+    likelihood: str | None = None,
+    beta: float | None = None,
+    kl_warm_up: float | None = None,
+    recipe: str | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    beta_2: float | None = None,
+    warm_up: float | None = None,
+    seed: int | None = None,
+    precision: str | None = None,
+    backend: str | None = None,
+    device: str | None = None,
+    checkpoint_every: str | int | None = None,
+    patience: int | None = None,
+    init: str | PathLike[str] | None = None,
+    init_part: str | None = None,
+    samples: bool | None = None,
+    runs_dir: str | PathLike[str] | None = None,
+    name: str | None = None,
 ) -> Run:
     """Train a variant and write its run folder. A line per epoch goes to stderr.
+
+    Arguments that are None take the default that stands beside them. "The recipe's" are those of
+    the variant, as `print(kae.VARIANTS["mlp"].recipe)` shows them.
 
     Args:
         variant: a name (see `kae models`) or a table of your own.
@@ -35,7 +76,56 @@ def train(
         callbacks: Keras callbacks, such as keras.callbacks.EarlyStopping.
         optimizer: a Keras optimizer in place of Adam.
         loss: a Keras loss in place of the mean squared error, or its name.
-        settings: fields of `TrainConfig`, such as epochs=20 or latent_dim=8.
+        latent_dim: Length of the code. Default: the variant's.
+        batch_norm: Batch normalisation before each activation of the hidden layers. Default: False.
+        dropout: Dropout rate after each hidden layer. Default: 0.0.
+        data_dir: Folder of the datasets. Default: KAE_DATA_DIR, else the user's cache folder.
+        resize: Resize the images to SIZE or HEIGHTxWIDTH pixels; `variant`, or no value, to the
+            variant's size. Default: None.
+        fit: How resize fits: crop covers the size and cuts at the centre, pad adds black, stretch
+            scales each side alone. Default: 'crop'.
+        range: Numbers that count as black and white, such as 0:4095 or -1:1. Default: 0:255 for
+            integers, 0:1 for floating point.
+        invert: Exchange black and white. Default: False.
+        image_shape: Shape of images that are stored as rows of numbers. Default: square.
+        arrays: Names of the arrays in a .npz file:
+            train=NAME,test=NAME,labels=NAME,test_labels=NAME. Default: the usual names.
+        classes: Train on images of these classes only, such as 3 or cat,dog; the test set keeps
+            all. Default: all.
+        limit: Use only the first N training images; the test set stays whole. Default: all.
+        validation: Keep the last N training images out of training, and measure them after each
+            epoch in place of the test images. Default: 0.
+        noise: Noise on the input images, of pixels in [0, 1]: gaussian:DEVIATION, mask:SHARE or
+            salt-pepper:SHARE. Default: none.
+        binarize: Draw each pixel as 0 or 1, with its grey as the probability: static draws every
+            image once, dynamic the training images anew at each step. Default: grey.
+        likelihood: Likelihood of the pixels given a code: bernoulli or gaussian. Default:
+            'bernoulli'.
+        beta: Weight of the KL divergence in the loss. Default: 1.0.
+        kl_warm_up: Part of all steps over which that weight rises from 0. Default: 0.0.
+        recipe: reference, fast (its quality in the least time) or best (the least error). Default:
+            'reference'.
+        epochs: Passes over the training images. Default: the recipe's.
+        batch_size: Images per step. Default: the recipe's.
+        learning_rate: Learning rate of Adam. Default: the recipe's.
+        beta_2: Decay rate of Adam's second moment. Default: the recipe's.
+        warm_up: Part of all steps in which the learning rate rises from 0, to fall to 0 in the
+            others; 0 keeps it constant. Default: the recipe's.
+        seed: Seed of the initial weights, the order of the images and noise. Default: 0.
+        precision: Precision of matrix products in training: float32, or bfloat16 where a device is
+            fast at it. Default: 'float32'.
+        backend: Keras backend: torch, tensorflow or jax. Default: KERAS_BACKEND, else torch.
+        device: auto (a GPU where the backend sees one), cpu or gpu. Default: 'auto'.
+        checkpoint_every: Batches (200) or seconds (30s) between checkpoints, beside one after each
+            epoch. Default: 60s, and short epochs share one.
+        patience: Stop after N epochs without a lower error on the validation images, and keep the
+            weights of the best epoch. Default: train all epochs.
+        init: Start from the weights of this run, where they fit. Default: random.
+        init_part: Which of them to take. Default: 'all'.
+        samples: Keep 64 test images in the run, so that it can be exported without data. Default:
+            True.
+        runs_dir: Folder of the run folders. Default: 'runs'.
+        name: The run folder is RUNS_DIR/NAME. Default: a name made of variant and time.
 
     Returns:
         The finished run, with `model`, `history`, `metrics` and `path`.
@@ -47,17 +137,28 @@ def train(
         DivergedError: The loss is no longer finite.
         WriteError: The run folder cannot be written.
 
-    >>> run = train("mlp", "digits", epochs=1, limit=64, runs_dir=getfixture("tmp_path"))
-    >>> sorted(run.metrics)[:3]
-    ['mean_image_mse', 'pca_mse', 'test_mse']
+    Examples:
+        >>> run = train("mlp", "digits", epochs=1, limit=64, runs_dir=getfixture("tmp_path"))
+        >>> run.config.batch_size, len(run.history["loss"])
+        (16, 1)
     """
+    given = {name: value for name, value in locals().items() if name in SETTINGS}
+    given.pop("variant")
     named = {"table": variant} if isinstance(variant, Variant) else {"variant": variant}
     data = None
     if not isinstance(dataset, str | PathLike):
-        data = dataset if isinstance(dataset, Dataset) else _in_memory(dataset)
+        data = dataset if isinstance(dataset, Dataset) else in_memory(dataset)
         dataset = data.name
-    config = configure(**named, dataset=dataset, **settings)
+    config = configure(**{**given, **named, "dataset": dataset})
     return train_config(config, data, Extras(callbacks, optimizer, loss))
+
+
+def explained(name: str) -> str:
+    """What a setting means, in the words of its table, for Python."""
+    row = SETTINGS[name]
+    plain = row.value is not None and not callable(row.value) and not row.default
+    default = row.default or (repr(row.value) if plain else "None")
+    return f"{in_python(row.help)} Default: {in_python(default)}."
 
 
 def train_config(config: TrainConfig, data: Dataset | None = None, extras: Extras | None = None) -> Run:
@@ -65,38 +166,16 @@ def train_config(config: TrainConfig, data: Dataset | None = None, extras: Extra
     from .finish import finish
 
     extras = extras or Extras()
-    backend.choose(config.backend, config.device)
+    backends.choose(config.backend, config.device)
     data = load_data(config) if data is None else check(config, data)
     config = settled(config, data)
     variant = config.architecture(data.image_shape)
     before_training(config, variant, data)
-    run = runs_dir.create(config)
+    run = folder_of_runs.create(config)
     with run.locked(), signals.remedied(f"kae resume {run.path}"):
         run.write_variant(variant)
         custom = {"custom": names} if (names := extras.names()) else {}
         run.write_environment(**describe(config, data), **custom)
         finish(run, config, data, extras)
+    run.data = data if config.dataset == IN_MEMORY else None
     return run
-
-
-def _in_memory(dataset: Any) -> Dataset:
-    """Images of an array or of a dataset of another framework."""
-    import numpy as np
-
-    if hasattr(dataset, "__array__") or isinstance(dataset, list):
-        return Dataset.from_arrays(dataset)
-    items = dataset.as_numpy_iterator() if hasattr(dataset, "as_numpy_iterator") else _items(dataset)
-    images, labels = [], []
-    for item in items:
-        image, *label = item if isinstance(item, tuple | list) else (item,)
-        images.append(np.asarray(image))
-        labels += [np.asarray(value) for value in label[:1]]
-    stacked = np.stack(images)
-    if stacked.ndim == 4 and stacked.shape[1] in (1, 3, 4) and stacked.shape[-1] not in (1, 3, 4):
-        stacked = stacked.transpose(0, 2, 3, 1)  # PyTorch's channels first
-    named = np.stack(labels) if len(labels) == len(images) else None
-    return Dataset.from_arrays(stacked, labels=named)
-
-
-def _items(dataset: Any) -> Any:
-    return (dataset[index] for index in range(len(dataset))) if hasattr(dataset, "__len__") else dataset

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import keras
 import numpy as np
 from keras import tree
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 from numpy.typing import NDArray
 
-from ..datasets.images import to_float
+from ..datasets.dataset import Dataset
+from ..datasets.images import chunk_size, to_float
 from ..datasets.noise import Chance
 
 Pair = tuple[Any, Any]  # what goes in, and the images that are to come out
@@ -20,6 +22,18 @@ Pair = tuple[Any, Any]  # what goes in, and the images that are to come out
 RESIDENT = (
     2**31
 )  # bytes of uint8 images that are kept on the device; more are read from where they lie, batch by batch
+
+
+def fit_arguments(
+    data: Dataset, seed: int, batch_size: int | None = None, epochs: int = 1, **options: Any
+) -> dict[str, Any]:
+    """What Keras' `fit` takes to train on a dataset as `kae.train` does."""
+    batches = Batches(data.train.images, batch_size or 32, seed)
+    order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
+    callbacks = options.pop("callbacks", None) or []
+    callbacks = [*callbacks] if isinstance(callbacks, list | tuple) else [callbacks]
+    options.setdefault("validation_data", Batches(data.test.images, chunk_size(data.test.images)))
+    return {"x": batches, "epochs": epochs, "callbacks": [order, *callbacks], **options}
 
 
 class Batches(DataAdapter):

@@ -1,5 +1,5 @@
-"""Inputs and outputs of exported graphs: what arrays they accept, and how these are laid out. Needs
-numpy alone.
+"""Inputs and outputs of models and exported graphs: what arrays they accept, and how these are laid
+out. Needs numpy alone.
 """
 
 from typing import Any, NamedTuple
@@ -77,20 +77,24 @@ def prepared(array: Array, port: Port, start: int) -> Array:
     """A chunk, which begins at number `start`, converted, checked and laid out as the graph takes
     it. Raises `DataError`.
     """
-    if port.name == "image" and array.dtype == np.uint8:
-        ready = np.divide(array, np.float32(255), dtype=np.float32)
-    else:
-        rule = RULES.get(port.name, SWITCH_RULE)
-        if array.dtype.kind not in rule.kinds:
-            raise DataError(f"{port.name} is of type {array.dtype}; expected {rule.expected}.")
-        good = (array >= rule.low) & (array <= rule.high)  # NaN is not
-        if not good.all():
-            first = tuple(np.argwhere(~good)[0])
-            raise DataError(
-                f"{port.name} number {start + first[0]} holds {array[first]!s}; expected {rule.expected}."
-            )
-        ready = array.astype(port.dtype)
+    ready = checked(array, port, start)
     return np.ascontiguousarray(ready.transpose(0, 3, 1, 2)) if ready.ndim == 4 else ready
+
+
+def checked(array: Array, port: Port, start: int) -> Array:
+    """The same, channels last. Raises `DataError`."""
+    if port.name == "image" and array.dtype == np.uint8:
+        return np.divide(array, np.float32(255), dtype=np.float32)
+    rule = RULES.get(port.name, SWITCH_RULE)
+    if array.dtype.kind not in rule.kinds:
+        raise DataError(f"{port.name} is of type {array.dtype}; expected {rule.expected}.")
+    good = (array >= rule.low) & (array <= rule.high)  # NaN is not
+    if not good.all():
+        first = tuple(np.argwhere(~good)[0])
+        raise DataError(
+            f"{port.name} number {start + first[0]} holds {array[first]!s}; expected {rule.expected}."
+        )
+    return array.astype(port.dtype)
 
 
 def ports_of(values: Any) -> tuple[Port, ...]:
