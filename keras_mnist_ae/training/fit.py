@@ -25,6 +25,7 @@ from ..system import signals
 from .callbacks import Checkpoints, EpochBar, EpochReport, restore, say
 from .extras import Extras
 from .initial import initialise
+from .last_bias import start_bias
 from .optimizer import adam, total_steps
 from .patience import Patience
 from .statistics import settle_statistics, start_statistics
@@ -56,6 +57,8 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run, extras
     else:
         if config.init:
             say(initialise(model, Path(config.init), config.init_part))
+        else:
+            start_bias(model, images)
         start_statistics(model, to_float(images[: config.batch_size]))
     if newest and start.epoch == config.epochs:
         restore(model, start)
