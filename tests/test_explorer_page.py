@@ -1,6 +1,7 @@
 """The page of the explorer in Chromium: everything that one can do, and nothing that one cannot."""
 
 import base64
+import os
 import re
 import shutil
 
@@ -249,6 +250,11 @@ def test_another_model(opened, written, copied_run, tmp_path):
                 (folder / "encoder.onnx").write_text("<b>no</b>"),
             ),
             "This cannot be used.",
+        ),
+        (
+            "huge",
+            lambda folder: os.truncate(folder / "decoder.onnx", 257_000_000),
+            "decoder.onnx is larger than 256 MB",
         ),
         ("manifest", lambda folder: (folder / "manifest.json").write_text("[]"), "manifest.json is damaged"),
     ):
