@@ -98,7 +98,7 @@ CASES = {
     "Reshape": graph("Reshape", [normal(2, 24)], [np.array([0, 2, 4, 3])]),
     "Mul": graph("Mul", [IMAGE], [np.float32(2.5)]),
     "Add": graph("Add", [IMAGE, normal(2, 3, 9, 7)]),
-    "Relu": graph("Relu", [IMAGE]),
+    "Relu": graph("Relu", [np.where(IMAGE > 2, np.float32(np.nan), IMAGE)]),
     "Tanh": graph("Tanh", [3 * IMAGE]),
     "Sigmoid": graph("Sigmoid", [40 * IMAGE]),
     "Equal": graph(
