@@ -5,16 +5,19 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from pyarrow import csv as arrow_csv
+from pyarrow import parquet
 
 from keras_mnist_ae import build, datasets
 from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.datasets.reading import Fit
-from keras_mnist_ae.export import infer, weights
+from keras_mnist_ae.export import streams, weights
 from keras_mnist_ae.export.onnx.emit import emit
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
 
@@ -136,6 +139,83 @@ def test_pictures_become_what_training_makes_of_them(mlp, tmp_path):
     assert "d.jpg is 56x60 pixels; expected 28x28" in refused.stderr
 
 
+def shelf(folder):
+    """Pictures in sub-folders, one of them broken, and a file that is no picture."""
+    for number, image in enumerate(IMAGES[:8]):
+        place = folder / ("cat" if number < 5 else "dog")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image[..., 0]).save(place / f"{number}.bmp")
+    (folder / "cat" / "9.png").write_bytes(b"nothing")
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "npz"])
+def test_tables_of_codes_bear_names_and_classes(mlp, tmp_path, suffix):
+    """Read by pyarrow and numpy; the broken picture is left out and said, and codes come back."""
+    result = run("encode", mlp, shelf(tmp_path / "shelf"), "-o", tmp_path / f"codes.{suffix}")
+    assert result.exit_code == 0, result.output
+    assert "8 images; left out 1: 1 no pictures (.txt); 1 broken: cat/9.png" in result.stderr
+    path = tmp_path / f"codes.{suffix}"
+    if suffix == "npz":
+        with np.load(path) as arrays:
+            names, classes, codes = (arrays[name] for name in ("name", "class", "latent"))
+    else:
+        table = arrow_csv.read_csv(path) if suffix == "csv" else parquet.read_table(path)
+        assert table.column_names == ["name", "class", *(f"z{at}" for at in range(32))]
+        names, classes, *columns = (column.to_pylist() for column in table.columns)
+        codes = np.array(columns).T
+    assert list(names) == [f"cat/{at}.bmp" for at in range(5)] + [f"dog/{at}.bmp" for at in range(5, 8)]
+    assert list(classes) == ["cat"] * 5 + ["dog"] * 3
+    np.testing.assert_allclose(codes, OnnxAutoencoder(mlp).encode(IMAGES[:8]), atol=1e-5)
+    assert run("decode", mlp, path, "-o", tmp_path / "again.npy").exit_code == 0
+    np.testing.assert_allclose(
+        np.load(tmp_path / "again.npy"), OnnxAutoencoder(mlp).reconstruct(IMAGES[:8]), atol=1e-5
+    )
+
+
+def test_pictures_keep_their_tree(mlp, tmp_path):
+    assert run("reconstruct", mlp, shelf(tmp_path / "shelf"), "-o", tmp_path / "out").exit_code == 0
+    found = sorted(
+        path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")
+    )
+    assert found == [f"cat/{at}.png" for at in range(5)] + [f"dog/{at}.png" for at in range(5, 8)]
+    expected = np.rint(np.clip(OnnxAutoencoder(mlp).reconstruct(IMAGES[7:8]), 0, 1)[0, ..., 0] * 255)
+    np.testing.assert_allclose(np.asarray(Image.open(tmp_path / "out/dog/7.png")), expected, atol=1)
+
+
+def test_a_source_that_training_takes_gives_the_codes_of_its_images(mlp, tmp_path):
+    """The same images as int64, rows with a label in a CSV, shards, MedMNIST's arrays, channels
+    first, and by a name of the catalogue.
+    """
+    images = IMAGES[:6]
+    expected = OnnxAutoencoder(mlp).encode(images)
+    np.save(tmp_path / "int64.npy", images.astype(np.int64))
+    np.save(tmp_path / "first.npy", images.transpose(0, 3, 1, 2))
+    np.save(tmp_path / "range.npy", images.astype(np.float32) * 4)
+    np.savez(tmp_path / "med.npz", train_images=images[:4, ..., 0], test_images=images[4:, ..., 0])
+    rows = np.column_stack([np.arange(6), images.reshape(6, -1)])
+    header = ",".join(["label", *(f"p{at}" for at in range(784))])
+    np.savetxt(tmp_path / "train.csv", rows, "%d", ",", header=header, comments="")
+    with tarfile.open(tmp_path / "shard.tar", "w") as archive:
+        for number, image in enumerate(images):
+            content = io.BytesIO()
+            Image.fromarray(image[..., 0]).save(content, "PNG")
+            entry = tarfile.TarInfo(f"../{number}.png")
+            entry.size = len(content.getvalue())
+            archive.addfile(entry, io.BytesIO(content.getvalue()))
+    for name in ("int64.npy", "first.npy", "med.npz", "train.csv", "shard.tar", "range.npy"):
+        more = ["--range", "0:1020"] if name == "range.npy" else []
+        result = run("encode", mlp, tmp_path / name, "-o", tmp_path / "codes.npy", *more)
+        assert result.exit_code == 0, (name, result.output)
+        np.testing.assert_allclose(np.load(tmp_path / "codes.npy"), expected, atol=1e-5, err_msg=name)
+    assert run("reconstruct", mlp, tmp_path / "shard.tar", "-o", tmp_path / "out").exit_code == 0
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 6, "a shard wrote outside its folder"
+    assert run("encode", mlp, "digits", "-o", tmp_path / "all.csv").exit_code == 0
+    lines = (tmp_path / "all.csv").read_text().splitlines()
+    assert (len(lines), lines[1438].split(",")[0]) == (1 + 1437 + 360, "test/0")
+
+
 def test_nothing_in_gives_nothing_out(mlp, tmp_path):
     np.save(tmp_path / "none.npy", IMAGES[:0])
     assert run("encode", mlp, tmp_path / "none.npy", "-o", tmp_path / "codes.npy").exit_code == 0
@@ -153,9 +233,9 @@ def test_memory_does_not_grow_with_the_file(mlp, tmp_path):
             asked.append(size)
             return bytes(size)
 
-    rows = infer._rows(Endless(), (10**9, 28, 28, 1), np.dtype("uint8"), 0, tmp_path)
-    assert rows.shape == (infer.CHUNK, 28, 28, 1)
-    assert asked == [infer.CHUNK * 784]
+    rows = streams.rows(Endless(), (10**9, 28, 28, 1), np.dtype("uint8"), 0, tmp_path)
+    assert rows.shape == (streams.CHUNK, 28, 28, 1)
+    assert asked == [streams.CHUNK * 784]
 
 
 def npy(array, **replaced):
@@ -168,7 +248,8 @@ def npy(array, **replaced):
     ("job", "name", "content", "code", "message"),
     [
         ("encode", "missing.npy", None, 4, "missing.npy cannot be read"),
-        ("encode", "images.gif", b"", 2, "cannot read .gif; give .npy, .npz, .png"),
+        ("encode", "images.gif", b"", 4, "1 of 1 pictures"),
+        ("encode", "images.wav", b"", 4, "images.wav is no picture, and no file of a known kind"),
         ("encode", "images.npy", b"nothing", 4, "images.npy cannot be read"),
         (
             "encode",
@@ -181,9 +262,9 @@ def npy(array, **replaced):
         ("encode", "images.npy", npy(np.full((2, 28, 28), np.nan, "float32")), 4, "image number 0 holds nan"),
         ("encode", "images.npy", npy(np.array([object()]), allow_pickle=True), 4, "type object"),
         ("encode", "images.npz", b"nothing", 4, "images.npz cannot be read"),
-        ("encode", "image.png", b"nothing", 4, "image.png cannot be read"),
+        ("encode", "image.png", b"nothing", 4, "cannot be read: image.png (its content is no picture)"),
         ("decode", "codes.npy", npy(np.zeros((2, 7), "float32")), 4, "latent has shape (256, 7)"),
-        ("decode", "image.png", b"", 4, "codes cannot be read from pictures"),
+        ("decode", "image.png", b"", 4, "codes cannot be read from image.png"),
     ],
 )
 def test_input_that_does_not_fit(mlp, tmp_path, job, name, content, code, message):
@@ -201,8 +282,8 @@ def test_input_that_does_not_fit(mlp, tmp_path, job, name, content, code, messag
 @pytest.mark.parametrize(
     ("job", "target", "message"),
     [
-        ("encode", "codes", "name a .npy or .npz file."),
-        ("encode", "codes.csv", "cannot write codes.csv"),
+        ("encode", "codes", "name a .npy or .npz file, or a .csv or .parquet table."),
+        ("reconstruct", "images.csv", "cannot write images.csv"),
         ("reconstruct", "existing", "exists; name a new folder"),
     ],
 )

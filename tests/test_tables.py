@@ -2,6 +2,7 @@
 follow from a size.
 """
 
+import itertools
 import os
 import tomllib
 from contextlib import suppress
@@ -30,7 +31,7 @@ from keras_mnist_ae.architecture import (
     toml,
     transforms,
 )
-from keras_mnist_ae.architecture.families import conv
+from keras_mnist_ae.architecture.families import FAMILIES, conv
 from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.datasets.images import to_float
 from keras_mnist_ae.errors import UsageError
@@ -214,10 +215,30 @@ def test_code_that_is_an_image_keeps_its_size():
         transforms.latent_size(variant, 5)
 
 
-@pytest.mark.parametrize("size", [15, 129])
-def test_size_without_a_table(size):
-    with pytest.raises(UsageError, match="height and width from 16 to 128"):
-        conv((1, size, 32))
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+@pytest.mark.parametrize("image", [(1, 15, 32), (1, 32, 513), (2, 32, 32), (32, 32)], ids=str)
+def test_size_without_a_table(family, image):
+    with pytest.raises(UsageError, match="height and width from 16 to 512"):
+        family(image)
+
+
+def test_depth_follows_from_the_shorter_side():
+    """Halved while the shorter side is above 7: 512 becomes 4 in seven rows."""
+    for name, rows in (("conv", 9), ("conv-best", 13), ("vae-conv", 10)):
+        table = FAMILIES[name]((3, 512, 512), 24)
+        assert [step.output for step in table.encoder][6] == (128, 4, 4)
+        assert (len(table.encoder.rows), table.latent, table.decoder.output) == (rows, 24, (3, 512, 512))
+    assert [conv((1, side, 512)).encoder.rows[-3][1][1:] for side in (16, 28, 29)] == [
+        (4, 128),
+        (7, 128),
+        (7, 128),
+    ]
+
+
+def test_batches_shrink_with_the_images():
+    """A batch holds 2^20 pixels at most, and at least 8 images."""
+    sizes = [conv((3, side, side)).recipe.batch_size for side in (28, 128, 256, 512)]
+    assert sizes == [64, 64, 16, 8]
 
 
 def test_an_odd_side_is_restored_by_a_longer_kernel():
@@ -236,17 +257,25 @@ RANDOM = [
 ]
 
 
-@pytest.mark.parametrize("shape", RANDOM, ids=str)
-def test_any_image_builds_trains_saves_loads_exports_and_passes_the_gate(shape, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        *((name, shape) for name, shape in zip(itertools.cycle(FAMILIES), RANDOM, strict=False)),
+        ("vae-conv", (3, 33, 47, 5)),
+    ],
+    ids=str,
+)
+def test_any_image_builds_trains_saves_loads_exports_and_passes_the_gate(name, shape, tmp_path):
     *image, latent = shape
     channels, height, width = image
-    variant = transforms.latent_size(conv(tuple(image)), latent)
+    variant = transforms.latent_size(FAMILIES[name](tuple(image)), latent)
     pictures = np.random.default_rng(0).integers(0, 256, (16, height, width, channels), dtype=np.uint8)
     model = build(variant, seed=1)
     model.compile(optimizer=keras.optimizers.Adam(1e-3), loss="mse")
     given = to_float(pictures)
-    losses = model.fit(given, given, batch_size=8, epochs=2, verbose=0, shuffle=False).history["loss"]
-    assert losses[1] < losses[0]
+    inputs = (given, *_drawn(latent)) if variant.variational else given
+    losses = model.fit(inputs, given, batch_size=8, epochs=3, verbose=0, shuffle=False).history["loss"]
+    assert losses[-1] < losses[0]
     model.save(tmp_path / "model.keras")
     again = load(tmp_path / "model.keras", variant)
     np.testing.assert_allclose(
@@ -257,6 +286,12 @@ def test_any_image_builds_trains_saves_loads_exports_and_passes_the_gate(shape, 
         for name, graph in emit.emit(variant, weights.read(again), {}).items()
     }
     assert all(verdict.passed for verdict in compare(again, files, pictures))
+
+
+def _drawn(latent):
+    """Noise and weight of the divergence for 16 images, which training draws with each batch."""
+    noise = np.random.default_rng(1).standard_normal((16, latent), np.float32)
+    return noise, np.ones(16, np.float32)
 
 
 def test_pools_and_residual_blocks_side_by_side_export(tmp_path):

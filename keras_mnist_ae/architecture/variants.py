@@ -2,10 +2,8 @@
 
 from ..errors import UsageError
 from ..system.hints import did_you_mean
-from .families import conv
+from .families import FAMILIES, conv, conv_best, vae_conv
 from .layers import (
-    Add,
-    Branch,
     Conv,
     ConvTranspose,
     Dense,
@@ -17,6 +15,7 @@ from .layers import (
     Rescale,
     Unflatten,
 )
+from .shapes import Shape, text
 from .stack import Stack
 from .variant import Recipe, Variant
 
@@ -150,54 +149,6 @@ metric and picture is in [0, 1]. A mean squared error on [-1, 1] is four times t
 The recipe is ours: the source names none.""",
 )
 
-CONV_BEST = Variant(
-    name="conv-best",
-    summary="residual blocks under batch normalisation: the least error at its size",
-    encoder=Stack((1, 28, 28), (
-        (Conv(1, 32, k=4, s=2, p=1, norm=True, act="silu"),           (32, 14, 14)),
-        (Conv(32, 64, k=4, s=2, p=1, norm=True, act="silu"),          (64, 7, 7)),
-        (Branch("a"),                                                 (64, 7, 7)),
-        (Conv(64, 64, k=3, p=1, norm=True, act="silu"),               (64, 7, 7)),
-        (Conv(64, 64, k=3, p=1, norm=True),                           (64, 7, 7)),
-        (Add("a", act="silu"),                                        (64, 7, 7)),
-        (Flatten(),                                                   (3136,)),
-        (Dense(3136, 64),                                             (64,)),
-    )),
-    decoder=Stack((64,), (
-        (Dense(64, 3136, act="silu"),                                 (3136,)),
-        (Unflatten(64, 7, 7),                                         (64, 7, 7)),
-        (Branch("a"),                                                 (64, 7, 7)),
-        (Conv(64, 64, k=3, p=1, norm=True, act="silu"),               (64, 7, 7)),
-        (Conv(64, 64, k=3, p=1, norm=True),                           (64, 7, 7)),
-        (Add("a", act="silu"),                                        (64, 7, 7)),
-        (ConvTranspose(64, 32, k=4, s=2, p=1, norm=True, act="silu"), (32, 14, 14)),
-        (ConvTranspose(32, 1, k=4, s=2, p=1, act="sigmoid"),          (1, 28, 28)),
-    )),
-    parameters=619_393,
-    recipe=Recipe(epochs=20, batch_size=128, learning_rate=4e-3, beta_2=0.99, warm_up=0.1),
-)
-
-VAE_CONV = Variant(
-    name="vae-conv",
-    summary="a convolutional variational autoencoder",
-    encoder=Stack((1, 28, 28), (
-        (Conv(1, 32, k=4, s=2, p=1, norm=True, act="silu"),           (32, 14, 14)),
-        (Conv(32, 64, k=4, s=2, p=1, norm=True, act="silu"),          (64, 7, 7)),
-        (Flatten(),                                                   (3136,)),
-        (Dense(3136, 256, act="silu"),                                (256,)),
-        (Gaussian(256, 16),                                           (16,)),
-    )),
-    decoder=Stack((16,), (
-        (Dense(16, 256, act="silu"),                                  (256,)),
-        (Dense(256, 3136, act="silu"),                                (3136,)),
-        (Unflatten(64, 7, 7),                                         (64, 7, 7)),
-        (ConvTranspose(64, 32, k=4, s=2, p=1, norm=True, act="silu"), (32, 14, 14)),
-        (ConvTranspose(32, 1, k=4, s=2, p=1, act="sigmoid"),          (1, 28, 28)),
-    )),
-    parameters=1_688_417,
-    recipe=Recipe(epochs=20, batch_size=128, learning_rate=2e-3, beta_2=0.99, warm_up=0.1),
-)
-
 VAE_MLP = Variant(
     name="vae-mlp",
     summary="a variational autoencoder of dense layers",
@@ -221,14 +172,37 @@ VAE_MLP = Variant(
 
 VARIANTS = {
     variant.name: variant
-    for variant in (CONV_AVGPOOL, CONV_K15, CONV_K16, CONV_UNPOOL, MLP, CONV_BEST, conv(), VAE_CONV, VAE_MLP)
+    for variant in (
+        *(CONV_AVGPOOL, CONV_K15, CONV_K16, CONV_UNPOOL, MLP),
+        *(conv_best(), conv(), vae_conv(), VAE_MLP),
+    )
 }
 """The variants of this package, by name."""
 
 
-def find(name: str) -> Variant:
-    """The variant of that name. Raises `UsageError`, with the nearest name, when there is none."""
-    if isinstance(name, str) and name in VARIANTS:
+def find(name: str, image: Shape | None = None) -> Variant:
+    """The variant of that name.
+
+    Args:
+        name: a key of `VARIANTS`.
+        image: (channels, height, width) of the images that it is to take; by default (1, 28, 28).
+
+    Raises:
+        UsageError: There is none of that name (the message has the nearest one), or none for images
+            of that shape.
+
+    Examples:
+        >>> find("vae-conv", image=(3, 64, 64)).decoder.output
+        (3, 64, 64)
+    """
+    if not isinstance(name, str) or name not in VARIANTS:
+        hint = did_you_mean(name, VARIANTS, cutoff=0.3)
+        raise UsageError(f"unknown variant {str(name)[:80]!r}{hint}\nThe variants: {', '.join(VARIANTS)}.")
+    if image is None or image == VARIANTS[name].image:
         return VARIANTS[name]
-    hint = did_you_mean(name, VARIANTS, cutoff=0.3)
-    raise UsageError(f"unknown variant {str(name)[:80]!r}{hint}\nThe variants: {', '.join(VARIANTS)}.")
+    if name not in FAMILIES:
+        raise UsageError(
+            f"{name} takes images of {text(VARIANTS[name].image)} (channels x height x width), "
+            f"not of {text(image)}.\nFor other sizes: {', '.join(FAMILIES)}."
+        )
+    return FAMILIES[name](image)

@@ -122,8 +122,13 @@ def _modules(stack: Stack) -> nn.ModuleDict:
             case Gaussian():
                 for name in (step.name, f"{step.name}_log_variance"):
                     modules[name] = nn.Linear(layer.inputs, layer.outputs)
+            case (
+                MaxPool() | MaxUnpool() | GlobalAveragePool() | Flatten() | Unflatten() | Rescale()
+                | Dropout() | Branch() | Add()
+            ):  # fmt: skip
+                pass  # computed in `forward`: nothing to learn
             case _:
-                pass
+                assert_never(layer)
     return modules
 
 

@@ -1,34 +1,55 @@
 """kae infer: exported graphs over files, with numpy and onnxruntime alone."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from .options import as_json, echo_json
+from .completion import run_names
+from .options import as_json, data_dir, echo_json, runs_dir
 
 
 @click.command()
 @click.argument("job", type=click.Choice(["encode", "decode", "reconstruct"]))
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="RUN|DIR", shell_complete=run_names)
+@click.argument("source", metavar="INPUT")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help="A .npy or .npz file; for images also a new folder.",
+    help="A .npy or .npz file; for codes also a .csv or .parquet table; for images also a new folder.",
 )
+@click.option("--resize", is_flag=True, help="Resize the images to the size that the graphs take.")
+@click.option("--fit", type=click.Choice(["crop", "pad", "stretch"]), help="How.  [default: the run's]")
+@click.option("--range", help="LOW:HIGH, the numbers that count as black and white.  [default: the run's]")
+@click.option("--invert/--no-invert", default=None, help="Exchange black and white.  [default: the run's]")
+@click.option("--image-shape", help="HxW or HxWxC of images that are stored as rows of numbers.")
+@click.option("--arrays", help="Names of the arrays in a .npz file, such as train=X.")
+@runs_dir
+@data_dir
 @as_json
-def infer(job: str, folder: Path, source: Path, output: Path, as_json: bool) -> None:
-    """Encode, decode or reconstruct INPUT with the exported graphs in DIR (a run's onnx folder).
+def infer(
+    job: str,
+    folder: str,
+    source: str,
+    output: Path,
+    runs_dir: Path,
+    data_dir: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Encode, decode or reconstruct INPUT with the exported graphs of RUN or in DIR (a run's onnx
+    folder).
 
-    INPUT is a .npy or .npz file, a .png or .jpg picture or a folder of them, which become what
-    training makes of pictures. It is read in chunks: it may be larger than the memory.
+    INPUT is whatever `kae train --dataset` takes: a file or folder, read as the run read its own,
+    or the name of a dataset; to decode, codes. What is left out is said. Arrays are read in chunks:
+    a file may be larger than the memory.
     """
     from ..export.infer import infer
 
-    count = infer(job, folder, source, output)
+    count = infer(job, folder, source, output, runs_dir=runs_dir, data_dir=data_dir, **options)
     if as_json:
-        echo_json({"job": job, "input": str(source), "output": str(output), "count": count})
+        echo_json({"job": job, "input": source, "output": str(output), "count": count})
     else:
         click.echo(f"{count:,} {'codes' if job == 'encode' else 'images'} in {output}")

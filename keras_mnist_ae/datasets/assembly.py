@@ -24,12 +24,13 @@ class Part:
     """Images of a source that belong to one split, or whose split is still to be made.
 
     `decode` gives the image of an item, (H, W, C), or None where it cannot be read, which it notes
-    itself. `labels` holds one label of any kind per item.
+    itself. `labels` holds one label of any kind per item, `names` its path or key where it has one.
     """
 
     items: Any
     decode: Callable[[Any], Image | None]
     labels: Sequence[Any] | NDArray[Any] | None = None
+    names: Sequence[str] | None = None
 
 
 @dataclass
@@ -132,7 +133,7 @@ def _decoded(
         for items, decode, _ in parts:
             good: list[bool] = []
             kept.append(good)
-            for image in _run(source, items, decode):
+            for image in decoded_items(source, items, decode):
                 good.append(image is not None)
                 if image is not None:
                     yield image
@@ -150,8 +151,10 @@ def _decoded(
     return array, chosen, [sum(good) for good in kept]
 
 
-def _run(source: Source, items: list[Any], decode: Callable[[Any], Image | None]) -> Iterator[Image | None]:
-    """Decode in order, a batch of items at a time."""
+def decoded_items(
+    source: Source, items: Any, decode: Callable[[Any], Image | None]
+) -> Iterator[Image | None]:
+    """The images of items in order, None for one that cannot be read; a batch at a time."""
     if not source.parallel:
         for number, item in enumerate(items):
             if number % source.batch == 0:

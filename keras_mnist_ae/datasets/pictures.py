@@ -43,7 +43,7 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
     broken: dict[Path, str] = {}
     headers = [header for path in files.files if (header := _header(path, reading, broken))]
     _check_broken(folder, len(files.files), broken)
-    size = reading.size or _common_size(folder, headers)
+    size = reading.size or _common_size(folder, headers, reading.expected)
     channels = size.channels or (1 if all(header.grey for header in headers) else 3)
     value_range, notes = _depth(headers, reading)
     notes = [*order.notes, *notes, *folders.left_out(files)]
@@ -64,7 +64,8 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
         kept = [(path, name) for path, name in entries if path in good]
         labels = [name for _, name in kept]
         named = None not in labels and len(names) > 1  # a single class says nothing
-        parts[split] = Part([path for path, _ in kept], decode, labels if named else None)
+        names_kept = [path.relative_to(folder).as_posix() for path, _ in kept]
+        parts[split] = Part([path for path, _ in kept], decode, labels if named else None, names_kept)
 
     def finish() -> list[str]:
         _check_broken(folder, len(files.files), broken)
@@ -129,7 +130,15 @@ def _is_grey(picture: "Image") -> bool:
     return picture.mode in GREY
 
 
-def _common_size(folder: Path, headers: list[Header]) -> Fit:
+def _common_size(folder: Path, headers: list[Header], expected: Fit | None) -> Fit:
+    if expected:
+        wanted = (expected.width, expected.height)
+        if other := next((header for header in headers if header.size != wanted), None):
+            raise DataError(
+                f"{other.path} is {other.size[0]}x{other.size[1]} pixels; expected {wanted[0]}x{wanted[1]}.\n"
+                "Fit them: --resize"
+            )
+        return expected
     sizes = {header.size: header.path for header in reversed(headers)}
     if len(sizes) > 1:
         shown = [f"{height}x{width} ({path.relative_to(folder)})" for (width, height), path in sizes.items()]

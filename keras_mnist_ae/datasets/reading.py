@@ -37,6 +37,8 @@ class Reading:
         invert: exchange black and white.
         image_shape: height, width and channels of images stored as rows of numbers.
         arrays: names of the arrays in a .npz file by role: train, test, labels, test_labels.
+        expected: the size and channels that images must have where none is asked for: those of a
+            trained model.
     """
 
     size: Fit | None = None
@@ -45,6 +47,7 @@ class Reading:
     invert: bool = False
     image_shape: tuple[int, int, int] | None = None
     arrays: tuple[tuple[str, str], ...] = ()
+    expected: Fit | None = None
 
     def __str__(self) -> str:
         """Identifies the reading in the name of its cache entry; "" where nothing was asked for."""

@@ -49,12 +49,14 @@ def source(files: list[Path], reading: Reading) -> Source:
     for file in files:
         split = split_of(file.name.split("-")[0].split(".")[0]) or ""
         split = split if len(files) > 1 else ""
-        images, labels = _members(file)
+        names, images, labels = _members(file)
         if not images:
             raise DataError(f"{file} holds no pictures.")
-        part = parts.setdefault(split, Part([], decode, []))
+        part = parts.setdefault(split, Part([], decode, [], []))
         assert isinstance(part.items, list)
+        assert isinstance(part.names, list)
         part.items += images
+        part.names += names
         part.labels = None if part.labels is None or labels is None else [*part.labels, *labels]
     for part in parts.values():
         for content in part.items:
@@ -68,8 +70,8 @@ def source(files: list[Path], reading: Reading) -> Source:
     return Source(str(files[0]), parts, first, parallel=True, finish=finish)
 
 
-def _members(file: Path) -> tuple[list[bytes], list[str] | None]:
-    """The encoded pictures of a shard, and their labels where each has one."""
+def _members(file: Path) -> tuple[list[str], list[bytes], list[str] | None]:
+    """Keys and encoded pictures of a shard, and their labels where each has one."""
     images: dict[str, bytes] = {}
     labels: dict[str, str] = {}
     try:
@@ -88,14 +90,14 @@ def _members(file: Path) -> tuple[list[bytes], list[str] | None]:
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(f"{file} cannot be read: {error}") from error
     named = [labels[key] for key in images if key in labels]
-    return list(images.values()), named if len(named) == len(images) and named else None
+    return list(images), list(images.values()), named if len(named) == len(images) and named else None
 
 
 def _shape(content: bytes, reading: Reading) -> tuple[int, int, int] | None:
     try:
         with opened(io.BytesIO(content), reading.size) as picture:
             channels = 1 if picture.mode in ("1", "L", "I;16", "I") else 3
-            size = reading.size or Fit(picture.height, picture.width)
+            size = reading.size or reading.expected or Fit(picture.height, picture.width)
             return size.height, size.width, size.channels or channels
     except BROKEN:
         return None

@@ -1,6 +1,5 @@
 """CSV and Parquet files as a source of images: pixels in columns, or pictures in one column."""
 
-import io
 import math
 import re
 from collections.abc import Iterator
@@ -12,11 +11,11 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, MissingDependencyError
 from ..system import signals
+from . import picture_tables
 from .assembly import Part, Source, some
 from .mapped import filled
-from .pictures import BROKEN
-from .reading import Fit, Reading, scaled
-from .resize import fitted, fitted_array, opened, pixels, upright
+from .reading import Reading, scaled
+from .resize import fitted_array
 from .splits import split_of
 
 LABELS = ("label", "labels", "class", "class_name", "target", "y", "category", "fine_label")
@@ -83,9 +82,18 @@ def _is_number(cell: str) -> bool:
 def _source(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
     first = next(iter(tables.values()))
     names = list(first.column_names)
-    picture = next((name for name in PICTURES if name in names and _holds_pictures(first, name)), None)
+    picture = next(
+        (name for name in PICTURES if name in names and picture_tables.holds_pictures(first, name)), None
+    )
     if picture:
-        return _pictures(path, tables, picture, reading)
+        label = _label_column(first)
+        labels = {
+            split: None if label is None else _values(table.column(label), label)
+            for split, table in tables.items()
+        }
+        images = picture_tables.source(path, tables, picture, labels, reading)
+        images.classes = _class_names(first, label) if label else ()
+        return images
     return _numbers(path, tables, reading)
 
 
@@ -173,78 +181,3 @@ def _values(column: Any, name: str) -> NDArray[Any]:
     if column.null_count:
         raise ValueError(f"the labels in {name!r} have empty cells")
     return np.asarray(column.to_numpy())
-
-
-def _holds_pictures(table: Any, name: str) -> bool:
-    import pyarrow.types as kinds
-
-    kind = table.schema.field(name).type
-    if kinds.is_struct(kind):
-        return "bytes" in {kind.field(at).name for at in range(kind.num_fields)}
-    return bool(kinds.is_binary(kind) or kinds.is_string(kind) or kinds.is_large_string(kind))
-
-
-def _pictures(path: Path, tables: dict[str, Any], column: str, reading: Reading) -> Source:
-    """Tables with a path or an encoded picture in a column."""
-    first = next(iter(tables.values()))
-    label = _label_column(first)
-    broken: list[str] = []
-    total = sum(table.num_rows for table in tables.values())
-    size, channels = reading.size, None
-    for table in tables.values():
-        for at in range(min(table.num_rows, ROWS)):
-            content = _content(table, column, at, path.parent)
-            try:
-                with opened(content, size) as picture:
-                    size = size or Fit(picture.height, picture.width)
-                    channels = max(channels or 1, 1 if picture.mode in ("1", "L", "I;16", "I") else 3)
-            except BROKEN:
-                continue
-    if size is None or channels is None:
-        raise ValueError(f"column {column!r} holds no pictures")
-    target = Fit(size.height, size.width)
-    channels = size.channels or channels
-
-    def decode(place: tuple[Any, int]) -> NDArray[np.uint8] | None:
-        table, at = place
-        try:
-            with opened(_content(table, column, at, path.parent), reading.size) as picture:
-                if not reading.size and picture.size != (target.width, target.height):
-                    raise ValueError(
-                        f"it is {picture.height}x{picture.width}, not {target.height}x{target.width}; "
-                        "fit them: --resize SIZE"
-                    )
-                image = pixels(fitted(upright(picture, channels, reading.value_range), target, reading.mode))
-        except BROKEN as error:
-            broken.append(f"row {at} ({' '.join(str(error).split())[:80]})")
-            return None
-        return 255 - image if reading.invert else image
-
-    def finish() -> list[str]:
-        if 2 * len(broken) > total:
-            raise DataError(f"{len(broken)} of {total} pictures in {path} cannot be read: {some(broken)}")
-        return [f"{len(broken)} broken: {some(broken)}"] if broken else []
-
-    parts = {
-        split: Part(
-            [(table, at) for at in range(table.num_rows)],
-            decode,
-            None if label is None else _values(table.column(label), label),
-        )
-        for split, table in tables.items()
-    }
-    names = _class_names(first, label) if label else ()
-    shape = (target.height, target.width, channels)
-    return Source(str(path), parts, shape, classes=names, parallel=True, finish=finish)
-
-
-def _content(table: Any, column: str, row: int, folder: Path) -> Any:
-    """The stream or path of a picture."""
-    value = table.column(column)[row].as_py()
-    if isinstance(value, dict):
-        value = value.get("bytes") or value.get("path")
-    if isinstance(value, bytes):
-        return io.BytesIO(value)
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"row {row} of {column!r} is empty")
-    return folder / value

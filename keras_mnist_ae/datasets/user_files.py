@@ -1,6 +1,7 @@
 """Images of one's own: which kind of file or folder a path is, and its reading."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,10 +52,15 @@ def is_path(name: str) -> bool:
 
 
 class Files(NamedTuple):
-    """The files that a dataset comes from, and what reads them."""
+    """The files that images come from, and what makes a source of them."""
 
     files: list[Path]
-    read: Callable[[Reading], Content]
+    source: Callable[[Reading], Source]
+
+    def read(self, reading: Reading) -> Content:
+        """The images as a dataset. Raises `DataError`."""
+        with many_pixels_allowed():
+            return assemble(self.source(reading))
 
 
 def find(path: Path) -> Files:
@@ -62,7 +68,7 @@ def find(path: Path) -> Files:
     if path.is_file():
         for kind in FILES:
             if path.suffix.lower() in kind.suffixes:
-                return Files([path], _reader([path], kind))
+                return Files([path], partial(kind.source, [path]))
         known = ", ".join(sorted(SUFFIXES))
         raise DataError(f"{path} is no folder of pictures, and no file of a known kind ({known}).")
     if not path.is_dir():
@@ -72,26 +78,19 @@ def find(path: Path) -> Files:
         )
     for suffix, kind in ((".parquet", FILES[1]), (".tar", FILES[2])):
         if files := sorted(path.glob(f"*{suffix}")):
-            return Files(files, _reader(files, kind))
+            return Files(files, partial(kind.source, files))
     if pairs := idx_files.pairs(path):
-        return Files([file for pair in pairs.values() for file in pair], _assembled_idx(path, pairs))
+        return Files(
+            [file for pair in pairs.values() for file in pair], partial(idx_files.source, path, pairs)
+        )
     tree = folders.walk(path)
     folders.require(tree)
-
-    def read(reading: Reading) -> Content:
-        with many_pixels_allowed():
-            return assemble(pictures.source(path, tree, reading))
-
-    return Files(tree.files, read)
+    return Files(tree.files, partial(pictures.source, path, tree))
 
 
-def _reader(files: list[Path], kind: Kind) -> Callable[[Reading], Content]:
-    def read(reading: Reading) -> Content:
-        with many_pixels_allowed():
-            return assemble(kind.source(files, reading))
-
-    return read
-
-
-def _assembled_idx(path: Path, pairs: idx_files.Pairs) -> Callable[[Reading], Content]:
-    return lambda reading: assemble(idx_files.source(path, pairs, reading))
+def picture(path: Path) -> Files:
+    """A single picture. Raises `DataError` when its suffix is none of a picture."""
+    if path.suffix.lower() not in folders.PICTURES:
+        known = ", ".join(sorted(SUFFIXES))
+        raise DataError(f"{path} is no picture, and no file of a known kind ({known}).")
+    return Files([path], partial(pictures.source, path.parent, folders.Tree(path.parent, [path])))

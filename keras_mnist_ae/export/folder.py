@@ -78,6 +78,10 @@ def facts(run: Run) -> dict[str, str]:
     }
     if size := run.config.reading.size:
         told["resize"] = f"{size}; {FITTED[run.config.fit]}"
+    if run.config.range:
+        told["range"] = run.config.range
+    if run.config.invert:
+        told["invert"] = "true"
     return told
 
 

@@ -27,22 +27,48 @@ from ..architecture.layers import (
     Rescale,
     Unflatten,
 )
-from ..architecture.shapes import Shape
+from ..architecture.shapes import Shape, text
 from ..architecture.stack import Stack, Step
+from ..architecture.transforms import latent_size
 from ..architecture.variant import Variant
 from ..architecture.variants import find
+from ..errors import UsageError
 from .autoencoder import Autoencoder
 from .keras_forward import LAST, pooling_position, spread
 
 
-def build(variant: str | Variant = "conv-avgpool", seed: int = 0) -> Autoencoder:
-    """An untrained model of a variant, given by name or as a table.
+def build(
+    variant: str | Variant = "conv-avgpool",
+    seed: int = 0,
+    *,
+    latent_dim: int | None = None,
+    image: Shape | None = None,
+) -> Autoencoder:
+    """An untrained model of a variant.
 
     Weights are drawn from `seed` with Glorot's uniform distribution (Glorot and Bengio 2010),
-    biases are zero; the same seed gives the same weights on every backend. Raises `UsageError` for
-    an unknown name.
+    biases are zero; the same seed gives the same weights on every backend.
+
+    Args:
+        variant: a name (see `kae models`) or a table of your own.
+        seed: of the initial weights, a whole number from 0 up.
+        latent_dim: length of the code, where it is not to be the table's.
+        image: (channels, height, width) of the images, where they are not to be 1 x 28 x 28: for
+            conv, conv-best and vae-conv, 16 to 512 pixels high and wide.
+
+    Raises:
+        UsageError: There is no variant of that name, or none for such images or such a code.
+
+    Examples:
+        >>> model = build("vae-conv", latent_dim=8, image=(3, 64, 64))
+        >>> model.input_shape, model.decoder.input_shape
+        ((None, 64, 64, 3), (None, 8))
     """
-    variant = find(variant) if isinstance(variant, str) else variant
+    if isinstance(variant, str):
+        variant = find(variant, None if image is None else tuple(image))
+    elif image is not None and tuple(image) != variant.image:
+        raise UsageError(f"{variant.name} is a table for images of {text(variant.image)}, not {text(image)}")
+    variant = variant if latent_dim is None else latent_size(variant, latent_dim)
     image = keras.Input(_channels_last(variant.image), name="image")
     code, beside = _apply(variant.encoder, image, {}, (seed, 0))
     encoder = keras.Model(image, _join(code, beside.values()), name="encoder")

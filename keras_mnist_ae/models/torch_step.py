@@ -72,6 +72,11 @@ def why_stock(model: Any) -> str | None:
     """Why the model, as it is compiled, needs Keras' own steps, or None."""
     if model.dtype_policy.compute_dtype != model.dtype_policy.variable_dtype:
         return f"the dtype policy is {model.dtype_policy.name}"
+    if keras.distribution.distribution() is not None:
+        return "keras.distribution shares the work, and its steps join the gradients"
+    together = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if together and torch.distributed.get_world_size() > 1:
+        return "torch.distributed joins several processes"
     if model.jit_compile:
         return "jit_compile=True"
     for method in ("call", "compute_loss"):

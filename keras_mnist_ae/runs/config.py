@@ -97,9 +97,7 @@ class TrainConfig(Settings):
         """The variant to train on images of that shape (channels, height, width). Raises
         `UsageError` where there is none.
         """
-        variant = self.table or (
-            FAMILIES[self.variant](image) if self.variant in FAMILIES else find(self.variant)
-        )
+        variant = self.table or find(self.variant, image if self.variant in FAMILIES else None)
         if self.latent_dim is not None:
             variant = transforms.latent_size(variant, self.latent_dim)
         variant = transforms.batch_norm(variant) if self.batch_norm else variant

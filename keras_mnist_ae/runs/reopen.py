@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from ..architecture import recipes
 from ..architecture.shapes import text
 from ..datasets.binarize import binarized
 from ..datasets.catalog import load
@@ -52,10 +53,11 @@ def check(config: TrainConfig, data: Dataset) -> Dataset:
     """The data as a config takes them: see `load_data`."""
     variant = config.architecture(data.image_shape)
     if data.image_shape != variant.image:
+        fitting = "vae-conv" if variant.variational else "conv"
         raise DataError(
             f"the images of {config.dataset!r} are {text(data.image_shape)} "
             f"(channels x height x width), but {config.variant} takes {text(variant.image)}.\n"
-            "Fit the images to it (--resize), or train a variant that fits them: kae train conv"
+            f"Fit the images to it (--resize), or train a variant that fits them: kae train {fitting}"
         )
     data = binarized(data, config.binarize) if config.binarize else data
     data = only(data, config.classes) if config.classes else data
@@ -84,6 +86,9 @@ def settled(config: TrainConfig, data: Dataset) -> TrainConfig:
     images = len(data.train.images) - (config.validation or data.validation)
     own = is_path(config.dataset) or data.name == IN_MEMORY
     epochs, batch_size = config.epochs, config.batch_size
+    if "batch_size" not in config.given:  # large images come in smaller batches than small ones
+        recipe = recipes.find(config.architecture(data.image_shape), config.recipe)
+        batch_size = min(batch_size, recipe.batch_size)
     if "batch_size" not in config.given and (batch_size > images or own):
         batch_size = min(batch_size, max(SMALLEST_BATCH, images // BATCHES), images)
     if "epochs" not in config.given and own:

@@ -80,7 +80,7 @@ class AutoencoderEstimator(BaseEstimator):
             from ..architecture.transforms import latent_size
             from ..architecture.variants import find
 
-            table = latent_size(find(self.variant), self.latent_dim)
+            table = latent_size(find(self.variant, image), self.latent_dim)
         model = build(table, seed)
         keras.utils.set_random_seed(seed)
         images = self._images(rows)

@@ -1,0 +1,115 @@
+"""Tables with a path or an encoded picture in a column, as a source of images."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError
+from .assembly import Part, Source, some
+from .pictures import BROKEN
+from .reading import Fit, Reading
+from .resize import fitted, opened, pixels, upright
+
+ROWS = 256  # looked at for the size of the pictures
+
+
+def holds_pictures(table: Any, name: str) -> bool:
+    """Whether a column holds paths or encoded pictures."""
+    import pyarrow.types as kinds
+
+    kind = table.schema.field(name).type
+    if kinds.is_struct(kind):
+        return "bytes" in {kind.field(at).name for at in range(kind.num_fields)}
+    return bool(kinds.is_binary(kind) or kinds.is_string(kind) or kinds.is_large_string(kind))
+
+
+def source(
+    path: Path,
+    tables: dict[str, Any],
+    column: str,
+    labels: dict[str, NDArray[Any] | None],
+    reading: Reading,
+) -> Source:
+    """The images of tables by split, out of their `column`.
+
+    Raises:
+        ValueError: It holds no pictures.
+        DataError: Most of them cannot be read.
+    """
+    broken: list[str] = []
+    total = sum(table.num_rows for table in tables.values())
+    size = reading.size or reading.expected
+    channels = None
+    for table in tables.values():
+        for at in range(min(table.num_rows, ROWS)):
+            content = _content(table, column, at, path.parent)
+            try:
+                with opened(content, reading.size) as picture:
+                    size = size or Fit(picture.height, picture.width)
+                    channels = max(channels or 1, 1 if picture.mode in ("1", "L", "I;16", "I") else 3)
+            except BROKEN:
+                continue
+    if size is None or channels is None:
+        raise ValueError(f"column {column!r} holds no pictures")
+    target = Fit(size.height, size.width)
+    channels = size.channels or channels
+
+    def decode(place: tuple[Any, int]) -> NDArray[np.uint8] | None:
+        table, at = place
+        try:
+            with opened(_content(table, column, at, path.parent), reading.size) as picture:
+                if not reading.size and picture.size != (target.width, target.height):
+                    raise ValueError(
+                        f"it is {picture.height}x{picture.width}, not {target.height}x{target.width}; "
+                        "fit them: --resize SIZE"
+                    )
+                image = pixels(fitted(upright(picture, channels, reading.value_range), target, reading.mode))
+        except BROKEN as error:
+            broken.append(f"row {at} ({' '.join(str(error).split())[:80]})")
+            return None
+        return 255 - image if reading.invert else image
+
+    def finish() -> list[str]:
+        if 2 * len(broken) > total:
+            raise DataError(f"{len(broken)} of {total} pictures in {path} cannot be read: {some(broken)}")
+        return [f"{len(broken)} broken: {some(broken)}"] if broken else []
+
+    parts = {
+        split: Part(
+            [(table, at) for at in range(table.num_rows)],
+            decode,
+            labels[split],
+            _picture_names(table.column(column)),
+        )
+        for split, table in tables.items()
+    }
+    shape = (target.height, target.width, channels)
+    return Source(str(path), parts, shape, parallel=True, finish=finish)
+
+
+def _picture_names(column: Any) -> list[str] | None:
+    """The paths of the pictures in a column, where each has one."""
+    import pyarrow.types as kinds
+
+    if kinds.is_struct(column.type):
+        fields = {column.type.field(at).name for at in range(column.type.num_fields)}
+        column = column.combine_chunks().field("path") if "path" in fields else None
+    elif kinds.is_binary(column.type):
+        column = None
+    names = [] if column is None else column.to_pylist()
+    return names if names and all(names) else None
+
+
+def _content(table: Any, column: str, row: int, folder: Path) -> Any:
+    """The stream or path of a picture."""
+    value = table.column(column)[row].as_py()
+    if isinstance(value, dict):
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, bytes):
+        return io.BytesIO(value)
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"row {row} of {column!r} is empty")
+    return folder / value

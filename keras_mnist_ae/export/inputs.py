@@ -1,0 +1,159 @@
+"""What exported graphs are given: arrays a chunk at a time, codes, and every source of images that
+training takes.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from ..datasets import user_files
+from ..datasets.assembly import Source, decoded_items
+from ..datasets.catalog import load
+from ..datasets.reading import Fit, Reading
+from ..datasets.resize import many_pixels_allowed
+from ..errors import DataError, UsageError
+from ..system.text import shown
+from .ports import Array
+from .streams import CHUNK, Chunk, Input, images_in, opened, rows_of
+
+CODES = frozenset([".csv", ".parquet"])
+
+
+@contextmanager
+def reading(
+    source: str,
+    ports: list[str],
+    image: tuple[int, ...],
+    asked: Reading,
+    data_dir: Path | None = None,
+) -> Iterator[Input]:
+    """The input of graphs: a file of arrays, codes, or any dataset's name or path.
+
+    Args:
+        ports: names of the graph's inputs: `image`, or `latent` and those of switches.
+        image: height, width and channels of the images that the graphs take.
+        asked: how images are read; those of another size are refused unless it has a size.
+
+    Raises:
+        DataError: Something is missing, damaged or does not fit.
+        UsageError: There is no such source.
+    """
+    path = Path(source).expanduser()
+    with ExitStack() as stack:
+        if ports != ["image"]:
+            yield _codes(path, ports, stack)
+        elif path.suffix.lower() in (".npy", ".npz") and (streams := images_in(path, image, asked, stack)):
+            yield rows_of(path, streams, asked)
+        elif path.exists() or user_files.is_path(source):
+            yield _images(path, image, asked)
+        else:
+            yield _named(source, image, asked, data_dir)
+
+
+def _codes(path: Path, ports: list[str], stack: ExitStack) -> Input:
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".npz"):
+        if suffix == ".npy" and len(ports) > 1:
+            raise UsageError(
+                f"this decoder takes {', '.join(ports)}: give a .npz file with these arrays, as `kae infer "
+                "encode` writes it."
+            )
+        return rows_of(path, opened(path, ports, stack), Reading())
+    if suffix not in CODES or len(ports) > 1:
+        raise DataError(f"codes cannot be read from {path.name}; give .npy, .npz, .csv or .parquet.")
+    from .code_tables import read_codes
+
+    codes, names = read_codes(path)
+    parts = (
+        Chunk({"latent": codes[at : at + CHUNK]}, names[at : at + CHUNK])
+        for at in range(0, max(len(codes), 1), CHUNK)
+    )
+    return Input(len(codes), parts, names)
+
+
+def _images(path: Path, image: tuple[int, ...], asked: Reading) -> Input:
+    """Whatever training takes: the same reader, its items in their own order."""
+    single = path.is_file() and path.suffix.lower() not in user_files.SUFFIXES
+    there = user_files.picture(path) if single else user_files.find(path.absolute())
+    height, width, channels = image
+    asked = replace(asked, expected=None if asked.size else Fit(height, width, channels))
+    with many_pixels_allowed():
+        source = there.source(asked)
+    if source.shape != image:
+        have, wanted = ("x".join(map(str, shape)) for shape in (source.shape, image))
+        raise DataError(
+            f"image has shape {source.shape}: the images of {path} are {have}, the graphs take {wanted}.\n"
+            "Fit them: --resize"
+        )
+    names = [name for part in source.parts.values() for name in part.names or ()]
+    total = sum(len(part.items) for part in source.parts.values())
+    names = names if len(names) == total else []
+    return Input(total, _decoded(path, source, names), names)
+
+
+def _decoded(path: Path, source: Source, names: list[str]) -> Iterator[Chunk]:
+    classes = [
+        "" if label is None else _class(label, source.classes)
+        for part in source.parts.values()
+        for label in (part.labels if part.labels is not None else [None] * len(part.items))
+    ]
+    chunk, count, number = Chunk({}), 0, 0
+    images: list[Array] = []
+    with many_pixels_allowed():
+        for part in source.parts.values():
+            for pixels in decoded_items(source, part.items, part.decode):
+                if pixels is not None:
+                    images.append(pixels)
+                    chunk.names.append(names[number] if names else str(number))
+                    chunk.classes.append(classes[number])
+                number += 1
+                if len(images) == CHUNK:
+                    count += CHUNK
+                    yield replace(chunk, arrays={"image": np.stack(images)})
+                    chunk, images = Chunk({}), []
+    if images:
+        count += len(images)
+        yield replace(chunk, arrays={"image": np.stack(images)})
+    notes = "; ".join([f"{count:,} images", *source.notes, *source.finish()])
+    click.echo(shown(f"kae: {path.name}: {notes}"), err=True)
+
+
+def _class(label: Any, classes: tuple[str, ...]) -> str:
+    """The name of a class. Of several labels of an image none is named."""
+    if isinstance(label, np.ndarray) and label.size != 1:
+        return ""
+    value = label.item() if isinstance(label, np.ndarray | np.generic) else label
+    if isinstance(value, int) and 0 <= value < len(classes):
+        return classes[value]
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _named(name: str, image: tuple[int, ...], asked: Reading, data_dir: Path | None) -> Input:
+    """A dataset of the catalogue: its training images, then those of the test."""
+    data = load(name, data_dir, reading=asked)
+    shape = data.train.images.shape[1:]
+    if shape != image:
+        raise DataError(
+            f"the images of {name} are {'x'.join(map(str, shape))}, the graphs take "
+            f"{'x'.join(map(str, image))}.\nFit them: --resize"
+        )
+
+    def chunks() -> Iterator[Chunk]:
+        for split, part in (("train", data.train), ("test", data.test)):
+            for at in range(0, len(part.images), CHUNK):
+                images = part.images[at : at + CHUNK]
+                labels: Any = [] if part.labels is None else part.labels[at : at + CHUNK]
+                yield Chunk(
+                    {"image": images},
+                    [f"{split}/{at + number}" for number in range(len(images))],
+                    [data.classes[label] for label in labels] or [""] * len(images),
+                )
+
+    total = len(data.train.images) + len(data.test.images)
+    names = [f"train/{at}" for at in range(len(data.train.images))]
+    return Input(total, chunks(), names + [f"test/{at}" for at in range(len(data.test.images))])

@@ -1,0 +1,137 @@
+"""Arrays in files as input of graphs, a chunk in memory at a time."""
+
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..datasets.arrays import UNREADABLE
+from ..datasets.reading import Reading, scaled
+from ..errors import DataError, KaeError
+from ..system import npy
+from .ports import Array
+
+CHUNK = 256  # images or codes at a time
+LARGEST = 2**28  # bytes of a chunk
+
+Streams = dict[str, tuple[IO[bytes], tuple[int, ...], np.dtype[Any]]]
+
+
+@dataclass
+class Chunk:
+    """Arrays by the name of the input, and, where the source has them, the name and the class of
+    each item.
+    """
+
+    arrays: dict[str, Array]
+    names: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Input:
+    """The chunks of a source, how many items they hold at most, and the names of all of these,
+    where the source has them.
+    """
+
+    total: int
+    chunks: Iterator[Chunk]
+    names: list[str] = field(default_factory=list)
+
+
+def images_in(path: Path, image: tuple[int, ...], asked: Reading, stack: ExitStack) -> Streams | None:
+    """The images in an array file as a stream; None where training would read it otherwise: by the
+    names of its arrays, from rows of numbers, with the channels first, resized or inverted.
+    """
+    if asked.arrays or asked.invert or asked.image_shape:
+        return None
+    if path.suffix.lower() == ".npz" and path.is_file():
+        try:
+            with zipfile.ZipFile(path) as archive:
+                if len(archive.namelist()) > 1 and "image.npy" not in archive.namelist():
+                    return None
+        except UNREADABLE:
+            pass  # said below
+    streams = opened(path, ["image"], stack)
+    ((_, shape, _),) = streams.values()
+    fits = shape[1:] == image or (image[-1] == 1 and shape[1:] == image[:-1])
+    return streams if fits else None
+
+
+def opened(path: Path, ports: list[str], stack: ExitStack) -> Streams:
+    """Streams of the arrays with these names, or of the only one, behind their headers."""
+    files: dict[str, IO[bytes]]
+    try:
+        if path.suffix.lower() == ".npy":
+            files = {ports[0]: stack.enter_context(path.open("rb"))}
+        else:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            members = [name.removesuffix(".npy") for name in archive.namelist()]
+            if len(ports) == len(members) == 1:
+                files: dict[str, IO[bytes]] = {
+                    ports[0]: stack.enter_context(archive.open(f"{members[0]}.npy"))
+                }
+            elif missing := [port for port in ports if port not in members]:
+                raise DataError(
+                    f"{path} has the arrays {', '.join(members) or 'none'}; expected "
+                    f"{', '.join(missing)} too."
+                )
+            else:
+                files = {port: stack.enter_context(archive.open(f"{port}.npy")) for port in ports}
+        return {name: (stream, *_header(stream)) for name, stream in files.items()}
+    except KaeError:
+        raise
+    except UNREADABLE as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """As `npy.header`, of rows that memory holds a chunk of."""
+    shape, dtype = npy.header(stream)
+    if not shape or CHUNK * prod(shape[1:]) * dtype.itemsize > LARGEST:
+        raise ValueError(f"an array of shape {shape} and type {dtype}; give rows of images or codes")
+    return shape, dtype
+
+
+def rows_of(path: Path, streams: Streams, asked: Reading) -> Input:
+    """The chunks of streams of one length. Raises `DataError`."""
+    lengths = {shape[0] for _, shape, _ in streams.values()}
+    if len(lengths) > 1:
+        raise DataError(f"the arrays in {path} are not equally long: {', '.join(map(str, sorted(lengths)))}")
+    (total,) = lengths
+
+    def chunk(at: int) -> Chunk:
+        arrays = {name: rows(*stream, at, path) for name, stream in streams.items()}
+        if "image" in arrays:
+            arrays["image"] = _scaled(arrays["image"], asked, path, at)
+        return Chunk(arrays)
+
+    return Input(total, map(chunk, range(0, max(total, 1), CHUNK)))
+
+
+def rows(
+    stream: IO[bytes], shape: tuple[int, ...], dtype: np.dtype[Any], at: int, source: Path
+) -> NDArray[Any]:
+    """The next chunk of rows of a stream."""
+    try:
+        return npy.rows(stream, (min(CHUNK, shape[0] - at), *shape[1:]), dtype)
+    except ValueError as error:
+        raise DataError(f"{source}, from row {at} of {shape[0]}: {error}") from error
+
+
+def _scaled(array: Array, asked: Reading, path: Path, at: int) -> Array:
+    """Integers and numbers of a stated range as training reads them; floating point in [0, 1] stays
+    as exact as it is.
+    """
+    if not len(array) or (array.dtype.kind == "f" and not asked.value_range):
+        return array
+    try:
+        return scaled(array, asked.value_range, "image", at)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
