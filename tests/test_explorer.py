@@ -16,7 +16,7 @@ from PIL import Image
 from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.datasets.dataset import Dataset
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
-from keras_mnist_ae.reporting.explorer import content, sprite
+from keras_mnist_ae.reporting.explorer import content, graphs, sprite
 from keras_mnist_ae.reporting.explorer.html import as_script, page
 from keras_mnist_ae.reporting.explorer.modules import join
 
@@ -118,14 +118,14 @@ def test_the_page_carries_the_export_and_what_python_computes(copied_run, tmp_pa
     folder.mkdir()
     for name in ("encoder", "decoder"):
         (folder / f"{name}.onnx").write_bytes(base64.b64decode(data[name]))
-    graphs = OnnxAutoencoder(folder)
-    assert graphs.info.metadata["precision"] == "float16"
+    exported = OnnxAutoencoder(folder)
+    assert exported.info.metadata["precision"] == "float16"
     from keras_mnist_ae import datasets
 
     images = datasets.load("digits").test.images
     assert data["numbers"] == list(range(len(images)))
-    codes = graphs.encode(images)
-    errors = np.square(graphs.decode(codes) - images / np.float32(255)).mean(axis=(1, 2, 3))
+    codes = exported.encode(images)
+    errors = np.square(exported.decode(codes) - images / np.float32(255)).mean(axis=(1, 2, 3))
     np.testing.assert_allclose(floats(data["errors"]), errors, rtol=1e-4)
     at = data["golden"]["indices"]
     np.testing.assert_allclose(floats(data["golden"]["codes"]).reshape(-1, 64), codes[at], atol=1e-3)
@@ -173,7 +173,9 @@ def test_collapsed_codes_have_no_density(finished_runs):
     assert content.density(finished_runs("conv-avgpool"), data, codec, silent) == {"kind": "none"}
 
 
-def test_command(copied_run):
+def test_command(copied_run, monkeypatch):
+    monkeypatch.setattr(content, "IMAGES", 20)
+    monkeypatch.setattr(graphs, "COMPARED", 20)
     run = copied_run("conv-avgpool")
     done = CliRunner().invoke(kae, ["explore", str(run.path), "--json"])
     assert done.exit_code == 0, done.stderr

@@ -1,6 +1,7 @@
 """The page of the explorer in Chromium: everything that one can do, and nothing that one cannot."""
 
 import base64
+import os
 import re
 import shutil
 
@@ -165,11 +166,11 @@ def test_draw(opened, written, tmp_path):
     says(page, "Test image")
     Image.fromarray(np.full((50, 60, 3), 90, np.uint8)).save(tmp_path / "grey.png")
     page.set_input_files("#panel-draw input[type=file]", tmp_path / "grey.png")
-    says(page, "grey.png")
+    says(page, "\u2068grey.png")
     assert set(pixels(page, "#tiles canvas")) == {90}
     (tmp_path / "no.png").write_bytes(b"no picture")
     page.set_input_files("#panel-draw input[type=file]", tmp_path / "no.png")
-    page.wait_for_selector("text=no.png cannot be shown")
+    page.wait_for_selector("text=/no.png. cannot be shown/")
     page.focus(".pad")
     for key in ("Space", "ArrowLeft", "ArrowLeft", "Space"):
         page.keyboard.press(key)
@@ -250,6 +251,11 @@ def test_another_model(opened, written, copied_run, tmp_path):
             ),
             "This cannot be used.",
         ),
+        (
+            "huge",
+            lambda folder: os.truncate(folder / "decoder.onnx", 257_000_000),
+            "decoder.onnx is larger than 256 MB",
+        ),
         ("manifest", lambda folder: (folder / "manifest.json").write_text("[]"), "manifest.json is damaged"),
     ):
         folder = shutil.copytree(good, tmp_path / name)
@@ -285,6 +291,9 @@ def test_names_appear_as_text(opened, written, tmp_path):
     assert page.locator("img").count() == 0
     assert page.locator("h1").inner_text() == f"{names[1]} on {names[2]}"
     assert page.locator("#legend option").all_inner_texts()[1:4] == names[:3]
+    view = page.evaluate("() => document.querySelector('#words').innerText")
+    name = names[np.frombuffer(base64.b64decode(data["labels"]), "<u2")[0]]
+    assert view.startswith(f"Test image 0, class \u2068{name}\u2069: ")  # whatever its direction
 
 
 @pytest.mark.slow

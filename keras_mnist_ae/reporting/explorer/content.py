@@ -68,14 +68,14 @@ def gather(
         "labels": numbers64(labels[shown] if labels is not None else np.empty(0), "<u2"),
         "codes": quantised(codes),
         "errors": numbers64(losses, "<f4"),
-        **told_errors(run, data, shown, float(losses.mean())),
+        **error_words(run, data, shown, float(losses.mean())),
         "planes": planes(run, codes, progress),
         "golden": golden(to_float(images[shown]), codec),
         "notes": notes(len(shown), len(images)),
     }
 
 
-def told_errors(run: Run, data: "Dataset", shown: Array, error: float) -> dict[str, str]:
+def error_words(run: Run, data: "Dataset", shown: Array, error: float) -> dict[str, str]:
     """The test error of the run and of a PCA with a code of the same size, in words."""
     from ...analysis import pca
     from ...analysis.metrics import squared_errors
@@ -85,11 +85,13 @@ def told_errors(run: Run, data: "Dataset", shown: Array, error: float) -> dict[s
     if not own:
         words += f" on {Path(str(run.environment['dataset'])).name}"
     if own and "pca_mse" in metrics:
-        return {"errors_told": words, "pca_told": f"{metrics['pca_mse']:.3g} with as many numbers"}
+        return {"error_words": words, "pca_words": f"{metrics['pca_mse']:.3g} with as many numbers"}
     linear = pca.fit(data.train.images[:FITTED], run.variant.latent)
-    found = float(squared_errors(data.test.images[shown], linear.reconstruct).mean())
-    here = f"{found:.3g} with as many numbers, on the images of this page, where the model has {error:.3g}"
-    return {"errors_told": words, "pca_told": here}
+    pca_error = float(squared_errors(data.test.images[shown], linear.reconstruct).mean())
+    here = (
+        f"{pca_error:.3g} with as many numbers, on the images of this page, where the model has {error:.3g}"
+    )
+    return {"error_words": words, "pca_words": here}
 
 
 def density(run: Run, data: "Dataset", codec: "Codec", progress: Progress) -> dict[str, Any]:
@@ -164,8 +166,8 @@ def _encoded(images: Array, codec: "Codec", progress: Progress) -> tuple[Array, 
     with progress("encoding", len(images)) as advance:
         for start in range(0, len(images), size):
             chunk = to_float(images[start : start + size])
-            found = codec.encode(chunk)
-            codes.append(found[0])
-            losses.append(np.square(codec.decode(found) - chunk).reshape(len(chunk), -1).mean(axis=1))
+            outputs = codec.encode(chunk)
+            codes.append(outputs[0])
+            losses.append(np.square(codec.decode(outputs) - chunk).reshape(len(chunk), -1).mean(axis=1))
             advance(len(chunk))
     return np.concatenate(codes), np.concatenate(losses)

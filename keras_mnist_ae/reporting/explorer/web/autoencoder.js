@@ -43,11 +43,11 @@ export function openAutoencoder(encoderFile, decoderFile) {
 }
 
 function factsOf(encoder, decoder) {
-  const told = { ...encoder.metadata }, [image] = encoder.inputs, [latent, ...others] = encoder.outputs;
+  const { metadata } = encoder, [image] = encoder.inputs, [latent, ...others] = encoder.outputs;
   if (image?.name !== "image" || latent?.name !== "latent" || decoder.outputs[0]?.name !== "reconstruction") {
     throw new Refusal("These are not an encoder.onnx and a decoder.onnx of keras_mnist_ae.");
   }
-  if (!told["kae.weights_sha256"] || told["kae.weights_sha256"] !== decoder.metadata["kae.weights_sha256"]) {
+  if (!metadata["kae.weights_sha256"] || metadata["kae.weights_sha256"] !== decoder.metadata["kae.weights_sha256"]) {
     throw new Refusal("encoder.onnx and decoder.onnx come from different trainings.");
   }
   const switches = others.filter(({ name }) => name.startsWith("switch_"));
@@ -64,11 +64,11 @@ function factsOf(encoder, decoder) {
     latent: latent.dims[0],
     switches,
     variational: others.some(({ name }) => name === "log_variance"),
-    variant: told["kae.variant"] ?? "",
-    dataset: told["kae.dataset"] ?? "",
-    precision: told["kae.precision"] ?? "float32",
-    testMse: Number(told["kae.test_mse"]),
-    weights: told["kae.weights_sha256"],
+    variant: metadata["kae.variant"] ?? "",
+    dataset: metadata["kae.dataset"] ?? "",
+    precision: metadata["kae.precision"] ?? "float32",
+    testMse: Number(metadata["kae.test_mse"]),
+    weights: metadata["kae.weights_sha256"],
   };
 }
 

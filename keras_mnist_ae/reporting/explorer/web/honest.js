@@ -38,13 +38,13 @@ export function startHonest(explorer, panel, data, badge) {
   function fill() {
     const { model, world } = explorer, { facts, speed } = model;
     table.replaceChildren(...rows([
-      ["Model", `${facts.variant}, ${facts.latent} numbers, weights in ${facts.precision}`],
-      ["Data set", `${data.dataset}: ${world.numbers.length.toLocaleString("en")} of ${data.test_images.toLocaleString("en")} test images are here`],
+      ["Model", make("bdi", {}, facts.variant), `, ${facts.latent} numbers, weights in ${facts.precision}`],
+      ["Data set", make("bdi", {}, data.dataset), `: ${world.numbers.length.toLocaleString("en")} of ${data.test_images.toLocaleString("en")} test images are here`],
       ["Agreement", model.agreement ? agreementWords(model.agreement) : "not known: only the page's own model carries results of Python"],
       ["Encoding", `${speed.encode.toFixed(1)} ms an image, the median in this browser`],
       ["Decoding", `${speed.decode.toFixed(1)} ms an image${model.live ? "" : "; more than a frame, so that images follow when you let go"}`],
-      ["Test error", model.own ? data.errors_told : `${short(facts.testMse)}, as its export says`],
-      ...(model.own ? [["PCA's error", data.pca_told]] : []),
+      ["Test error", model.own ? data.error_words : `${short(facts.testMse)}, as its export says`],
+      ...(model.own ? [["PCA's error", data.pca_words]] : []),
       ...(model.calibration ? [["Threshold", model.calibration.words]] : []),
       ...(facts.switches.length ? [["Switches", "This decoder also needs where each maximum stood. For codes that come from no image they are borrowed from the test image whose code is nearest."]] : []),
       ...data.notes.map((note) => ["Note", note]),
@@ -68,5 +68,5 @@ function agreementWords({ images, code, pixel, good }) {
 }
 
 function rows(pairs) {
-  return pairs.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value)));
+  return pairs.map(([name, ...value]) => make("div", {}, make("dt", {}, name), make("dd", {}, ...value)));
 }

@@ -15,7 +15,7 @@ export const OPERATORS = {
   Reshape: ([x, shape], { half }) => halved(unflatten(x, [x.dims[0], ...Array.from(shape.data).slice(1)]), half),
   Mul: ([a, b]) => zip(a, b, (x, y) => x * y),
   Add: ([a, b]) => zip(a, b, (x, y) => x + y),
-  Relu: ([x]) => map(x, (value) => (value > 0 ? value : 0)),
+  Relu: ([x]) => map(x, (value) => (value < 0 ? 0 : value)), // NaN stays NaN
   Tanh: ([x]) => map(x, Math.tanh),
   Sigmoid: ([x]) => map(x, (value) => 1 / (1 + Math.exp(-value))),
   Equal: ([a, b]) => zip(a, spread(b, a), (x, y) => (x === y ? 1 : 0)),

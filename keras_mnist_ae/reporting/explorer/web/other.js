@@ -110,6 +110,6 @@ async function check(manifest, files) {
 function comparison(model, own, world) {
   const mean = (errors) => errors.reduce((sum, each) => sum + each, 0) / errors.length;
   return [
-    make("b", {}, model.facts.variant), ` with ${model.facts.latent} numbers looks at the page now. Its mean squared error on the ${count(world)} images here is ${short(mean(model.errors))}; that of the page's own ${own.facts.variant} with ${own.facts.latent} is ${short(mean(own.errors))}.`,
+    make("b", {}, make("bdi", {}, model.facts.variant)), ` with ${model.facts.latent} numbers looks at the page now. Its mean squared error on the ${count(world)} images here is ${short(mean(model.errors))}; that of the page's own `, make("bdi", {}, own.facts.variant), ` with ${own.facts.latent} is ${short(mean(own.errors))}.`,
   ];
 }

@@ -3,7 +3,7 @@
 import { latest } from "./client.js";
 import { fromCanvas, lightOnDark, prepare } from "./prepare.js";
 import { make, makeCanvas, paint, percent, short } from "./tile.js";
-import { distances, pixels, smallest, title } from "./world.js";
+import { distances, isolated, pixels, smallest, title } from "./world.js";
 
 const SIDE = 280;
 const PEN = 22;
@@ -101,9 +101,9 @@ export function startPad(explorer, panel) {
       drawn.drawImage(bitmap, 0, 0, wide, high);
       const values = fromCanvas(drawn.getImageData(0, 0, wide, high), channels);
       const shape = [high, wide, channels];
-      await show(world.preparation === "mnist" ? lightOnDark(values, shape) : values, shape, source.name);
+      await show(world.preparation === "mnist" ? lightOnDark(values, shape) : values, shape, isolated(source.name));
     } catch (error) {
-      words.textContent = `${source.name} cannot be shown: ${error.message}.`;
+      words.textContent = `${isolated(source.name)} cannot be shown: ${error.message}.`;
     }
     file.value = "";
   }

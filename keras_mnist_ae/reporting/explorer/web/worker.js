@@ -24,7 +24,7 @@ self.onmessage = ({ data: { id, kind, question } }) => {
     const answer = ANSWERS[kind](question);
     self.postMessage({ id, answer, milliseconds: performance.now() - start });
   } catch (error) {
-    const refusal = error instanceof Refusal ? error.message : `It could not be computed: ${error.message}`;
+    const refusal = error instanceof Refusal ? error.message : `Its graph cannot be computed (${error.message}).`;
     self.postMessage({ id, refusal });
   }
 };

@@ -60,7 +60,12 @@ export function pixels(world, index, many = 1) {
 /** The name of an image: its place in the test set, and its class. */
 export function title(world, index) {
   const name = className(world, index);
-  return `Test image ${world.numbers[index].toLocaleString("en")}${name === null ? "" : `, class ${name}`}`;
+  return `Test image ${world.numbers[index].toLocaleString("en")}${name === null ? "" : `, class ${isolated(name)}`}`;
+}
+
+/** A name from elsewhere within a sentence, whose direction it cannot change. */
+export function isolated(name) {
+  return `\u2068${name.replace(/[\u2066-\u2069]/g, "")}\u2069`;
 }
 
 /** The name of its class, null without labels. */
