@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 
-from .system import signals
+from .system import lean, signals
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
     what the backends have loaded.
     """
     signals.install()
+    lean.install()
     code = 1
 
     def leave() -> None:

@@ -10,6 +10,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from ..errors import MissingDependencyError, UsageError
+from . import lean
 
 INSTALL = {
     "torch": "pip install torch",
@@ -56,8 +57,9 @@ def choose(backend: str, device: str = "auto") -> None:
                 "already; start a new one."
             )
     if backend == "tensorflow" and "tensorflow" not in sys.modules:
-        with _stderr_muted():
+        with _stderr_muted(), lean.imports(backend):
             import_module("tensorflow")
+    lean.load(backend)
     if device == "gpu" and device_name() == "cpu":
         raise UsageError(
             f"a GPU was asked for, but {backend} sees none on this machine.\n"
