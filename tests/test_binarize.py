@@ -9,9 +9,9 @@ import keras_mnist_ae as kae
 from keras_mnist_ae import datasets
 from keras_mnist_ae.datasets.binarize import binarized
 from keras_mnist_ae.datasets.noise import Chance
+from keras_mnist_ae.models.batches import Batches
 from keras_mnist_ae.runs.config import configure
 from keras_mnist_ae.runs.reopen import load_data
-from keras_mnist_ae.models.batches import Batches
 
 GREYS = np.array([0, 1, 64, 128, 254, 255], np.uint8)
 
