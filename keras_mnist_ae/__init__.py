@@ -2,11 +2,15 @@
 learned, export to ONNX.
 
 Importing this package imports no backend: the public names load what they need when they are first
-used. `KERAS_BACKEND` chooses the backend of a Python process (torch unless it says otherwise).
+used. `KERAS_BACKEND` chooses the backend of a Python process, torch unless it says otherwise, also
+for an `import keras` that comes after. Where Keras was imported before on another backend, that one
+serves, which is said once.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from .system import backend as _backend  # chooses torch where nothing else is named
 
 if TYPE_CHECKING:
     from .architecture.stack import Stack
@@ -81,6 +85,9 @@ __all__ = [
     "runs",
     "train",
 ]
+
+
+_backend.warn_of_another()
 
 
 def __getattr__(name: str) -> Any:

@@ -183,3 +183,32 @@ def test_family_has_a_table_for_other_images():
     assert model.encode(np.zeros((2, 32, 48, 3), np.uint8)).shape == (2, 8)
     with pytest.raises(UsageError, match=r"mlp takes images of 1x28x28 .* conv and vae-conv take any"):
         kae.build("mlp", image=(3, 32, 32))
+
+
+def test_callbacks_of_keras_work_in_train(tmp_path):
+    callbacks = keras.callbacks
+    early = callbacks.EarlyStopping(monitor="val_loss", patience=1, min_delta=1.0, restore_best_weights=True)
+    run = kae.train(
+        "mlp",
+        "digits",
+        limit=64,
+        epochs=4,
+        runs_dir=tmp_path,
+        name="run",
+        callbacks=[
+            early,
+            callbacks.ModelCheckpoint(tmp_path / "{epoch}.keras"),
+            callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=1, min_delta=1.0),
+            callbacks.CSVLogger(str(tmp_path / "log.csv")),
+        ],
+    )
+    assert len(run.history["loss"]) == 2  # no epoch is better than the first by 1
+    first = keras.saving.load_model(tmp_path / "1.keras")
+    for one, two in zip(first.get_weights(), run.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)  # restored
+    second = keras.saving.load_model(tmp_path / "2.keras")
+    assert isinstance(second, kae.Autoencoder)
+    assert float(second.optimizer.learning_rate) == pytest.approx(run.config.learning_rate)
+    lines = (tmp_path / "log.csv").read_text().splitlines()
+    assert len(lines) == 3
+    assert run.environment["custom"]["callbacks"].startswith("EarlyStopping, ModelCheckpoint")

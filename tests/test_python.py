@@ -2,6 +2,9 @@
 
 import ast
 import inspect
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -80,3 +83,88 @@ def test_datasets_of_other_frameworks_hold_the_same_images_as_the_array():
     ]
     for each in others:
         assert in_memory(each).sha256 == expected.sha256
+
+
+def printed(code, **environment):
+    """What a Python process prints, and what it says on stderr."""
+    clean = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env={**clean, **environment}, capture_output=True, text=True, check=True)
+    return done.stdout.strip(), done.stderr
+
+
+def test_keras_after_the_package_is_torch():
+    code = "import keras_mnist_ae, keras; print(keras.backend.backend())"
+    assert printed(code)[0] == "torch"
+
+
+@pytest.mark.slow
+def test_keras_before_the_package_on_another_backend_is_said_once(installed_backends):
+    if "tensorflow" not in installed_backends:
+        pytest.skip("needs TensorFlow")
+    code = (
+        "import keras, keras_mnist_ae as kae; kae.build; kae.VARIANTS\n"
+        "print(keras.backend.backend(), kae.build('mlp').count_params())"
+    )
+    shown, told = printed(code, KERAS_HOME="nowhere")
+    assert shown == "tensorflow 222384"
+    assert told.count("import keras_mnist_ae first, or set KERAS_BACKEND=torch") == 1
+
+
+WRONG = {  # what is done: what is said
+    "unknown argument": (lambda: kae.train("mlp", epoch=3), TypeError, "unexpected keyword .*'epoch'"),
+    "unknown variant": (lambda: kae.train("mpl"), errors.UsageError, "unknown variant 'mpl'.*mlp"),
+    "unknown dataset": (lambda: kae.train("mlp", "minst"), errors.UsageError, "unknown dataset 'minst'"),
+    "a path that is not there": (
+        lambda: kae.train("mlp", Path("/nowhere/x")),
+        errors.DataError,
+        "/nowhere/x",
+    ),
+    "another type": (lambda: kae.train("mlp", 5), errors.DataError, "dataset is of type int; give a name"),
+    "no images": (lambda: kae.train("mlp", iter([])), errors.DataError, "holds no images"),
+    "several shapes": (
+        lambda: kae.train("mlp", iter([np.zeros((8, 8)), np.zeros((9, 8))])),
+        errors.DataError,
+        r"several shapes, such as \(8, 8\) and \(9, 8\)",
+    ),
+    "one image": (lambda: kae.train("mlp", images()[0]), errors.DataError, "has shape"),
+    "another size": (
+        lambda: kae.train("mlp", images(shape=(30, 30))),
+        errors.DataError,
+        r"\(resize\), or train a variant that fits them: kae.train\('conv'\)",
+    ),
+    "NaN": (lambda: kae.train("mlp", np.full((12, 28, 28), np.nan)), errors.DataError, "NaN|nan"),
+    "a number as text": (lambda: kae.train("mlp", "digits", epochs="3"), errors.UsageError, "epochs is '3'"),
+    "no epochs": (lambda: kae.train("mlp", "digits", epochs=0), errors.UsageError, "epochs is 0"),
+    "a negative rate": (
+        lambda: kae.train("mlp", "digits", learning_rate=-1.0),
+        errors.UsageError,
+        "learning_rate is -1.0",
+    ),
+    "beta without a prior": (lambda: kae.train("mlp", "digits", beta=2.0), errors.UsageError, "variational"),
+    "too large a batch": (
+        lambda: kae.train("mlp", "digits", limit=10, batch_size=64),
+        errors.UsageError,
+        "Give batch_size=10 or less",
+    ),
+    "no such backend": (lambda: kae.train("mlp", "digits", backend="mxnet"), errors.UsageError, "mxnet"),
+    "no such file": (lambda: kae.load("/nowhere/model.keras"), errors.UsageError, "does not exist"),
+    "no such folder of runs": (lambda: kae.runs("/nowhere"), errors.UsageError, "does not exist"),
+    "a size without a table": (lambda: kae.build("mlp", image=(1, 32, 32)), errors.UsageError, "no others"),
+    "a code of nothing": (lambda: kae.build("mlp", latent_dim=0), errors.UsageError, "latent_dim is 0"),
+    "codes of another length": (
+        lambda: kae.build("mlp").decode(np.zeros((2, 5))),
+        errors.DataError,
+        r"latent has shape \(2, 5\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_use_ends_in_a_sentence_about_arguments(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    act, kind, message = WRONG[name]
+    with pytest.raises(kind, match=message) as raised:
+        act()
+    assert "--" not in str(raised.value).replace("kae train --", "").replace("--data-dir DIR", "")
+    assert not (tmp_path / "runs").exists()

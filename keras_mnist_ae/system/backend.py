@@ -4,6 +4,7 @@ and torch unless told otherwise.
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -20,8 +21,22 @@ INSTALL = {
 BACKENDS = tuple(INSTALL)
 DEVICES = ("auto", "cpu", "gpu")
 
+_NAMED = "KERAS_BACKEND" in os.environ
 os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes are not messages of ours
+
+
+def warn_of_another() -> None:
+    """Say once where Keras was imported before this package, on another backend than torch that
+    nobody named.
+    """
+    found = current()
+    if found != os.environ["KERAS_BACKEND"] and not _NAMED:
+        warnings.warn(
+            f"Keras was imported before keras_mnist_ae and runs on {found}, which is used. For torch import "
+            "keras_mnist_ae first, or set KERAS_BACKEND=torch.",
+            stacklevel=3,
+        )
 
 
 def current() -> str:
