@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .architecture.stack import Stack
     from .architecture.variant import Recipe, Variant
     from .architecture.variants import VARIANTS
+    from .datasets.dataset import Dataset
     from .models.autoencoder import Autoencoder
     from .models.build import build
     from .reporting.anomalies import calibrate
@@ -28,6 +29,7 @@ __version__ = "0.2.0"
 _HOME = {
     "VARIANTS": "architecture.variants",
     "Autoencoder": "models.autoencoder",
+    "Dataset": "datasets.dataset",
     "Recipe": "architecture",
     "Run": "runs.folder",
     "Stack": "architecture",
@@ -50,6 +52,7 @@ _HOME = {
 __all__ = [
     "VARIANTS",
     "Autoencoder",
+    "Dataset",
     "Recipe",
     "Run",
     "Stack",

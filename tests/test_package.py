@@ -68,7 +68,7 @@ def test_wheel_holds_the_package_and_the_command_alone(tmp_path, top):
 
 def test_public_names_are_pinned():
     assert keras_mnist_ae.__all__ == [
-        *("VARIANTS", "Autoencoder", "Recipe", "Run", "Stack", "TrainConfig", "Variant"),
+        *("VARIANTS", "Autoencoder", "Dataset", "Recipe", "Run", "Stack", "TrainConfig", "Variant"),
         *("__version__", "analyse", "build", "calibrate", "draw", "evaluate", "export_onnx", "generate"),
         *("interpolate", "load", "publish", "report", "train"),
     ]

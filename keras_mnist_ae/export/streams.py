@@ -74,9 +74,7 @@ def opened(path: Path, ports: list[str], stack: ExitStack) -> Streams:
             archive = stack.enter_context(zipfile.ZipFile(path))
             members = [name.removesuffix(".npy") for name in archive.namelist()]
             if len(ports) == len(members) == 1:
-                files: dict[str, IO[bytes]] = {
-                    ports[0]: stack.enter_context(archive.open(f"{members[0]}.npy"))
-                }
+                files = {ports[0]: stack.enter_context(archive.open(f"{members[0]}.npy"))}
             elif missing := [port for port in ports if port not in members]:
                 raise DataError(
                     f"{path} has the arrays {', '.join(members) or 'none'}; expected "
