@@ -414,3 +414,28 @@ def test_arrays_in_memory():
             datasets.Dataset.from_arrays(wrong)
     with pytest.raises(DataError, match="24 images and 3 labels"):
         datasets.Dataset.from_arrays(IMAGES, labels=LABELS[:3])
+
+
+def test_tables_in_folders_named_as_splits_are_splits(tmp_path):
+    """The layouts in which datasets are published: data/train-00000.parquet, train/0000.parquet."""
+    table = arrow.table({"image": [{"bytes": encoded(), "path": None}] * 6, "label": [0, 1] * 3})
+    for name in ("a/data/train-00000-of-00001", "a/data/test-00000-of-00001", "b/train/0000", "b/test/0000"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(table, tmp_path / f"{name}.parquet")
+    for folder in ("a", "b"):
+        assert str(datasets.load(tmp_path / folder)) == "6 train, 6 test, 2 classes, 1 x 12 x 12"
+
+
+def test_a_stack_of_pages_among_pictures_is_left_out_and_said(tmp_path, capsys):
+    """Its first page alone would be a misreading."""
+    tree(tmp_path / "stacks", *many("."))
+    pages = [Image.fromarray(PIXELS)] * 3
+    pages[0].save(tmp_path / "stacks/stack.tif", save_all=True, append_images=pages[1:])
+    assert len(datasets.load(tmp_path / "stacks").train.images) == 5
+    assert "1 broken: stack.tif (it has several pages" in capsys.readouterr().err
+
+
+def encoded():
+    content = io.BytesIO()
+    Image.fromarray(PIXELS).save(content, "PNG")
+    return content.getvalue()

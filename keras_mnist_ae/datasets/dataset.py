@@ -31,6 +31,12 @@ class Dataset:
     `sha256` identifies the content wherever it came from: it is taken over the bytes of train
     images, train labels, test images, test labels (as little-endian int64). The last `validation`
     training images are a validation split of the source.
+
+    Examples:
+        >>> import numpy as np
+        >>> data = Dataset.from_arrays(np.zeros((12, 8, 8)), labels=["a", "b"] * 6)
+        >>> data.image_shape, data.classes, data.train.images.shape
+        ((1, 8, 8), ('a', 'b'), (10, 8, 8, 1))
     """
 
     name: str
@@ -81,9 +87,10 @@ class Dataset:
         Raises:
             DataError: The arrays are not images, or do not belong together.
 
-        >>> import numpy as np
-        >>> print(Dataset.from_arrays(np.zeros((60, 28, 28), np.uint8)))
-        50 train, 10 test, no labels, 1 x 28 x 28
+        Examples:
+            >>> import numpy as np
+            >>> print(Dataset.from_arrays(np.zeros((60, 28, 28), np.uint8)))
+            50 train, 10 test, no labels, 1 x 28 x 28
         """
         images = _images(train, "train")
         numbers, named = _labels(labels, len(images), "labels")

@@ -115,6 +115,8 @@ def _header(path: Path, reading: Reading, broken: dict[Path, str]) -> Header | N
             highest = None
             if picture.mode.startswith("I") and not reading.value_range:
                 highest = int(np.asarray(picture).max())
+            if picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1:
+                raise ValueError("it has several pages; give it as the dataset, or split it")
             if picture.mode == "F" and not reading.value_range:
                 raise ValueError("its pixels are floating point numbers; say their range: --range LOW:HIGH")
             return Header(path, size, _is_grey(picture), highest)

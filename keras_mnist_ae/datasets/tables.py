@@ -39,7 +39,8 @@ def source(files: list[Path], reading: Reading) -> Source:
         ) from error
     groups: dict[str, list[Path]] = {}
     for file in files:
-        split = split_of(re.split(r"[-_.]", file.stem)[0]) if len(files) > 1 else None
+        split = split_of(re.split(r"[-_.]", file.stem)[0]) or split_of(file.parent.name)
+        split = split if len(files) > 1 else None
         groups.setdefault(split or "", []).append(file)
     try:
         tables = {

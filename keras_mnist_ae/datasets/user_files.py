@@ -77,7 +77,8 @@ def find(path: Path) -> Files:
             "Name a folder of pictures, a file, or a dataset (kae data list)."
         )
     for suffix, kind in ((".parquet", FILES[1]), (".tar", FILES[2])):
-        if files := sorted(path.glob(f"*{suffix}")):
+        files = sorted(path.glob(f"*{suffix}")) or sorted(path.glob(f"*/*{suffix}"))
+        if files := [file for file in files if not file.parent.name.startswith(".")]:
             return Files(files, partial(kind.source, files))
     if pairs := idx_files.pairs(path):
         return Files(

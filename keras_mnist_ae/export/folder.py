@@ -60,6 +60,9 @@ def export(run: Run, data: Dataset, precision: Precision = "float32", limit: int
         "validated_images": len(images),
         "graphs": graphs,
     }
+    properties = {entry.key: entry.value for entry in models["autoencoder"].metadata_props}
+    if "kae.rows" in properties:  # of int8: how each is computed, and why
+        told["rows"] = dict(row.split(": ", 1) for row in properties["kae.rows"].split("; "))
     folder = run.export_folder(precision)
     with run.locked():
         _write_whole(

@@ -51,9 +51,10 @@ def emit(
     }
     if precision == "int8":
         assert calibration is not None, "int8 needs images to fit its grids to"
-        from .quantization import quantise  # needs onnxruntime
+        from .quantization import quantise, summary  # needs onnxruntime
 
         rows = quantise(rows, ports, calibration)
+        metadata = {**metadata, "rows": "; ".join(map(summary, rows.values()))}
     rows["autoencoder"] = without_reshapes(rows["encoder"] + rows["decoder"])
     properties = {
         **metadata,

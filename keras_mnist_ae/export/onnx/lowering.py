@@ -51,6 +51,7 @@ class Row(NamedTuple):
     act: str | None = None  # an ONNX operator, or Silu, which is two
     quant: QuantParams | None = None  # of its input; None leaves it in floating point
     weight_scale: Array | None = None  # per output; None leaves the weight in floating point
+    stored_scale: Array | None = None  # of a weight kept in 8 bits but computed in floating point
     # of a convolution: top, left, bottom, right; None takes the layer's padding on every side
     pads: tuple[int, int, int, int] | None = None
 

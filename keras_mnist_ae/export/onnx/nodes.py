@@ -116,8 +116,12 @@ class Nodes:
             case Gaussian(outputs=size):
                 names = [name, f"{name}/log_variance"] if "log_variance" in self.wanted else [name]
                 for result, start in zip(names, (0, size), strict=False):
+                    scale = row.stored_scale
                     part = row._replace(
-                        name=result, weight=row.weight[start:][:size], bias=row.bias[start:][:size]
+                        name=result,
+                        weight=row.weight[start:][:size],
+                        bias=row.bias[start:][:size],
+                        stored_scale=None if scale is None else scale[start:][:size],
                     )
                     self.node("Gemm", [x, *self._weights(part)], result, shape, transB=1)
                 x, self.side["log_variance"] = name, names[-1]
@@ -171,6 +175,8 @@ class Nodes:
         return self.node("DequantizeLinear", [quantised, scale, zero], f"{x}/dequantized", shape)
 
     def _weights(self, row: Row) -> list[str]:
+        if row.stored_scale is not None:
+            return [self._stored(row, row.stored_scale), self.number(f"{row.name}/bias", row.bias)]
         if row.weight_scale is None or row.quant is None:
             return [
                 self.number(f"{row.name}/weight", row.weight),
@@ -186,6 +192,16 @@ class Nodes:
             self._dequantised(f"{row.name}/weight", weight, row.weight_scale, WEIGHT_ZERO_POINT),
             self._dequantised(f"{row.name}/bias", bias, product, 0),
         ]
+
+    def _stored(self, row: Row, scale: NDArray[np.float32]) -> str:
+        """Weights of 8 bits that a runtime turns to float32 once, when it loads the graph: it folds
+        Cast and Mul of constants, but not DequantizeLinear.
+        """
+        name, scales = f"{row.name}/weight", scale.reshape(-1, *[1] * (row.weight.ndim - 1))
+        steps = np.clip(np.rint(row.weight / scales), -WEIGHT_STEPS, WEIGHT_STEPS).astype(np.int8)
+        cast = self.node("Cast", [self.constant(name, steps)], f"{name}/float", None, to=FLOAT)
+        factor = self.constant(f"{name}/scale", scales.astype(np.float32))
+        return self.node("Mul", [cast, factor], f"{name}/scaled", None)
 
     def _dequantised(self, name: str, value: NDArray[Any], scale: NDArray[np.float32], zero: int) -> str:
         zeros = np.full(scale.shape, zero, value.dtype)

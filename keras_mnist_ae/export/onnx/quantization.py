@@ -14,9 +14,11 @@ from ...architecture.layers import Branch, Conv, ConvTranspose, Dense, Flatten, 
 from .lowering import Double, QuantParams, Row, without_reshapes
 from .nodes import FLOAT, WEIGHT_STEPS, Ports, build
 
+INTEGER, STORED = "integer", "stored"  # ways of a row: computed in 8 bits, or only kept in them
 TOLERATED = 0.015  # rise of the mean squared error of the calibration images, as a share
 CLIP_RATIOS = np.linspace(0.6, 1.0, 41)  # largest quantised weight to the largest of its output
 PIXELS = np.array([0.0, 1.0])  # range of an image
+SMALLEST = 1024  # weights of a row that is worth 8 bits
 
 Arrays = dict[str, NDArray[Any]]
 Rows = dict[str, list[Row]]
@@ -36,12 +38,14 @@ def quantise(stacks: Rows, ports: dict[str, tuple[Ports, Ports]], images: NDArra
     equalization and bias correction"), from the first row to the last, since each mean depends on
     the rows before.
 
-    These stay float32: transposed convolutions, for which onnxruntime has no integer operator, and
-    all rows after one, which onnxruntime would quantise dynamically at every run; convolutions over
-    the image, which have few weights and are slower in integers; those before pooling with
-    switches, where quantisation makes ties; those that onnxruntime does not fuse to one integer
-    operator; and, while the error of the reconstructions rises by more than `TOLERATED`, the row
-    with the largest rise per byte saved.
+    These are computed in float32: transposed convolutions, for which onnxruntime has no integer
+    operator, and all rows after one, which onnxruntime would quantise dynamically at every run;
+    convolutions over the image, which have few weights and are slower in integers; those before
+    pooling with switches, where quantisation makes ties; those that onnxruntime does not fuse to
+    one integer operator. Their weights are kept in 8 bits all the same, where there are many, and
+    turned to float32 when a runtime loads the graph. While the error of the reconstructions rises
+    by more than `TOLERATED`, the row with the largest rise per byte goes back, from integers to
+    weights of 8 bits, and from those to float32.
     """
     codes = run(
         build("encoder", stacks["encoder"], *ports["encoder"], {}),
@@ -50,12 +54,12 @@ def quantise(stacks: Rows, ports: dict[str, tuple[Ports, Ports]], images: NDArra
     )
     arrays = {"encoder": {"image": images}, "decoder": {name: codes[name] for name in ports["decoder"][0]}}
 
-    def quantised(chosen: set[str]) -> Rows:
+    def quantised(chosen: dict[str, str]) -> Rows:
         return {
             name: _quantise_stack(rows, ports[name][0], arrays[name], chosen) for name, rows in stacks.items()
         }
 
-    def error(chosen: set[str]) -> float:
+    def error(chosen: dict[str, str]) -> float:
         rows = quantised(chosen)
         model = build(
             "autoencoder", without_reshapes(rows["encoder"] + rows["decoder"]), *ports["autoencoder"], {}
@@ -63,13 +67,43 @@ def quantise(stacks: Rows, ports: dict[str, tuple[Ports, Ports]], images: NDArra
         (pixels,) = run(model, {"image": images}, list(ports["autoencoder"][1])).values()
         return float(np.square(pixels - images, dtype=np.float64).mean())
 
-    sizes = {row.name: row.weight.size for rows in stacks.values() for row in _candidates(rows)}
-    chosen, before = set(sizes), error(set())
-    rises: dict[str, float] = {}
+    sizes = {row.name: row.weight.size for rows in stacks.values() for row in rows}
+    chosen = {row.name: STORED for rows in stacks.values() for row in _storable(rows)}
+    chosen |= {row.name: INTEGER for rows in stacks.values() for row in _candidates(rows)}
+    storable = {row.name for rows in stacks.values() for row in _storable(rows)}
+    before = error({})
+    rises: dict[tuple[str, str], float] = {}
     while chosen and error(chosen) > before * (1 + TOLERATED):
-        rises = rises or {name: error({name}) - before for name in sizes}
-        chosen.remove(max(chosen, key=lambda name: rises[name] / sizes[name]))
+        for name, way in chosen.items():
+            if (name, way) not in rises:
+                rises[name, way] = error({name: way}) - before
+        worst = max(chosen, key=lambda name: rises[name, chosen[name]] / sizes[name])
+        if chosen.pop(worst) == INTEGER and worst in storable:
+            chosen[worst] = STORED
     return quantised(chosen)
+
+
+def summary(rows: list[Row]) -> str:
+    """How each row with weights is computed, and why not in integers, for metadata and manifest."""
+    integer = {row.name for row in _candidates(rows)}
+    words = []
+    for row in rows:
+        if not row.weight.size:
+            continue
+        if row.weight_scale is not None:
+            words.append(f"{row.name}: int8")
+            continue
+        reason = (
+            "integers cost too much error"
+            if row.name in integer
+            else "integers are no faster or not possible"
+        )
+        if row.stored_scale is not None:
+            words.append(f"{row.name}: float32 from weights of 8 bits, {reason}")
+        else:
+            few = row.weight.size < SMALLEST
+            words.append(f"{row.name}: float32, {'few weights' if few else 'it costs too much error'}")
+    return "; ".join(words)
 
 
 def run(model: ModelProto, inputs: Arrays, wanted: list[str]) -> Arrays:
@@ -96,22 +130,35 @@ def _candidates(rows: list[Row]) -> Iterator[Row]:
             yield row
 
 
-def _quantise_stack(rows: list[Row], inputs: Ports, arrays: Arrays, chosen: set[str]) -> list[Row]:
+def _storable(rows: list[Row]) -> Iterator[Row]:
+    """The rows whose weights are worth 8 bits, and whose outputs may be off by their rounding."""
+    for at, row in enumerate(rows):
+        after = rows[at + 1].layer if at + 1 < len(rows) else None
+        if row.weight.size >= SMALLEST and not (isinstance(after, MaxPool) and after.switch):
+            yield row
+
+
+def _quantise_stack(rows: list[Row], inputs: Ports, arrays: Arrays, chosen: dict[str, str]) -> list[Row]:
     """The rows with those chosen in 8 bits, calibrated on the input arrays of the stack."""
     rows = [
-        row._replace(weight_scale=_weight_scale(row.weight)) if row.name in chosen else row for row in rows
+        row._replace(weight_scale=_weight_scale(row.weight)) if chosen.get(row.name) == INTEGER else row
+        for row in rows
     ]
     names = [next(iter(inputs))]  # of the input of each row, and of the output of the last
     for row in rows:
         names.append(names[-1] if isinstance(row.layer, Branch) else _output_name(row))
-    products = [row.name for row in rows if row.weight_scale is not None]
+    products = [row.name for row in rows if row.name in chosen]
     between = [name for name in names if name not in inputs]
     exact = {**arrays, **_run_stack(rows, inputs, arrays, [*between, *products]), "image": PIXELS}
     rows = _with_quant_params(rows, [exact[name] for name in names[:-1]])
     for at, row in enumerate(rows):
-        if row.weight_scale is not None:
+        if chosen.get(row.name) == STORED:
+            rows[at] = row = row._replace(stored_scale=_weight_scale(row.weight))
+        if row.name in products:
             (quantised,) = _run_stack(rows, inputs, arrays, [row.name]).values()
-            rows[at] = row._replace(bias=row.bias + _means(exact[row.name]) - _means(quantised))
+            bias, moved = row.bias.copy(), _means(exact[row.name]) - _means(quantised)
+            bias[: len(moved)] += moved  # of a Gaussian row only the mean, not the log variance
+            rows[at] = row._replace(bias=bias)
     return rows
 
 
