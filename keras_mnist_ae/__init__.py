@@ -45,6 +45,7 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "calibrate": "reporting.anomalies",
     "build": "models.build",
     "conclude": "training.resume",
+    "displayed": "runs.display",
     "draw": "reporting.steps",
     "evaluate": "reporting.steps",
     "explore": "reporting.explorer.explore",

@@ -168,3 +168,13 @@ def test_wrong_use_ends_in_a_sentence_about_arguments(name, tmp_path, monkeypatc
         act()
     assert "--" not in str(raised.value).replace("kae train --", "").replace("--data-dir DIR", "")
     assert not (tmp_path / "runs").exists()
+
+
+def test_run_shows_itself_in_a_notebook(finished_runs, tmp_path):
+    run = finished_runs("mlp")
+    shown = run._repr_html_()
+    assert f"<th>test MSE</th><td>{run.metrics['test_mse']:.5f}</td>" in shown
+    assert "<th>status</th><td>finished</td>" in shown
+    assert 'src="data:image/png;base64,iVBOR' in shown
+    assert all(sentence.split(":")[0] in shown for sentence in run.verdict)
+    assert "has no config.toml" in kae.Run(tmp_path)._repr_html_()

@@ -176,6 +176,7 @@ class Autoencoder(OnArrays, Saved, _Model):
             DataError: The images hold NaN or infinity, or integers of another type than uint8.
 
         Examples:
+            >>> import numpy as np
             >>> import keras_mnist_ae as kae
             >>> model = kae.build("mlp")
             >>> model.compile("adam", "mse")

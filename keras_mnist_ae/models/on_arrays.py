@@ -34,6 +34,7 @@ class OnArrays:
             DataError: The images are of another shape, type or range.
 
         Examples:
+            >>> import numpy as np
             >>> import keras_mnist_ae as kae
             >>> kae.build("mlp").encode(np.zeros((5, 28, 28), np.uint8)).shape
             (5, 32)
@@ -50,6 +51,7 @@ class OnArrays:
             DataError: The codes are of another shape, or not finite.
 
         Examples:
+            >>> import numpy as np
             >>> import keras_mnist_ae as kae
             >>> kae.build("mlp").decode(np.zeros(32)).shape
             (1, 28, 28, 1)
@@ -64,6 +66,7 @@ class OnArrays:
         Takes what `encode` takes.
 
         Examples:
+            >>> import numpy as np
             >>> import keras_mnist_ae as kae
             >>> kae.build("mlp").reconstruct(np.zeros((28, 28))).shape
             (1, 28, 28, 1)

@@ -54,6 +54,7 @@ class RunMethods:
             WriteError: The run folder cannot be written.
 
         Examples:
+            >>> import numpy as np
             >>> import keras_mnist_ae as kae
             >>> model = kae.build("mlp")
             >>> model.compile("adam")
@@ -164,6 +165,9 @@ class RunMethods:
             UsageError: It has no whole epoch yet.
         """
         return _package().conclude(self)
+
+    def _repr_html_(self) -> str:
+        return str(_package().displayed(self))
 
 
 def _package() -> Any:
