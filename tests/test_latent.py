@@ -152,3 +152,13 @@ def test_five_neighbours_on_the_pixels_of_mnist():
     assert probes.knn_accuracy(train, data.train.labels, test, data.test.labels) == pytest.approx(
         0.9688, abs=5e-5
     )
+
+
+def test_units_in_use_are_counted_as_burda_counts_them():
+    """A number of which the mean hardly varies is not in use, whatever its level."""
+    generator = np.random.default_rng(0)
+    deviations = np.array([1.0, 0.2, 0.05, 0.0])  # variances 1, 0.04, 0.0025, 0
+    means = 3 + deviations * generator.standard_normal((4000, 4))
+    assert latent.active_units(means) == 2
+    assert latent.inactive(means) is None
+    assert "none of the 2 numbers" in latent.inactive(means[:, 2:])

@@ -15,6 +15,7 @@ from .neighbours import NEIGHBOURS, Codes, nearest
 from .probes import kmeans_scores, knn_accuracy, logistic_accuracy
 from .projection import Tell
 
+ACTIVE = 0.01  # variance of the mean of a number of a code above which it is in use
 QUERIES = 8  # test images whose nearest training images are told
 DEAD = 1e-3  # a unit is dead when its standard deviation is below this part of the codes' root mean variance
 
@@ -98,6 +99,30 @@ def collapsed(codes: Codes) -> str | None:
             "Train longer, or with another --learning-rate or --seed."
         )
     return None
+
+
+def active_units(means: Codes) -> int:
+    """How many numbers of a variational code are in use: the variance of their mean over images is
+    above 0.01 (Burda et al. 2016).
+
+    Args:
+        means: of the codes of at least two images, shape (n, d).
+
+    Examples:
+        >>> active_units(np.array([[1.0, 0.05], [-1.0, -0.05]]))
+        1
+    """
+    return int((means.var(axis=0, dtype=np.float64) > ACTIVE).sum())
+
+
+def inactive(means: Codes) -> str | None:
+    """Why a variational code is worth nothing: no number of it is in use; None where one is."""
+    if len(means) < 2 or active_units(means):
+        return None
+    return (
+        f"Collapsed: none of the {means.shape[1]} numbers of the code depends on the image (variance of "
+        f"its mean at most {ACTIVE}, Burda et al. 2016). Try --beta below 1, --kl-warm-up, or more --epochs."
+    )
 
 
 def varied(codes: Codes) -> Codes:

@@ -95,5 +95,9 @@ def judged(run: Run, data: Dataset, codec: Codec, errors: Mapping[str, float]) -
         "mean_image_mse": float(squared_errors(images, mean_image).mean()),
     }
     codes = latent.encoded(data.train.images[:LOOKED_AT], codec)
-    sentences = verdict(run.history, {**errors, **baselines}, latent.collapsed(codes))
-    return {**baselines, "verdict": sentences}
+    collapsed, counted = latent.collapsed(codes), dict[str, int]()
+    if run.variant.variational and len(codes) > 1:
+        collapsed = collapsed or latent.inactive(codes)
+        counted = {"active_units": latent.active_units(codes)}
+    sentences = verdict(run.history, {**errors, **baselines}, collapsed)
+    return {**baselines, **counted, "verdict": sentences}
