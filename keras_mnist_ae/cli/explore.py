@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from . import announce
 from .completion import run_names
 from .options import as_json, data_dir, dataset, echo_json, runs_dir
 from .progress import progress
@@ -40,6 +41,7 @@ def explore(
     from ..reporting.explorer.explore import explore
 
     chosen, precision = find(run, runs_dir)
+    announce.of_run(chosen, "explore")
     path = explore(chosen, output, precision=precision, data_dir=data_dir, dataset=dataset, progress=progress)
     if as_json:
         echo_json({"run": str(chosen.path), "explorer": str(path), "bytes": path.stat().st_size})
