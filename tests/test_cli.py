@@ -82,7 +82,9 @@ def test_models_as_json_is_one_object():
 def test_train_evaluate_and_runs_tell_the_same_numbers(tmp_path):
     trained = train(tmp_path, "mlp", "--name", "mine", "--json")
     assert trained.exit_code == 0
-    assert trained.stderr.startswith("epoch 1/1   train MSE 0.")
+    first, second = trained.stderr.splitlines()
+    assert first == f"kae: train mlp on digits, 1 epoch, {BACKEND} on auto"
+    assert second.startswith("epoch 1/1   train MSE 0.")
     told = json.loads(trained.stdout)
     assert set(told) == {"run", "variant", "backend", "epochs", "history", "metrics", "seconds"}
     assert told["run"] == str(tmp_path / "runs" / "mine")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from . import announce
 from .completion import run_names
 from .options import as_json, data_dir, dataset, echo_result, runs_dir
 from .progress import progress
@@ -54,6 +55,7 @@ def evaluate(
     from ..reporting.steps import evaluate
 
     chosen, exported = find(run, runs_dir)
+    announce.of_run(chosen, "evaluate")
     result = evaluate(
         chosen,
         split,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from . import announce
 from .completion import run_names
 from .options import as_json, data_dir, dataset, echo_json, runs_dir
 from .progress import progress
@@ -40,6 +41,7 @@ def explore(
     from ..reporting.explorer.explore import explore
 
     chosen, precision = find(run, runs_dir)
+    announce.of_run(chosen, "explore")
     if precision is None and not chosen.export_folder("float16").is_dir():
         click.echo(
             f"kae: run {chosen.name} has no float16 export: graphs are made for this page alone.\n"

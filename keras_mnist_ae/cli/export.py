@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ..export.formats import FORMATS, PRECISIONS, Format
+from . import announce
 from .completion import run_names
 from .options import as_json, data_dir, echo_json, echo_table, run, runs_dir
 
@@ -46,6 +47,7 @@ def command(form: Format) -> click.Command:
         from ..runs.runs_dir import find
 
         chosen = find(run, runs_dir)
+        announce.of_run(chosen, f"export {form.name}")
         _, data = reopen(
             chosen, data_dir, samples=True
         )  # chooses the backend, so it stands before what imports Keras
@@ -78,6 +80,7 @@ def validate(
     found, of_folder = find(run, runs_dir)
     if of_folder and precision and of_folder != precision:
         raise click.UsageError(f"{run} is an export in {of_folder}, not in {precision}")
+    announce.of_run(found, "validate")
     _, data = reopen(found, data_dir, samples=True)
     from ..export.folder import validate
 

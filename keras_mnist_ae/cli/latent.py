@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from . import announce
 from .options import as_json, data_dir, dataset, echo_result, run, runs_dir
 from .progress import progress
 
@@ -33,7 +34,9 @@ def latent(
     from ..reporting.steps import analyse
     from ..runs.runs_dir import find
 
-    result = analyse(find(run, runs_dir), method, data_dir=data_dir, dataset=dataset, progress=progress)
+    chosen = find(run, runs_dir)
+    announce.of_run(chosen, "latent")
+    result = analyse(chosen, method, data_dir=data_dir, dataset=dataset, progress=progress)
     echo_result(result, as_json)
 
 
@@ -74,8 +77,10 @@ def generate(
     from ..reporting.generated import generate
     from ..runs.runs_dir import find
 
+    chosen = find(run, runs_dir)
+    announce.of_run(chosen, "generate")
     result = generate(
-        find(run, runs_dir),
+        chosen,
         count,
         density=density,
         seed=seed,
@@ -107,5 +112,6 @@ def interpolate(
             "give the numbers of two test images, counted from 0: kae interpolate [RUN] A B"
         )
     chosen = find(words[0] if len(words) == 3 else None, runs_dir)
+    announce.of_run(chosen, "interpolate")
     result = interpolate(chosen, int(words[-2]), int(words[-1]), data_dir=data_dir, dataset=dataset)
     echo_result(result, as_json)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from . import announce
 from .options import as_json, echo_json, run, runs_dir
 from .progress import progress
 
@@ -28,6 +29,7 @@ def publish(run: str | None, to: Path, licence: str | None, runs_dir: Path, as_j
     from ..runs.runs_dir import find
 
     chosen = find(run, runs_dir)
+    announce.of_run(chosen, "publish")
     folder = publish(chosen, to, licence=licence, progress=progress)
     if as_json:
         echo_json({"run": str(chosen.path), "folder": str(folder)})

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from . import announce
 from .options import as_json, data_dir, dataset, echo_json, run, runs_dir
 from .progress import progress
 
@@ -20,6 +21,7 @@ def figures(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: boo
     from ..runs.runs_dir import find
 
     chosen = find(run, runs_dir)
+    announce.of_run(chosen, "figures")
     drawn = draw(chosen, data_dir=data_dir, progress=progress)
     if missing := [name for name in CAPTIONS if name not in drawn]:
         reason = "the codes of the training images do not differ"
@@ -49,6 +51,7 @@ def report(
     from ..runs.runs_dir import find
 
     chosen = find(run, runs_dir)
+    announce.of_run(chosen, "report")
     path = report(chosen, data_dir=data_dir, dataset=dataset, progress=progress)
     if as_json:
         echo_json({"run": str(chosen.path), "report": str(path)})

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from . import announce
 from .completion import run_names
 from .options import as_json, data_dir, dataset, echo_json, echo_result, run, runs_dir
 from .progress import progress
@@ -43,8 +44,10 @@ def calibrate(
     from ..reporting.anomalies import calibrate
     from ..runs.runs_dir import find
 
+    chosen = find(run, runs_dir)
+    announce.of_run(chosen, "calibrate")
     result = calibrate(
-        find(run, runs_dir),
+        chosen,
         false_alarms,
         score=score,
         data_dir=data_dir,

@@ -8,6 +8,7 @@ import click
 
 from ..runs.rules import Setting
 from ..runs.settings import SETTINGS
+from . import announce
 from .completion import dataset_names, variant_names
 from .options import as_json, data_dir, echo_json, run, runs_dir
 
@@ -67,7 +68,9 @@ def train(config: Path | None, as_json: bool, **options: Any) -> None:
     from ..runs.config import configure
     from ..training.train import train_config
 
-    report(train_config(configure(config, **options)), as_json)
+    complete = configure(config, **options)
+    announce.training(complete)
+    report(train_config(complete), as_json)
 
 
 @click.command()
@@ -103,6 +106,7 @@ def resume(
     stopped = find(run, runs_dir)
     if stopped.finished and epochs is None:
         click.echo(f"run {stopped.path} is finished; to go on beyond its end: --epochs N", err=True)
+    announce.of_run(stopped, "resume")
     resumed = resume(stopped, epochs=epochs, data_dir=data_dir, backend_name=backend, inexact=allow_inexact)
     report(resumed, as_json)
 
@@ -119,7 +123,9 @@ def finish(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bool
     from ..runs.runs_dir import find
     from ..training.resume import conclude
 
-    report(conclude(find(run, runs_dir), data_dir=data_dir), as_json)
+    chosen = find(run, runs_dir)
+    announce.of_run(chosen, "finish")
+    report(conclude(chosen, data_dir=data_dir), as_json)
 
 
 def report(run: Any, as_json: bool) -> None:
