@@ -37,7 +37,7 @@ def test_fit_of_images_alone_is_fit_to_themselves(mlp):
     scaled = images()[..., np.newaxis].astype(np.float32) / np.float32(255)
     other.fit(scaled, scaled, verbose=0, shuffle=False)
     same = kae.build("mlp")
-    same.compile("adam", "mse")
+    same.compile("adam")  # without a loss, the mean squared error
     same.fit(images(), verbose=0, shuffle=False)
     for one, two in zip(other.get_weights(), same.get_weights(), strict=True):
         np.testing.assert_array_equal(one, two)

@@ -111,7 +111,7 @@ def test_unreadable_pictures_are_listed_and_fatal_when_they_are_most(tmp_path, c
 def test_mixed_sizes_want_a_fit(tmp_path):
     for number, size in enumerate([(20, 24), (24, 20), (30, 30)]):
         picture(tmp_path / f"{number}.png", size=size)
-    with pytest.raises(DataError, match="have 3 sizes: 30x30 .2.png., 20x24 .*\nFit them: --resize SIZE"):
+    with pytest.raises(DataError, match="have 3 sizes: 30x30 .2.png., 20x24 .*\nFit them: resize=SIZE"):
         load(tmp_path)
     assert load(tmp_path, Fit(16, 18)).image_shape == (1, 16, 18)
     assert load(tmp_path, Fit(16, 18, 3)).image_shape == (3, 16, 18)

@@ -67,8 +67,11 @@ class Autoencoder(OnArrays, Saved, _Model):
             self.divergence_tracker = keras.metrics.Mean(name="kl")
 
     def compile(self, *arguments: Any, jit_compile: bool | str = "auto", **options: Any) -> None:
+        """Keras' `compile`; without a loss the mean squared error."""
         if BACKEND == "tensorflow" and jit_compile == "auto":
             jit_compile = not options.get("run_eagerly", False)
+        if not self.variant.variational and len(arguments) < 2 and options.get("loss") is None:
+            options["loss"] = "mse"
         super().compile(*arguments, jit_compile=jit_compile, **options)
 
     @property

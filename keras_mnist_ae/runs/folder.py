@@ -33,9 +33,8 @@ class Run(RunMethods):
     asked for, and every step after training is a method.
 
     Examples:
-        >>> run = getfixture("finished_runs")("mlp")
-        >>> run.config.variant, len(run.history["loss"])
-        ('mlp', 1)
+        >>> Run("runs/first").export_folder("int8").name
+        'onnx-int8'
 
     Each raises `CorruptFileError` when its file cannot be read or is not what was written there,
     and `UsageError` when the run has not got that far. The `write_` methods raise `WriteError`, and
