@@ -69,7 +69,7 @@ def conv_best(image: Shape = (1, 28, 28), latent: int = 64) -> Variant:
         UsageError: There is no table for images of that shape.
 
     Examples:
-        >>> conv_best((3, 96, 96)).encoder.rows[3]
+        >>> conv_best((3, 96, 96)).encoder.rows[4]
         (Branch(name='a'), (128, 6, 6))
     """
     down, coarsest, up = _halvings(image)
