@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..system.reading import read_bytes
+from . import shapes
 
 # Every operator that the exporter writes. A file with another one is not ours and never reaches
 # onnxruntime.
@@ -32,6 +33,8 @@ OPERATORS = frozenset(
 OUR_METADATA = ("latent_size", "pixel_range", "variant", "version", "weights_sha256")
 LARGEST = 2**28  # bytes
 FIELDS = 100_000  # of one message
+NODES = 4096
+LONGEST_METADATA = 2**16  # bytes, together
 EXTENT = 4096  # of a kernel, stride or padding
 IR_VERSIONS, OPSETS = range(7, 12), range(13, 24)
 
@@ -57,7 +60,7 @@ def _metadata(model: memoryview) -> dict[str, str]:
     """Reads the fields, numbered as in onnx.proto, since onnxruntime would open whatever file a
     graph names as the place of its weights.
     """
-    metadata, versions = {}, dict[str, int]()
+    metadata, versions, length = dict[str, str](), dict[str, int](), 0
     for number, value in _fields(model):
         if number == 1:
             versions["IR version"] = value
@@ -69,7 +72,12 @@ def _metadata(model: memoryview) -> dict[str, str]:
         elif number == 7:  # graph
             _inspect_graph(value)
         elif number == 14:  # metadata_props
+            length += len(value)
+            if length > LONGEST_METADATA:
+                raise ValueError(f"its metadata have more than {LONGEST_METADATA:,} bytes")
             entry = {key: str(content, "utf-8") for key, content in _fields(value)}
+            if entry.get(1, "") in metadata:
+                raise ValueError(f"its metadata name {entry.get(1, '')[:100]!r} twice")
             metadata[entry.get(1, "")] = entry.get(2, "")
         elif number in (20, 25):  # training_info, functions
             raise ValueError("it holds more than a graph")
@@ -85,9 +93,13 @@ def _metadata(model: memoryview) -> dict[str, str]:
 
 
 def _inspect_graph(graph: memoryview) -> None:
-    scales, small = set[str](), dict[str, bytes]()
+    scales, graph_of_shapes = set[str](), shapes.Graph()
+    small = graph_of_shapes.small
     for number, value in _fields(graph):
         if number == 1:  # node
+            if len(graph_of_shapes.nodes) == NODES:
+                raise ValueError(f"it has more than {NODES:,} nodes")
+            graph_of_shapes.nodes.append(_node(value))
             fields = list(_fields(value))
             names = {
                 key: str(content, "utf-8") for key, content in fields if key in (4, 7)
@@ -116,24 +128,64 @@ def _inspect_graph(graph: memoryview) -> None:
                 key == 13 or (key == 14 and content) for key, content in _fields(value)
             ):  # external_data, data_location
                 raise ValueError("it keeps weights in another file")
+            name = str(dict(_fields(value)).get(8, b""), "utf-8")
+            if name in graph_of_shapes.constants:
+                raise ValueError(f"it has two weights {name[:100]!r}")
+            graph_of_shapes.constants[name] = tuple(_integers(value, 1))
             told = {
                 key: content for key, content in _fields(value) if key in (4, 8, 9)
             }  # float_data, name, raw_data
             if 8 in told and len(told.get(9, b"")) <= 64:
                 small[str(told[8], "utf-8")] = bytes(told.get(9, b"")) or bytes(told.get(4, b""))
+        elif number == 11:  # input
+            name, shape = _port(value)
+            graph_of_shapes.inputs[name] = shape
         elif number == 15:  # sparse_initializer
             raise ValueError("it holds sparse weights")
     for name in scales:
         if small.get(name) != struct.pack("<4f", 1, 1, 2, 2):
             raise ValueError("a node Resize makes its input other than twice as large")
+    shapes.check(graph_of_shapes)
+
+
+def _node(node: memoryview) -> shapes.Node:
+    names: dict[int, list[str]] = {1: [], 2: [], 4: []}
+    attributes: dict[str, list[int]] = {}
+    for number, value in _fields(node):
+        if number in names:
+            names[number].append(str(value, "utf-8"))
+        elif number == 5:  # attribute: name, i, ints
+            name = str(dict(_fields(value)).get(1, b""), "utf-8")
+            single = [number for key, number in _fields(value) if key == 3]
+            attributes[name] = [*single, *_integers(value, 8)]
+    return shapes.Node("".join(names[4]), names[1], names[2], attributes)
+
+
+def _port(port: memoryview) -> tuple[str, shapes.Shape]:
+    """Name and shape of an input: its first side is the batch."""
+    told = dict(_fields(port))
+    tensor = dict(_fields(dict(_fields(told.get(2, memoryview(b"")))).get(1, memoryview(b""))))
+    sides = [
+        dict(_fields(side)).get(1, shapes.BATCH)
+        for key, side in _fields(tensor.get(2, memoryview(b"")))
+        if key == 1
+    ]
+    if len(sides) < 2 or any(not 0 < side < 2**31 for side in sides[1:]):
+        raise ValueError(f"its input {str(told.get(1, b''), 'utf-8')[:100]!r} has no known size")
+    return str(told.get(1, b""), "utf-8"), (shapes.BATCH, *sides[1:])
 
 
 def _extents(attribute: memoryview) -> Iterator[int]:
-    """The integers of an attribute, packed or one by one."""
-    for number, value in _fields(attribute):
-        if number == 8 and isinstance(value, int):  # ints
+    """The integers of an attribute."""
+    return _integers(attribute, 8)
+
+
+def _integers(message: memoryview, field: int) -> Iterator[int]:
+    """The integers of a field, packed or one by one."""
+    for number, value in _fields(message):
+        if number == field and isinstance(value, int):
             yield value
-        elif number == 8:
+        elif number == field:
             at = 0
             while at < len(value):
                 each, at = _varint(value, at)
