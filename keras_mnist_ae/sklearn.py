@@ -27,10 +27,11 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         epochs, batch_size, learning_rate: of the training with Adam on the mean squared error.
         random_state: seed of weights and order.
 
-    >>> import numpy as np
-    >>> X = np.random.default_rng(0).random((40, 64))
-    >>> AutoencoderTransformer(latent_dim=3, image_shape=(8, 8), epochs=1).fit_transform(X).shape
-    (40, 3)
+    Examples:
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).random((40, 64))
+        >>> AutoencoderTransformer(latent_dim=3, image_shape=(8, 8), epochs=1).fit_transform(X).shape
+        (40, 3)
     """
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
@@ -69,10 +70,11 @@ class AutoencoderDetector(OutlierMixin, AutoencoderEstimator):
 
     The other arguments are those of `AutoencoderTransformer`.
 
-    >>> import numpy as np
-    >>> X = np.random.default_rng(0).random((40, 64))
-    >>> int((AutoencoderDetector(image_shape=(8, 8), epochs=1).fit_predict(X) == -1).sum())
-    4
+    Examples:
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).random((40, 64))
+        >>> int((AutoencoderDetector(image_shape=(8, 8), epochs=1).fit_predict(X) == -1).sum())
+        4
     """
 
     def __init__(

@@ -19,9 +19,10 @@ def threshold(scores: Double, false_alarms: float) -> float:
     Raises:
         UsageError: There are too few scores for that share.
 
-    >>> import numpy as np
-    >>> threshold(np.arange(1.0, 100.0), 0.05)
-    95.0
+    Examples:
+        >>> import numpy as np
+        >>> threshold(np.arange(1.0, 100.0), 0.05)
+        95.0
     """
     if not 0 < false_alarms < 1:
         raise UsageError(f"false_alarms is {false_alarms!r}; give a share above 0 and below 1")

@@ -39,10 +39,11 @@ class Step(NamedTuple):
 class Stack:
     """Layers in order, each beside the shape that its author claims for its output.
 
-    >>> from keras_mnist_ae.architecture import Dense, Flatten
-    >>> stack = Stack.of((1, 28, 28), Flatten(), Dense(784, 32))
-    >>> stack.output, stack.parameters
-    ((32,), 25120)
+    Examples:
+        >>> from keras_mnist_ae.architecture import Dense, Flatten
+        >>> stack = Stack.of((1, 28, 28), Flatten(), Dense(784, 32))
+        >>> stack.output, stack.parameters
+        ((32,), 25120)
     """
 
     input: Shape

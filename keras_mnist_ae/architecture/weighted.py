@@ -53,8 +53,9 @@ class Conv(_Convolution):
     """Convolution: p zeros on every side, kernel k x k or (height, width), stride s; then batch
     normalisation if `norm`, then the activation.
 
-    >>> Conv(1, 8, k=3, p=1).output_shape((1, 28, 28))
-    (8, 28, 28)
+    Examples:
+        >>> Conv(1, 8, k=3, p=1).output_shape((1, 28, 28))
+        (8, 28, 28)
     """
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -66,8 +67,9 @@ class ConvTranspose(_Convolution):
     """Transposed convolution: kernel k x k or (height, width), stride s, the result cropped by p on
     every side; then batch normalisation if `norm`, then the activation.
 
-    >>> ConvTranspose(8, 1, k=4, s=2, p=1).output_shape((8, 14, 14))
-    (1, 28, 28)
+    Examples:
+        >>> ConvTranspose(8, 1, k=4, s=2, p=1).output_shape((8, 14, 14))
+        (1, 28, 28)
     """
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -79,8 +81,9 @@ class ConvTranspose(_Convolution):
 class Dense:
     """Fully connected layer on a vector; then batch normalisation if `norm`, then the activation.
 
-    >>> print(Dense(784, 32, act="relu"), Dense(784, 32).parameters)
-    Dense 784->32, ReLU 25120
+    Examples:
+        >>> print(Dense(784, 32, act="relu"), Dense(784, 32).parameters)
+        Dense 784->32, ReLU 25120
     """
 
     inputs: int

@@ -84,8 +84,9 @@ def load(
         DataError: Data are missing, with the ways out, or damaged.
         MissingDependencyError, WriteError: It cannot be prepared.
 
-    >>> print(load("digits"))
-    1,437 train, 360 test, 10 classes, 1 x 28 x 28
+    Examples:
+        >>> print(load("digits"))
+        1,437 train, 360 test, 10 classes, 1 x 28 x 28
     """
     name = os.fspath(name)
     reading = reading or Reading(fit)

@@ -10,8 +10,9 @@ ALLOWED = {"\n", "\u200d", "\ufe0f"}  # line end, and what joins emoji
 def shown(text: str) -> str:
     """The text with control characters, bidirectional marks and invalid characters escaped.
 
-    >>> shown("a\\x1b[31mb")
-    'a\\\\x1b[31mb'
+    Examples:
+        >>> shown("a\\x1b[31mb")
+        'a\\\\x1b[31mb'
     """
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
