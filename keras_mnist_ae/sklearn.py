@@ -30,7 +30,8 @@ class AutoencoderTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     Examples:
         >>> import numpy as np
         >>> X = np.random.default_rng(0).random((40, 64))
-        >>> AutoencoderTransformer(latent_dim=3, image_shape=(8, 8), epochs=1).fit_transform(X).shape
+        >>> transformer = AutoencoderTransformer(latent_dim=3, image_shape=(8, 8), epochs=1)
+        >>> transformer.fit_transform(X).shape
         (40, 3)
     """
 

@@ -1,11 +1,13 @@
 """Whole or not there: what a failure at any moment of a write leaves behind."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
 from keras_mnist_ae.errors import WriteError
-from keras_mnist_ae.system.atomic import replacing, write_text
+from keras_mnist_ae.system.atomic import replacing, sweep, write_text
 
 
 def test_new_content_takes_the_old_ones_place(tmp_path):
@@ -52,3 +54,22 @@ def test_folder_that_is_a_file(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="cannot write"):
         write_text(tmp_path / "file" / "inner.txt", "text")
+
+
+def test_leftovers_of_killed_writers_go_and_files_of_the_user_stay(tmp_path):
+    path = tmp_path / "metrics.json"
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\n"
+        "from keras_mnist_ae.system.atomic import replacing\n"
+        "with replacing(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.suffix == ".json"
+    kept = [".notes.1.txt", ".cache.2024", ".env.3", ".hidden"]
+    for name in kept:
+        (tmp_path / name).write_text("mine")
+    sweep(tmp_path)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(kept)

@@ -282,7 +282,7 @@ def test_finished_run_is_left_as_it_is_and_a_taken_name_points_to_resume(tmp_pat
     assert {
         path: path.stat().st_mtime_ns for path in finished.path.rglob("*") if path.name != ".lock"
     } == before
-    with pytest.raises(UsageError, match="resume"):
+    with pytest.raises(UsageError, match=r"kae\.Run\(.*mine.*\)\.resume\(\)"):
         train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS)
 
 

@@ -68,6 +68,27 @@ def test_codes_and_images_are_those_of_keras(name, exported, digits):
     assert_images_equal(ours.reconstruct(images), back)
 
 
+def test_large_tensors_are_computed_for_few_images_at_once(exported, digits, monkeypatch):
+    counts = []
+
+    class Counted:
+        def __init__(self, session):
+            self.session = session
+
+        def run(self, names, feed):
+            counts.append(len(feed["image"]))
+            return self.session.run(names, feed)
+
+    ours = OnnxAutoencoder(exported("conv-avgpool"))
+    expected = ours.encode(digits[:50])
+    graph = ours._graphs["encoder"]
+    assert graph.largest >= 28 * 28
+    ours._graphs["encoder"] = graph._replace(session=Counted(graph.session))
+    monkeypatch.setattr("keras_mnist_ae.export.runtime.AT_ONCE", 7 * graph.largest)
+    assert_codes_equal(ours.encode(digits[:50]), expected)
+    assert max(counts) == 7
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_chunks_and_empty_batches(name, exported, digits):
     whole = OnnxAutoencoder(exported(name))
@@ -426,7 +447,7 @@ def enlarge(model):
 
 def hold_a_million_fields(model):
     for _ in range(100_001):
-        model.metadata_props.add(key="a")
+        model.graph.value_info.add(name="a")
 
 
 @pytest.mark.parametrize(

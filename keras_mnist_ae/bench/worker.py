@@ -4,7 +4,6 @@ what it came to sent back.
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -47,8 +46,17 @@ def main(told: TextIO) -> None:
             start = time.perf_counter()
             loss = epoch()
             answer = {"seconds": time.perf_counter() - start, "loss": loss, "images": len(images)}
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        print(json.dumps({**answer, "peak_bytes": peak}), file=told, flush=True)
+        print(json.dumps({**answer, "peak_bytes": _peak()}), file=told, flush=True)
+
+
+def _peak() -> int:
+    """The most memory that this process has had, in bytes; 0 where the system does not tell."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # on Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _keras(variant: Variant, images: Images, recipe: Recipe, stock: bool = False) -> tuple[Epoch, Errors]:

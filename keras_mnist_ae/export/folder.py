@@ -20,6 +20,7 @@ from .formats import Precision
 from .onnx import emit
 from .parity import Verdict, compare
 from .runtime import OnnxAutoencoder
+from .screening import screened
 
 FITTED = {
     "crop": "scaled until it covers that, then cropped at the centre",
@@ -51,6 +52,11 @@ def export(run: Run, data: Dataset, precision: Precision = "float32", limit: int
     calibration = to_float(data.train.images[:CALIBRATION]).transpose(0, 3, 1, 2)
     models = emit.emit(run.model.variant, arrays, told_of_run, precision, calibration)
     files = {name: model.SerializeToString(deterministic=True) for name, model in models.items()}
+    for name, content in files.items():
+        try:
+            screened(content)
+        except ValueError as error:  # a table of the user's, larger than what is ever loaded
+            raise ValidationError(f"{name}.onnx could not be loaded again: {error}") from error
     graphs = reports(files, passed(compare(run.model, files, images, precision)))
     told = {
         "variant": run.model.variant.name,

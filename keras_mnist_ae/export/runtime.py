@@ -16,6 +16,7 @@ from .screening import content, screened
 
 ort.disable_telemetry_events()  # onnxruntime would look up a host of its maker
 
+AT_ONCE = 2**25  # numbers of the largest tensor of a chunk: 128 MiB
 SIGNATURES = {
     "encoder": ("image", "latent"),
     "decoder": ("latent", "reconstruction"),
@@ -24,11 +25,14 @@ SIGNATURES = {
 
 
 class Graph(NamedTuple):
-    """A loaded graph; `metadata` holds its `kae.*` entries without that prefix."""
+    """A loaded graph; `metadata` holds its `kae.*` entries without that prefix, `largest` how many
+    numbers its largest tensor has for one image.
+    """
 
     session: Any
     content: bytes
     metadata: dict[str, str]
+    largest: int
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
 
@@ -126,8 +130,9 @@ class OnnxAutoencoder:
         """Run chunk by chunk, so that only the results are in memory as a whole."""
         arrays = batches(inputs, graph.inputs)
         results = [np.empty((len(arrays[0]), *port.shape), port.dtype) for port in wanted]
-        for start in range(0, len(arrays[0]), self.chunk):
-            part = slice(start, start + self.chunk)
+        chunk = max(1, min(self.chunk, AT_ONCE // graph.largest))
+        for start in range(0, len(arrays[0]), chunk):
+            part = slice(start, start + chunk)
             feed = {
                 port.name: prepared(array[part], port, start)
                 for array, port in zip(arrays, graph.inputs, strict=True)
@@ -159,7 +164,7 @@ def _load(path: Path, threads: int) -> Graph:
     try:
         data = content(path)
         told = manifest.check(path, data)
-        metadata = screened(data)
+        metadata, largest = screened(data)
         if differing := [key for key, value in told.items() if metadata.get(key) != value]:
             raise ValueError(
                 f"its {differing[0]} is {metadata.get(differing[0])}, but {manifest.NAME} says "
@@ -173,7 +178,7 @@ def _load(path: Path, threads: int) -> Graph:
         inputs, outputs = ports_of(session.get_inputs()), ports_of(session.get_outputs())
         if (inputs[0].name, outputs[0].name) != SIGNATURES[path.stem]:
             raise ValueError(f"it turns {inputs[0].name} into {outputs[0].name}")
-        return Graph(session, data, metadata, inputs, outputs)
+        return Graph(session, data, metadata, largest, inputs, outputs)
     except CorruptFileError:
         raise
     except OSError as error:

@@ -5,7 +5,7 @@ Standard library only.
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..system.reading import read_bytes
 from . import shapes
@@ -44,9 +44,17 @@ def content(path: Path) -> bytes:
     return read_bytes(path, LARGEST)
 
 
-def screened(data: bytes) -> dict[str, str]:
-    """The `kae.*` metadata, without that prefix, of a file whose graph holds nothing that the
-    exporter does not write.
+class Screened(NamedTuple):
+    """The `kae.*` metadata of a file, without that prefix, and how many numbers the largest tensor
+    of its graph has for one image.
+    """
+
+    metadata: dict[str, str]
+    largest: int
+
+
+def screened(data: bytes) -> Screened:
+    """What is known of a file whose graph holds nothing that the exporter does not write.
 
     Raises `ValueError`, saying what is wrong.
     """
@@ -56,11 +64,11 @@ def screened(data: bytes) -> dict[str, str]:
         raise ValueError("a number stands where a text or message should, or the other way round") from None
 
 
-def _metadata(model: memoryview) -> dict[str, str]:
+def _metadata(model: memoryview) -> Screened:
     """Reads the fields, numbered as in onnx.proto, since onnxruntime would open whatever file a
     graph names as the place of its weights.
     """
-    metadata, versions, length = dict[str, str](), dict[str, int](), 0
+    metadata, versions, length, largest = dict[str, str](), dict[str, int](), 0, 1
     for number, value in _fields(model):
         if number == 1:
             versions["IR version"] = value
@@ -70,7 +78,7 @@ def _metadata(model: memoryview) -> dict[str, str]:
                 raise ValueError(f"it uses operators of {str(domain[1], 'utf-8')!r}")
             versions["opset"] = domain.get(2, 0)
         elif number == 7:  # graph
-            _inspect_graph(value)
+            largest = _inspect_graph(value)
         elif number == 14:  # metadata_props
             length += len(value)
             if length > LONGEST_METADATA:
@@ -89,10 +97,11 @@ def _metadata(model: memoryview) -> dict[str, str]:
     missing = [f"kae.{key}" for key in OUR_METADATA if f"kae.{key}" not in metadata]
     if missing:
         raise ValueError(f"its metadata lack {', '.join(missing)}")
-    return {key.removeprefix("kae."): value for key, value in metadata.items() if key.startswith("kae.")}
+    ours = {key.removeprefix("kae."): value for key, value in metadata.items() if key.startswith("kae.")}
+    return Screened(ours, largest)
 
 
-def _inspect_graph(graph: memoryview) -> None:
+def _inspect_graph(graph: memoryview) -> int:
     scales, graph_of_shapes = set[str](), shapes.Graph()
     small = graph_of_shapes.small
     for number, value in _fields(graph):
@@ -145,7 +154,7 @@ def _inspect_graph(graph: memoryview) -> None:
     for name in scales:
         if small.get(name) != struct.pack("<4f", 1, 1, 2, 2):
             raise ValueError("a node Resize makes its input other than twice as large")
-    shapes.check(graph_of_shapes)
+    return shapes.check(graph_of_shapes)
 
 
 def _node(node: memoryview) -> shapes.Node:

@@ -12,7 +12,7 @@ from ..errors import WriteError
 from . import signals
 
 DOTS = 100  # in a line of TOML: the time that Python takes for a key grows with the square of its parts
-TEMPORARY = re.compile(r"\..+\.\d+(\.\w+)?")
+TEMPORARY = re.compile(r"\..+\.\d+\.partial(\.\w+)?")  # users have files like .notes.1.txt
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises `WriteError` when the file cannot be written; the old file is untouched then and no
     temporary file stays.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     with signals.unfinished():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,9 +21,13 @@ BRIGHT = 128
 
 
 def before_training(config: TrainConfig, variant: Variant, data: Dataset) -> None:
-    """Say how much memory a step takes where it is much; hint at --invert where images are dark on
-    light and the variant is made for the reverse.
+    """Say how much memory a step takes where it is much, and that test images choose the epoch
+    where none are kept for that; hint at --invert where images are dark on light and the variant is
+    made for the reverse.
     """
+    if config.patience and not config.validation:
+        said = "kae: the test images choose the epoch, since none are kept out: --validation N keeps some"
+        click.echo(worded(said), err=True)
     if (size := memory(variant, config.batch_size)) >= MUCH:
         click.echo(
             f"kae: a step on {config.batch_size} images of {text(variant.image)} takes about "
