@@ -88,8 +88,7 @@ def load(
         >>> print(load("digits"))
         1,437 train, 360 test, 10 classes, 1 x 28 x 28
     """
-    name = os.fspath(name)
-    reading = reading or Reading(fit)
+    name, reading = os.fspath(name), reading or Reading(fit)
     for source in SOURCES:
         if source.serves(name):
             content = source.read(name, Origin(data_dir, download), reading)
@@ -236,7 +235,7 @@ def _tfds(name: str, below: str, folder: Path, download: bool) -> Decoded:
 
 
 def _files(root: Path) -> list[Path]:
-    return sorted(path for path in root.rglob("*") if path.is_file())
+    return sorted(filter(Path.is_file, root.rglob("*")))
 
 
 def _ways_out(reason: str, name: str, folder: Path) -> str:
