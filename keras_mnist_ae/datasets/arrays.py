@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..system import npy, signals
+from ..system.notes import say
 from .assembly import Part, Source
 from .mapped import filled
 from .reading import Reading, scaled
@@ -145,12 +146,7 @@ def _images(path: Path, name: str, stream: IO[bytes], length: int, reading: Read
                 yield fitted_array(image, reading.size, reading.mode) if reading.size else image
 
     if first:
-        import click
-
-        click.echo(
-            f"kae: {path}: {name} has its channels first: {shape} is read as images of {height}x{width}",
-            err=True,
-        )
+        say(f"kae: {path}: {name} has its channels first: {shape} is read as images of {height}x{width}")
     if size := reading.size:
         height, width, channels = size.height, size.width, size.channels or channels
     return filled((shape[0], height, width, channels), rows())

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from ..errors import DataError, UsageError
 from ..system.hints import did_you_mean
+from ..system.notes import say
 from ..system.user_cache import cache_folder
 from . import digits, user_files
 from .cache import Decoded, content_sha256, decoded, from_cache
@@ -114,7 +113,7 @@ def _own(name: str, origin: Origin, reading: Reading) -> Decoded:
 
     content = decoded(f"{path.name} {reading}", path, there.files, read)
     note = f"; {content.note}" if content.note else ""
-    click.echo(f"kae: {path.name}: {of_decoded(name, content)}{note}", err=True)
+    say(f"kae: {path.name}: {of_decoded(name, content)}{note}")
     return content
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from ..errors import CorruptFileError, UsageError
 from ..runs.checksums import to_json
 from ..runs.folder import Run
 from ..system import npy
+from ..system.notes import say
 from ..system.progress import Progress, silent
 from ..system.reading import read_json
 from ..system.result import Result
@@ -58,10 +58,9 @@ def calibrate(
     check_score(score)
     codec, data = keras_codec(run, data_dir, dataset)
     if run.variant.switches:
-        click.echo(
+        say(
             f"kae: the pooling switches of {run.variant.name} carry much of the image past the code: "
-            "its error says little of strangeness",
-            err=True,
+            "its error says little of strangeness"
         )
     train, normal, where = _normal(run, data)
     with progress("normal images") as advance:

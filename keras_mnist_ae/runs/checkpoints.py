@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorruptFileError
 from ..system import npy
+from ..system.notes import say
 from .folder import Run
 
 KEPT = 2
@@ -75,7 +75,7 @@ def newest(run: Run) -> Checkpoint | None:
         except CorruptFileError as error:
             broken.append(error)
             back = "; going back to the one before it" if path != paths[-1] else ""
-            click.echo(f"kae: {str(error).splitlines()[0]}{back}", err=True)
+            say(f"kae: {str(error).splitlines()[0]}{back}")
     if broken:
         raise CorruptFileError(
             f"no checkpoint of run {run.path} is whole.\n"
