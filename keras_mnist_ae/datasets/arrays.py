@@ -1,8 +1,6 @@
 """Arrays in .npy and .npz files as a source of images, read a part at a time."""
 
-import lzma
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -31,10 +29,7 @@ SETS = (  # names of arrays: training images, labels, test images, labels, valid
 )
 WHOLE = ("images", "labels")
 SPLITS = ("train", "test", "validation")
-UNREADABLE: tuple[type[Exception], ...] = (
-    *(OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
-)
+UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, KeyError, *npy.ZIP_ERRORS)
 
 
 def source(path: Path, reading: Reading) -> Source:

@@ -16,6 +16,10 @@ from ..system import npy
 from ..system.notes import say
 from .folder import Run
 
+UNREADABLE: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError),
+    *npy.ZIP_ERRORS,
+)
 KEPT = 2
 NAME = re.compile(r"\d{6}-\d{8}\.npz")
 
@@ -125,14 +129,5 @@ def _read(path: Path) -> Checkpoint:
         found = Checkpoint(told["epoch"], told["batch"], told["seconds"], told["history"], ordered)
         _check(found)
         return found
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-    ) as error:
+    except UNREADABLE as error:
         raise CorruptFileError(f"{path} is not a checkpoint of ours: {error!r}") from error
