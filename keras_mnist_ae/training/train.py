@@ -12,10 +12,11 @@ from ..runs import runs_dir as folder_of_runs
 from ..runs.config import TrainConfig, configure
 from ..runs.environment import describe
 from ..runs.folder import Run
-from ..runs.reopen import IN_MEMORY, check, load_data, settled
+from ..runs.reopen import IN_MEMORY, check, load_data
 from ..runs.settings import SETTINGS
 from ..system import backend as backends
 from ..system import signals
+from .defaults import settled
 from .extras import Extras
 from .hints import before_training
 
@@ -41,6 +42,7 @@ def train(
     limit: int | None = None,
     validation: int | None = None,
     noise: str | None = None,
+    augment: str | None = None,
     binarize: str | None = None,
     likelihood: str | None = None,
     beta: float | None = None,
@@ -97,6 +99,9 @@ def train(
             epoch in place of the test images. Default: 0.
         noise: Noise on the input images, of pixels in [0, 1]: gaussian:DEVIATION, mask:SHARE or
             salt-pepper:SHARE. Default: none.
+        augment: Change training images at random: mirror (left and right), shift (by up to a
+            tenth), mirror,shift or none. Default: for conv, conv-best and vae-conv on fewer than
+            2,000 images of your own, what leaves them alike; else none.
         binarize: Draw each pixel as 0 or 1, with its grey as the probability: static draws every
             image once, dynamic the training images anew at each step. Default: grey.
         likelihood: Likelihood of the pixels given a code: bernoulli or gaussian. Default:
