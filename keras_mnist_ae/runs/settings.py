@@ -167,6 +167,13 @@ class Settings:
         "0 keeps it constant.",
         default=RECIPES_OWN,
     )
+    ema: float = setting(
+        0.0,
+        TRAINING,
+        BELOW_1,
+        "Decay of an exponential moving average of the weights, such as 0.999, which is measured and "
+        "kept in place of the last weights; 0 keeps the last.",
+    )
     seed: int = setting(
         0, TRAINING, Integer(0), "Seed of the initial weights, the order of the images and noise."
     )

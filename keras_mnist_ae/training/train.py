@@ -51,6 +51,7 @@ def train(
     learning_rate: float | None = None,
     beta_2: float | None = None,
     warm_up: float | None = None,
+    ema: float | None = None,
     seed: int | None = None,
     precision: str | None = None,
     backend: str | None = None,
@@ -111,6 +112,8 @@ def train(
         beta_2: Decay rate of Adam's second moment. Default: the recipe's.
         warm_up: Part of all steps in which the learning rate rises from 0, to fall to 0 in the
             others; 0 keeps it constant. Default: the recipe's.
+        ema: Decay of an exponential moving average of the weights, such as 0.999, which is measured
+            and kept in place of the last weights; 0 keeps the last. Default: 0.0.
         seed: Seed of the initial weights, the order of the images and noise. Default: 0.
         precision: Precision of matrix products in training: float32, or bfloat16 where a device is
             fast at it. Default: 'float32'.
@@ -166,6 +169,7 @@ def train_config(config: TrainConfig, data: Dataset | None = None, extras: Extra
     from .finish import finish
 
     extras = extras or Extras()
+    extras.check(config)
     backends.choose(config.backend, config.device)
     data = load_data(config) if data is None else check(config, data)
     config = settled(config, data)
