@@ -9,8 +9,8 @@ from ..architecture.limits import LARGEST
 from ..architecture.recipes import RECIPES
 from ..architecture.variant import Variant
 from ..system import backend as backends
-from .parse import parse_arrays, parse_image_shape, parse_noise, parse_range, size_of
-from .rules import Flag, Integer, Number, OneOf, Parsed, Setting, Table, Text, setting
+from .parse import parse_arrays, parse_augment, parse_image_shape, parse_noise, parse_range, size_of
+from .rules import BELOW_1, PART, Flag, Integer, Number, OneOf, Parsed, Setting, Table, Text, setting
 
 MODEL, DATA, VARIATIONAL, TRAINING, RUN = "Model", "Data", "Variational loss", "Training", "Run folder"
 LIKELIHOODS = ("bernoulli", "gaussian")  # of pixels, given a code: see models.losses
@@ -18,10 +18,6 @@ PRECISIONS = ("float32", "bfloat16")
 BINARIZE = ("static", "dynamic")  # how grey images are drawn as black and white: see datasets.binarize
 NAME = r"(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]*"
 RECIPES_OWN = "the recipe's"
-
-
-PART = Number("a number from 0 to 1: a part of all steps", lambda part: 0 <= part <= 1)
-BELOW_1 = Number("a number from 0 to below 1", lambda number: 0 <= number < 1)
 UNSET: Any = MISSING  # the variant's recipe fills it in: see `configure`
 
 
@@ -102,6 +98,14 @@ class Settings:
         Integer(0),
         "Keep the last N training images out of training, and measure them after each epoch in "
         "place of the test images.",
+    )
+    augment: str | None = setting(
+        None,
+        DATA,
+        Parsed("shift:PIXELS, flip or shift:PIXELS,flip", parse_augment),
+        "Move each training image by up to so many pixels, repeating its edge, or mirror half of them, "
+        "anew at each step: shift:PIXELS, flip or shift:PIXELS,flip.",
+        default="none",
     )
     noise: str | None = setting(
         None,

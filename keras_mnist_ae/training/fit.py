@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..datasets.augment import augmentation
 from ..datasets.dataset import Dataset
 from ..datasets.images import chunk_size, to_float
 from ..datasets.noise import Chance, corruption
@@ -140,13 +141,16 @@ def chances(model: Autoencoder, config: TrainConfig, images: int) -> tuple[Chanc
     latent = model.variant.latent if model.variant.variational else 0
     noise = corruption(config.noise) if config.noise else None
     dynamic = config.binarize == "dynamic"
-    if not (noise or latent or dynamic):
+    augment = augmentation(config.augment) if config.augment else None
+    if not (noise or latent or dynamic or augment):
         return None, None
     warm_up = round(config.kl_warm_up * total_steps(config, images))
     drawn, steady = config.seed, config.seed + 1
     return (
-        Chance(drawn, noise, latent, config.beta, warm_up, dynamic),
-        Chance(steady, noise, latent, binarize=dynamic),  # those kept by --validation are grey
+        Chance(drawn, noise, latent, config.beta, warm_up, dynamic, augment),
+        Chance(
+            steady, noise, latent, binarize=dynamic
+        ),  # those kept by --validation are grey, and as they are
     )
 
 

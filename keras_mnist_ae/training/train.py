@@ -40,6 +40,7 @@ def train(
     classes: str | int | None = None,
     limit: int | None = None,
     validation: int | None = None,
+    augment: str | None = None,
     noise: str | None = None,
     binarize: str | None = None,
     likelihood: str | None = None,
@@ -96,6 +97,8 @@ def train(
         limit: Use only the first N training images; the test set stays whole. Default: all.
         validation: Keep the last N training images out of training, and measure them after each
             epoch in place of the test images. Default: 0.
+        augment: Move each training image by up to so many pixels, repeating its edge, or mirror
+            half of them, anew at each step: shift:PIXELS, flip or shift:PIXELS,flip. Default: none.
         noise: Noise on the input images, of pixels in [0, 1]: gaussian:DEVIATION, mask:SHARE or
             salt-pepper:SHARE. Default: none.
         binarize: Draw each pixel as 0 or 1, with its grey as the probability: static draws every
