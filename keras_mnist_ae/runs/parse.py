@@ -27,18 +27,18 @@ def parse_arrays(text: Any) -> object:
     return arrays_of(text)
 
 
-def parse_augment(text: Any) -> object:
-    """The names in "mirror,shift"; none of "none". Raises `UsageError`."""
-    from ..datasets.augment import changes
-
-    return changes(text)
-
-
 def parse_noise(text: Any) -> object:
     """Kind and amount of "KIND:AMOUNT". Raises `UsageError`."""
     from ..datasets.noise import corruption
 
     return corruption(text)
+
+
+def parse_augment(text: Any) -> object:
+    """Shift and flip of "shift:2,flip". Raises `UsageError`."""
+    from ..datasets.augment import augmentation
+
+    return augmentation(text)
 
 
 def size_of(resize: Any) -> tuple[int, int] | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..architecture.shapes import text
+from ..datasets.augment import augmentation
 from ..datasets.binarize import binarized
 from ..datasets.catalog import load
 from ..datasets.classes import numbers, only
@@ -57,6 +58,8 @@ def check(config: TrainConfig, data: Dataset) -> Dataset:
             f"(channels x height x width), but {config.variant} takes {text(variant.image)}.\n"
             f"Fit the images to it (--resize), or train a variant that fits them: kae train {fitting}"
         )
+    if config.augment:
+        augmentation(config.augment).check(*data.image_shape[1:])
     data = binarized(data, config.binarize) if config.binarize else data
     data = only(data, config.classes) if config.classes else data
     data = _limited(data, config.limit)

@@ -7,7 +7,7 @@ from typing import Any
 from ..analysis.sameness import harmless
 from ..architecture import recipes
 from ..architecture.families import FAMILIES
-from ..datasets.augment import NONE
+from ..datasets.augment import NONE, augmentation
 from ..datasets.dataset import Dataset
 from ..datasets.user_files import is_path
 from ..errors import worded
@@ -42,11 +42,11 @@ def settled(config: TrainConfig, data: Dataset) -> TrainConfig:
     if "batch_size" not in config.given and (batch_size > images or own):
         batch_size = min(batch_size, max(SMALLEST_BATCH, images // BATCHES), images)
     if augment is None and own and images < SMALL and config.variant in FAMILIES:
-        augment = ",".join(harmless(data.train.images[:images])) or NONE
+        augment = str(harmless(data.train.images[:images]))
         changes["augment"] = augment
     if "epochs" not in config.given and own:
         wanted = STEPS
-        if augment not in (None, NONE):
+        if augmentation(augment or NONE):
             affordable = PIXELS // (batch_size * prod(data.image_shape[1:]))
             wanted = min(AUGMENTED_STEPS, max(STEPS, affordable))
         steps = -(-images // batch_size)
@@ -56,14 +56,7 @@ def settled(config: TrainConfig, data: Dataset) -> TrainConfig:
         line = f"kae: {images:,} training images: {epochs} epochs in batches of {batch_size}"
         others = "--epochs and --batch-size choose"
         if "augment" in changes:
-            line += f", {CHANGED.get(str(augment), 'unchanged')}"
+            line += f", augment {augment}"
             others = "--epochs, --batch-size and --augment choose"
         say(worded(f"{line} ({others} others)"))
     return dataclasses.replace(config, **changes) if changes else config
-
-
-CHANGED = {
-    "mirror": "mirrored at random",
-    "shift": "shifted at random",
-    "mirror,shift": "mirrored and shifted at random",
-}

@@ -41,8 +41,8 @@ def train(
     classes: str | int | None = None,
     limit: int | None = None,
     validation: int | None = None,
-    noise: str | None = None,
     augment: str | None = None,
+    noise: str | None = None,
     binarize: str | None = None,
     likelihood: str | None = None,
     beta: float | None = None,
@@ -53,6 +53,7 @@ def train(
     learning_rate: float | None = None,
     beta_2: float | None = None,
     warm_up: float | None = None,
+    ema: float | None = None,
     seed: int | None = None,
     precision: str | None = None,
     backend: str | None = None,
@@ -97,11 +98,12 @@ def train(
         limit: Use only the first N training images; the test set stays whole. Default: all.
         validation: Keep the last N training images out of training, and measure them after each
             epoch in place of the test images. Default: 0.
+        augment: Move each training image by up to so many pixels, repeating its edge, or mirror
+            half of them, anew at each step: shift:PIXELS, flip, shift:PIXELS,flip or none. Default:
+            for conv, conv-best and vae-conv on fewer than 2,000 images of your own what leaves them
+            alike; else none.
         noise: Noise on the input images, of pixels in [0, 1]: gaussian:DEVIATION, mask:SHARE or
             salt-pepper:SHARE. Default: none.
-        augment: Change training images at random: mirror (left and right), shift (by up to a
-            tenth), mirror,shift or none. Default: for conv, conv-best and vae-conv on fewer than
-            2,000 images of your own, what leaves them alike; else none.
         binarize: Draw each pixel as 0 or 1, with its grey as the probability: static draws every
             image once, dynamic the training images anew at each step. Default: grey.
         likelihood: Likelihood of the pixels given a code: bernoulli or gaussian. Default:
@@ -116,6 +118,8 @@ def train(
         beta_2: Decay rate of Adam's second moment. Default: the recipe's.
         warm_up: Part of all steps in which the learning rate rises from 0, to fall to 0 in the
             others; 0 keeps it constant. Default: the recipe's.
+        ema: Decay of an exponential moving average of the weights, such as 0.999, which is measured
+            and kept in place of the last weights; 0 keeps the last. Default: 0.0.
         seed: Seed of the initial weights, the order of the images and noise. Default: 0.
         precision: Precision of matrix products in training: float32, or bfloat16 where a device is
             fast at it. Default: 'float32'.
@@ -171,6 +175,7 @@ def train_config(config: TrainConfig, data: Dataset | None = None, extras: Extra
     from .finish import finish
 
     extras = extras or Extras()
+    extras.check(config)
     backends.choose(config.backend, config.device)
     data = load_data(config) if data is None else check(config, data)
     config = settled(config, data)
