@@ -1,5 +1,5 @@
-"""What training draws at random beside the order of the images: noise on them, and the samples of a
-variational code.
+"""What training draws at random beside the order of the images: how they are moved, noise on them,
+and the samples of a variational code.
 
 All of it is drawn by numpy from (seed, epoch, number of the batch): the same on every backend, and
 after a resume.
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from .augment import Augmentation
 from .binarize import drawn
 
 Images = NDArray[np.float32]
@@ -68,9 +69,14 @@ class Chance:
     beta: float = 1.0
     warm_up: int = 0
     binarize: bool = False
+    augment: Augmentation | None = None
 
     def targets(self, images: Images, epoch: int, batch: int) -> Images:
-        """The images that are to come out: drawn as 0 and 1 where `binarize` says so."""
+        """The images that are to come out: moved as `augment` says, then drawn as 0 and 1 where
+        `binarize` says so.
+        """
+        if self.augment:
+            images = self.augment(images, np.random.default_rng((self.seed, epoch, batch, 3)))
         if not self.binarize:
             return images
         return drawn(images, np.random.default_rng((self.seed, epoch, batch, 2)))

@@ -1,5 +1,6 @@
 """CSV and Parquet files as a source of images: pixels in columns, or pictures in one column."""
 
+import gzip
 import math
 import re
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from .splits import split_of
 
 LABELS = ("label", "labels", "class", "class_name", "target", "y", "category", "fine_label")
 PICTURES = ("image", "img", "path", "file", "filename", "file_name", "image_path", "filepath")
+IDS = ("id", "index", "row_id", "image_id", "unnamed: 0", "")  # first columns that number the rows
 ROWS = 256
 
 
@@ -59,7 +61,7 @@ def _table(path: Path) -> Any:
         return parquet.read_table(path, memory_map=True)
     from pyarrow import csv
 
-    with path.open("rb") as stream:
+    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
         head = stream.readline(2**20).decode("utf-8-sig", "replace").strip()
     if not head:
         raise ValueError("it is empty")
@@ -121,6 +123,9 @@ def _class_names(table: Any, column: str) -> tuple[str, ...]:
 def _numbers(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
     """Tables with a pixel in each column."""
     first = next(iter(tables.values()))
+    ids = [name for name in first.column_names[:1] if name.lower() in IDS]
+    tables = {split: table.drop_columns(ids) for split, table in tables.items()}
+    first = next(iter(tables.values()))
     count = len(first.column_names)
     label = _label_column(first)
     shape = reading.image_shape or _square(count - (label is not None)) or _square(count - 1)
@@ -138,7 +143,8 @@ def _numbers(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
         parts[split] = Part(images, lambda image: image, labels)
     height, width, channels = next(iter(parts.values())).items.shape[1:]
     names = _class_names(first, label) if label else ()
-    return Source(str(path), parts, (height, width, channels), classes=names)
+    notes = [f"left out the column {some(ids)}"] if ids else []
+    return Source(str(path), parts, (height, width, channels), notes, classes=names)
 
 
 def _square(count: int) -> tuple[int, int, int] | None:

@@ -78,7 +78,7 @@ def _codes(path: Path, ports: list[str], stack: ExitStack) -> Input:
 
 def _images(path: Path, image: tuple[int, ...], asked: Reading) -> Input:
     """Whatever training takes: the same reader, its items in their own order."""
-    single = path.is_file() and path.suffix.lower() not in user_files.SUFFIXES
+    single = path.is_file() and user_files.suffix_of(path) not in user_files.SUFFIXES
     there = user_files.picture(path) if single else user_files.find(path.absolute())
     height, width, channels = image
     asked = replace(asked, expected=None if asked.size else Fit(height, width, channels))

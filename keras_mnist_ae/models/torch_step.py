@@ -215,6 +215,8 @@ class Fast:
             else optimizer._get_current_learning_rate()
         )
         optimizer._parallel_update_step(gradients, self.variables, rate)
+        if optimizer.use_ema:
+            torch_adam.average(optimizer)
         optimizer._iterations.value.add_(1)
 
     def logs(self, x: Any, y: Tensor, outcome: Outcome) -> Any:

@@ -9,8 +9,8 @@ from ..architecture.limits import LARGEST
 from ..architecture.recipes import RECIPES
 from ..architecture.variant import Variant
 from ..system import backend as backends
-from .parse import parse_arrays, parse_image_shape, parse_noise, parse_range, size_of
-from .rules import Flag, Integer, Number, OneOf, Parsed, Setting, Table, Text, setting
+from .parse import parse_arrays, parse_augment, parse_image_shape, parse_noise, parse_range, size_of
+from .rules import BELOW_1, PART, Flag, Integer, Number, OneOf, Parsed, Setting, Table, Text, setting
 
 MODEL, DATA, VARIATIONAL, TRAINING, RUN = "Model", "Data", "Variational loss", "Training", "Run folder"
 LIKELIHOODS = ("bernoulli", "gaussian")  # of pixels, given a code: see models.losses
@@ -18,10 +18,6 @@ PRECISIONS = ("float32", "bfloat16")
 BINARIZE = ("static", "dynamic")  # how grey images are drawn as black and white: see datasets.binarize
 NAME = r"(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]*"
 RECIPES_OWN = "the recipe's"
-
-
-PART = Number("a number from 0 to 1: a part of all steps", lambda part: 0 <= part <= 1)
-BELOW_1 = Number("a number from 0 to below 1", lambda number: 0 <= number < 1)
 UNSET: Any = MISSING  # the variant's recipe fills it in: see `configure`
 
 
@@ -103,6 +99,15 @@ class Settings:
         "Keep the last N training images out of training, and measure them after each epoch in "
         "place of the test images.",
     )
+    augment: str | None = setting(
+        None,
+        DATA,
+        Parsed("shift:PIXELS, flip, shift:PIXELS,flip or none", parse_augment),
+        "Move each training image by up to so many pixels, repeating its edge, or mirror half of them, "
+        "anew at each step: shift:PIXELS, flip, shift:PIXELS,flip or none.",
+        default="for conv, conv-best and vae-conv on fewer than 2,000 images of your own what leaves them "
+        "alike; else none",
+    )
     noise: str | None = setting(
         None,
         DATA,
@@ -111,7 +116,6 @@ class Settings:
         "salt-pepper:SHARE.",
         default="none",
     )
-
     binarize: str | None = setting(
         None,
         DATA,
@@ -166,6 +170,13 @@ class Settings:
         "Part of all steps in which the learning rate rises from 0, to fall to 0 in the others; "
         "0 keeps it constant.",
         default=RECIPES_OWN,
+    )
+    ema: float = setting(
+        0.0,
+        TRAINING,
+        BELOW_1,
+        "Decay of an exponential moving average of the weights, such as 0.999, which is measured and "
+        "kept in place of the last weights; 0 keeps the last.",
     )
     seed: int = setting(
         0, TRAINING, Integer(0), "Seed of the initial weights, the order of the images and noise."
