@@ -43,6 +43,7 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "Variant": "architecture",
     "analyse": "reporting.steps",
     "calibrate": "reporting.anomalies",
+    "cluster": "reporting.clustered",
     "build": "models.build",
     "conclude": "training.resume",
     "displayed": "runs.display",

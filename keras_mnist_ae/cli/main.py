@@ -10,6 +10,7 @@ from ..errors import KaeError, MissingDependencyError, UsageError, WriteError, a
 from ..system import signals
 from ..system.text import message as bounded
 from .bench import bench
+from .cluster import cluster
 from .completion import completion
 from .data import data
 from .demo import demo
@@ -113,7 +114,7 @@ def kae(ctx: click.Context) -> None:
 
 for command in (
     *(models, data, train, resume, finish, runs),
-    *(evaluate, latent, generate, interpolate, figures, report, explore),
+    *(evaluate, latent, cluster, generate, interpolate, figures, report, explore),
     *(calibrate, score),
     reproduce,
     *(export, validate, publish, infer, bench, demo, completion),

@@ -85,6 +85,33 @@ class RunMethods:
         """What the codes hold: classes, clusters, dimensions in use: see `kae.analyse`."""
         return _package().analyse(self, method, dataset=dataset)
 
+    def cluster(
+        self,
+        clusters: int | None = None,
+        *,
+        methods: Sequence[Literal["kmeans", "mixture", "umap"]] = (),
+        seeds: int = 10,
+        dataset: Any = None,
+    ) -> Result:
+        """Groups among the codes, found without labels, beside those among PCA codes and pixels.
+
+        Args:
+            clusters: how many; None takes as many as there are classes.
+            methods: "kmeans", "mixture" (of Gaussians) and "umap" (a mixture where UMAP has moved
+                the codes to, N2D); () takes all that are installed.
+            seeds: how many starts of each.
+
+        Returns:
+            `methods`, by method and space ("codes", "pca", "pixels"): `accuracy` under the best
+            matching of clusters and classes, `nmi`, `ari`, and the `agreement` of seeds; `sizes`,
+            the clusters with the test images nearest to the mean of each.
+
+        Raises:
+            UsageError: There are no labels and no number of clusters, or too few images.
+            MissingDependencyError: A method needs umap-learn, which is not installed.
+        """
+        return _package().cluster(self, clusters, methods=methods, seeds=seeds, dataset=dataset)
+
     def generate(
         self,
         n: int = 64,
