@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .reporting.generated import generate, interpolate
     from .reporting.loading import load
     from .reporting.publish import publish
+    from .reporting.sizes import size
     from .reporting.steps import analyse, draw, evaluate, export_onnx, report
     from .runs.config import TrainConfig
     from .runs.folder import Run
@@ -59,6 +60,7 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "report": "reporting.steps",
     "resume": "training.resume",
     "runs": "runs.listing",
+    "size": "reporting.sizes",
     "train": "training.train",
 }
 
@@ -85,6 +87,7 @@ __all__ = [
     "publish",
     "report",
     "runs",
+    "size",
     "train",
 ]
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MissingDependencyError
+from ..system import lean
 from .generation import FITTED
 from .neighbours import Codes
 from .probes import matched_accuracy, quietly
@@ -71,7 +72,8 @@ def umap_mixture(train: Codes, test: Codes, clusters: int, seed: int) -> Cluster
     """
     with warnings.catch_warnings(action="ignore"):
         try:
-            from umap import UMAP
+            with lean.imports(""):  # umap would load TensorFlow where it is installed
+                from umap import UMAP
         except ModuleNotFoundError as error:
             raise MissingDependencyError(
                 "clusters by UMAP need umap-learn.\nInstall it: pip install umap-learn"

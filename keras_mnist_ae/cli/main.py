@@ -25,6 +25,7 @@ from .report import figures, report
 from .reproduce import reproduce
 from .runs import runs
 from .score import calibrate, score
+from .size import size
 from .train import finish, resume, train
 
 PACKAGES = {  # where the name to install is not that of the module
@@ -113,7 +114,7 @@ def kae(ctx: click.Context) -> None:
 
 
 for command in (
-    *(models, data, train, resume, finish, runs),
+    *(models, data, train, resume, finish, runs, size),
     *(evaluate, latent, cluster, generate, interpolate, figures, report, explore),
     *(calibrate, score),
     reproduce,
