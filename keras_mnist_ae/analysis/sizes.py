@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.images import Images, chunks
+from ..datasets.images import Advance, Images, chunks
 from . import metrics
 from .codec import Codec
 
@@ -24,12 +24,12 @@ def grid(largest: int) -> list[int]:
     return sorted({step for step in steps if 0 < step < largest} | {largest})
 
 
-def cut_errors(codec: Codec, images: Images, sizes: list[int]) -> Double:
+def cut_errors(codec: Codec, images: Images, sizes: list[int], advance: Advance | None = None) -> Double:
     """The mean squared error of each of some uint8 images (n, H, W, C) from the first numbers of
     its code, the others being 0: (sizes, n).
     """
     found: list[list[Double]] = [[] for _ in sizes]
-    for chunk in chunks(images):
+    for chunk in chunks(images, advance):
         codes = codec.encode(chunk)[0]
         for number, size in enumerate(sizes):
             cut = codes.copy()

@@ -11,7 +11,7 @@ from ..errors import CorruptFileError, UsageError
 from ..export import manifest
 from ..runs.folder import Run
 from ..system.reading import read_json
-from . import clustered, text
+from . import clustered, quality, text
 from .captions import CAPTIONS, EXTRA
 
 EMBEDDED = 1_000_000  # parameters of a model whose explorer stands in the report: 2 MB in float16
@@ -61,6 +61,8 @@ def write(run: Run, latent_missing: str = "") -> None:
         skipped=latent["skipped"] if latent else {},
         clustering=metrics.get("clusters"),
         clustered=clustered,
+        generation=metrics.get("quality"),
+        quality=quality,
         captions=CAPTIONS | EXTRA,
         pictures={
             name: base64.b64encode(run.checked(f"figures/{name}.png").read_bytes()).decode()

@@ -92,10 +92,9 @@ def size(
     model = fit_nested(config, data.train.images[seen], data.image_shape, progress)
     seconds = time.monotonic() - before
     codec, steps = of_model(model), sizes.grid(model.variant.latent)
-    with progress("measuring", len(steps)) as advance:
-        errors = sizes.cut_errors(codec, data.train.images[kept], steps)
-        test = sizes.cut_errors(codec, data.test.images, steps).mean(axis=1)
-        advance(len(steps))
+    with progress("measuring", len(kept) + len(data.test.images)) as advance:
+        errors = sizes.cut_errors(codec, data.train.images[kept], steps, advance)
+        test = sizes.cut_errors(codec, data.test.images, steps, advance).mean(axis=1)
     linear = pca.fit(data.train.images[seen], steps[-1])
     squares = np.concatenate([np.square(linear.encode(chunk)) for chunk in chunks(data.test.images)])
 

@@ -118,10 +118,11 @@ class RunMethods:
         *,
         density: Literal["mixture", "gaussian", "prior"] | None = None,
         seed: int = 0,
+        quality: bool = False,
         dataset: Any = None,
     ) -> Result:
         """New images from codes drawn at random: see `kae.generate`."""
-        return _package().generate(self, n, density=density, seed=seed, dataset=dataset)
+        return _package().generate(self, n, density=density, seed=seed, quality=quality, dataset=dataset)
 
     def interpolate(self, a: int, b: int, *, dataset: Any = None) -> Result:
         """The paths from test image number `a` to `b`, from 0: see `kae.interpolate`."""
