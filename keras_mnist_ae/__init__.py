@@ -46,6 +46,7 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "calibrate": "reporting.anomalies",
     "cluster": "reporting.clustered",
     "build": "models.build",
+    "compare": "bench.compare",
     "conclude": "training.resume",
     "displayed": "runs.display",
     "draw": "reporting.steps",

@@ -11,6 +11,7 @@ from ..system import signals
 from ..system.text import message as bounded
 from .bench import bench
 from .cluster import cluster
+from .compare import compare
 from .completion import completion
 from .data import data
 from .demo import demo
@@ -117,7 +118,7 @@ for command in (
     *(models, data, train, resume, finish, runs, size),
     *(evaluate, latent, cluster, generate, interpolate, figures, report, explore),
     *(calibrate, score),
-    reproduce,
+    *(reproduce, compare),
     *(export, validate, publish, infer, bench, demo, completion),
 ):
     kae.add_command(command)

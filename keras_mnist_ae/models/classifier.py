@@ -3,7 +3,7 @@ are. It is PyTorch's whatever the backend is, so that the same images give the s
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..system import signals
 from ..system.progress import Advance
 
 FEATURES = 64
+SCALED = 5000  # training images, over which the mean variance of the features is made 1
 BATCH, STEPS, EPOCHS = 128, 1000, 30  # so many steps, or epochs where these are fewer
 RATE = 1e-3  # of Adam, falling to 0 along a line
 FIRST, WIDEST, COARSEST = 32, 128, 7  # channels of the convolutions, and the side at which they end
@@ -26,12 +27,14 @@ RECIPE = (
 @dataclass(frozen=True)
 class Classifier:
     """`features`, the layers that give FEATURES numbers an image, `head`, from these to the
-    classes, and the `sha256` of all weights.
+    classes, the `sha256` of all weights, and the `scale` by which features are divided, so that
+    their mean variance is 1 over training images.
     """
 
     features: Any
     head: Any
     sha256: str
+    scale: float = 1.0
 
     def of(self, images: Images) -> NDArray[np.float64]:
         """Features (n, 64) of uint8 images, or of float images in [0, 1], (n, H, W, C)."""
@@ -41,14 +44,14 @@ class Classifier:
         with torch.no_grad(), _one_thread():
             for chunk in chunks(images) if images.dtype == np.uint8 else _parts(images):
                 found.append(self.features(_tensor(chunk)).numpy())
-        return np.concatenate(found).astype(np.float64)
+        return np.concatenate(found).astype(np.float64) / self.scale
 
     def accuracy(self, images: Images, labels: NDArray[np.int64]) -> float:
         """The share of images whose class it finds."""
         import torch
 
         with torch.no_grad():
-            logits = self.head(torch.relu(torch.from_numpy(self.of(images)).float()))
+            logits = self.head(torch.relu(torch.from_numpy(self.of(images) * self.scale).float()))
         return float((logits.argmax(dim=1).numpy() == labels).mean())
 
 
@@ -86,7 +89,9 @@ def fit(
     digest = hashlib.sha256()
     for parameter in parameters:
         digest.update(parameter.detach().numpy().tobytes())
-    return Classifier(features, head, digest.hexdigest())
+    plain = Classifier(features, head, digest.hexdigest())
+    spread = plain.of(images[:SCALED]).var(axis=0).mean()
+    return replace(plain, scale=float(np.sqrt(spread)) or 1.0)
 
 
 def steps(images: int) -> int:

@@ -142,6 +142,12 @@ class RunMethods:
         """Write an HTML file in which encoder and decoder work; its path: see `kae.explore`."""
         return _package().explore(self, None if path is None else Path(path), dataset=dataset)
 
+    def compare(self) -> Result:
+        """Where the run stands in the tables of record: `rows`, each with whether its protocol
+        `fits`, the `reason` where it does not, the `value` and what is `published`.
+        """
+        return _package().compare(self)
+
     def predict(self, images: "ArrayLike") -> "NDArray[Any]":
         """Reconstructions, float32 of shape (n, H, W, C) in [0, 1], of images in any form that
         `Autoencoder.reconstruct` takes.
