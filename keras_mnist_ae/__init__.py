@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .reporting.generated import generate, interpolate
     from .reporting.loading import load
     from .reporting.publish import publish
+    from .reporting.sizes import size
     from .reporting.steps import analyse, draw, evaluate, export_onnx, report
     from .runs.config import TrainConfig
     from .runs.folder import Run
@@ -43,7 +44,9 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "Variant": "architecture",
     "analyse": "reporting.steps",
     "calibrate": "reporting.anomalies",
+    "cluster": "reporting.clustered",
     "build": "models.build",
+    "compare": "bench.compare",
     "conclude": "training.resume",
     "displayed": "runs.display",
     "draw": "reporting.steps",
@@ -58,6 +61,7 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "report": "reporting.steps",
     "resume": "training.resume",
     "runs": "runs.listing",
+    "size": "reporting.sizes",
     "train": "training.train",
 }
 
@@ -84,6 +88,7 @@ __all__ = [
     "publish",
     "report",
     "runs",
+    "size",
     "train",
 ]
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 _at_command_line = False
 
 COMMANDS = {  # what does in Python what a command does
+    "cluster": "cluster()",
     "evaluate": "evaluate()",
     "explore": "explore()",
     "export onnx": "export_onnx()",
