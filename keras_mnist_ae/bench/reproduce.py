@@ -87,7 +87,7 @@ def reproduce(
     if broken:
         raise CorruptFileError(
             f"{len(broken)} of the runs cannot be used: {broken[0]}\n"
-            "Remove it (kae runs rm), and what it held is made again."
+            "Remove it (kae runs rm RUN), and what it held is made again."
         )
     return outcomes
 

@@ -102,15 +102,13 @@ def validate(run: Run, data: Dataset, precision: Precision = "float32", limit: i
     """
     folder = run.export_folder(precision)
     if not (folder / manifest.NAME).is_file():
-        raise UsageError(
-            f"there is no export in {folder}.\nMake one: kae export onnx --precision {precision}"
-        )
+        raise UsageError(f"there is no export in {folder}.\nMake one: {manifest.command(folder)}")
     autoencoder = OnnxAutoencoder(folder)
     files = autoencoder.load()
     if autoencoder.info.metadata["weights_sha256"] != weights.fingerprint(weights.read(run.model)):
         raise CorruptFileError(
             f"the graphs in {folder} hold other weights than the model of the run.\n"
-            "Make the export anew: kae export onnx"
+            f"Make the export anew: {manifest.command(folder)}"
         )
     return Export(
         folder,

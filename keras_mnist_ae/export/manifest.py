@@ -27,13 +27,23 @@ def check(path: Path, content: bytes) -> dict[str, str]:
         of_all = {key: str(told[key]) for key in TOLD}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptFileError(
-            f"{manifest} is not a manifest of ours: {error!r}\nMake the export anew: kae export onnx"
+            f"{manifest} is not a manifest of ours: {error!r}\nMake the export anew: {command(path.parent)}"
         ) from error
     if expected.get(path.name) != hashlib.sha256(content).hexdigest():
         raise CorruptFileError(
-            f"{path} is not the file that its {NAME} names.\nMake the export anew: kae export onnx"
+            f"{path} is not the file that its {NAME} names.\nMake the export anew: {command(path.parent)}"
         )
     return of_all
+
+
+def command(folder: Path) -> str:
+    """The command that writes the export in a folder, as far as the folder tells."""
+    run = Run(folder.parent)
+    for precision in PRECISIONS:
+        if run.export_folder(precision) == folder and (run.path / "config.toml").is_file():
+            wanted = "" if precision == PRECISIONS[0] else f" --precision {precision}"
+            return f"kae export onnx {run.path}{wanted}"
+    return "kae export onnx"
 
 
 def find(name: str | None, runs_dir: Path) -> tuple[Run, Precision | None]:

@@ -160,7 +160,9 @@ def _load(path: Path, threads: int) -> Graph:
     ours.
     """
     if not path.is_file() and not path.with_name(manifest.NAME).is_file():
-        raise UsageError(f"there is no {path.name} in {path.parent}.\nWrite it with `kae export onnx`.")
+        raise UsageError(
+            f"there is no {path.name} in {path.parent}.\nWrite it: {manifest.command(path.parent)}"
+        )
     try:
         data = content(path)
         told = manifest.check(path, data)

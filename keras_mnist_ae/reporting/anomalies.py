@@ -128,7 +128,7 @@ class Scorer:
     def __init__(self, codec: Codec, folder: Path, weights_sha256: str) -> None:
         self.codec = codec
         if not (folder / CALIBRATION).is_file():
-            raise UsageError(f"{folder} has no calibration yet.\nMake one: kae calibrate")
+            raise UsageError(f"{folder} has no calibration yet.\nMake one: {_remedy(folder)}")
         try:
             self.facts = read_json(folder / CALIBRATION)
             self.statistics = scores.Statistics(**npy.archive(folder / STATISTICS))
@@ -139,7 +139,7 @@ class Scorer:
             raise CorruptFileError(f"{folder / CALIBRATION} is no calibration of ours: {error}") from error
         if self.facts.get("weights_sha256") != weights_sha256:
             raise CorruptFileError(
-                f"the calibration in {folder} is of another model.\nMake it anew: kae calibrate"
+                f"the calibration in {folder} is of another model.\nMake it anew: {_remedy(folder)}"
             )
 
     @classmethod
@@ -173,6 +173,11 @@ class Scorer:
     def error_map(self, images: NDArray[np.float32]) -> NDArray[np.float64]:
         """Squared error of each pixel (n, H, W) of images in [0, 1]."""
         return scores.error_map(images, self.codec.reconstruct(images))
+
+
+def _remedy(folder: Path) -> str:
+    run = folder if (folder / "config.toml").is_file() else folder.parent
+    return f"kae calibrate {run}" if (run / "config.toml").is_file() else "kae calibrate"
 
 
 def score(

@@ -28,7 +28,7 @@ def write(run: Run, latent_missing: str = "") -> None:
 
     metrics, variant = run.metrics, run.variant
     if not run.evaluated:
-        raise UsageError(f"run {run.path} has no numbers to report yet: kae evaluate makes them.")
+        raise UsageError(f"run {run.path} has no numbers to report yet: kae evaluate {run.path} makes them.")
     latent = metrics.get("latent")
     channels, height, width = variant.image
     page = Environment(autoescape=True, trim_blocks=True).from_string(
@@ -107,5 +107,6 @@ def exported(path: Path) -> dict[str, Any]:
         return {"graphs": graphs, "validated": int(told["validated_images"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptFileError(
-            f"{path} is not a manifest of ours: {error!r}\nMake the export anew: kae export onnx"
+            f"{path} is not a manifest of ours: {error!r}\n"
+            f"Make the export anew: {manifest.command(path.parent)}"
         ) from error

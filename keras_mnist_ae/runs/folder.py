@@ -222,7 +222,8 @@ class Run(RunMethods):
                     f"{path} is gone, although the run was finished.\nRestore it from a copy, or train again."
                 )
             raise UsageError(
-                f"run {self.path} has no {name}: it was not finished.\nGo on with it: kae resume {self.path}"
+                f"run {self.path} has no {name}: it was not finished.\n"
+                f"Go on with it: kae resume {self.path}; or end it as it stands: kae finish {self.path}"
             )
         if not (self.path / CHECKSUMS).is_file():
             raise CorruptFileError(

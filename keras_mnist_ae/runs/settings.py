@@ -230,6 +230,9 @@ class Settings:
         default="a name made of variant and time",
         personal=True,
     )
+    overwrite: bool = setting(
+        False, RUN, Flag(), "Delete the run of that name, if there is one, for the new one.", personal=True
+    )
 
     def __post_init__(self) -> None:
         for name, row in SETTINGS.items():

@@ -65,6 +65,7 @@ def train(
     samples: bool | None = None,
     runs_dir: str | PathLike[str] | None = None,
     name: str | None = None,
+    overwrite: bool | None = None,
 ) -> Run:
     """Train a variant and write its run folder. A line per epoch goes to stderr.
 
@@ -135,6 +136,7 @@ def train(
             True.
         runs_dir: Folder of the run folders. Default: 'runs'.
         name: The run folder is RUNS_DIR/NAME. Default: a name made of variant and time.
+        overwrite: Delete the run of that name, if there is one, for the new one. Default: False.
 
     Returns:
         The finished run, with `model`, `history`, `metrics` and `path`.
