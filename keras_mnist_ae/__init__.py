@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .datasets.dataset import Dataset
     from .models.autoencoder import Autoencoder
     from .models.build import build
-    from .reporting.anomalies import calibrate
+    from .reporting.anomalies import score
+    from .reporting.calibration import calibrate
     from .reporting.explorer.explore import explore
     from .reporting.generated import generate, interpolate
     from .reporting.loading import load
@@ -42,7 +43,7 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "TrainConfig": "runs.config",
     "Variant": "architecture",
     "analyse": "reporting.steps",
-    "calibrate": "reporting.anomalies",
+    "calibrate": "reporting.calibration",
     "build": "models.build",
     "conclude": "training.resume",
     "displayed": "runs.display",
@@ -58,6 +59,7 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "report": "reporting.steps",
     "resume": "training.resume",
     "runs": "runs.listing",
+    "score": "reporting.anomalies",
     "train": "training.train",
 }
 
@@ -84,6 +86,7 @@ __all__ = [
     "publish",
     "report",
     "runs",
+    "score",
     "train",
 ]
 

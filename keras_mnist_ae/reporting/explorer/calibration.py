@@ -6,10 +6,10 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from ...analysis.scorer import CALIBRATION, Scorer
 from ...analysis.scores import SCORES, Statistics
 from ...errors import CorruptFileError
 from ...runs.folder import Run
-from ..anomalies import CALIBRATION, Scorer
 from .base64_text import numbers64
 
 if TYPE_CHECKING:
