@@ -24,7 +24,7 @@ PATTERN = re.compile(
     r"|kae train (?P<variant>[a-z][a-z0-9-]*)"
     r"|(?P<list>kae runs)(?= lists)"
     r"|--no-(?P<off>[a-z][a-z-]*)"
-    r"|--(?P<option>[a-z][a-z0-9_-]*)(?: (?P<value>[A-Z0-9][\w./:-]*\w|\d))?"
+    r"|--(?P<option>[a-z][a-z0-9_-]*)(?: (?P<value>[A-Z0-9][\w./:-]*\w|\d)| (?P<word>[a-z]\w*)(?=`))?"
 )
 
 
@@ -71,7 +71,7 @@ def _in_python(match: re.Match[str]) -> str:
     if found["option"] == "allow-inexact":
         return "inexact=True"
     if found["option"]:
-        value = f"={found['value']}" if found["value"] else ""
+        value = f"={found['value']}" if found["value"] else f"={found['word']!r}" if found["word"] else ""
         return found["option"].replace("-", "_") + value
     return match[0]
 

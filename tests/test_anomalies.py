@@ -19,9 +19,9 @@ from keras_mnist_ae.analysis import scores
 from keras_mnist_ae.analysis.codec import Codec
 from keras_mnist_ae.analysis.conformal import p_values, threshold
 from keras_mnist_ae.analysis.detection import quality
-from keras_mnist_ae.cli.main import kae as command
 from keras_mnist_ae.analysis.normal import fit, scored
 from keras_mnist_ae.analysis.structure import pooled, ssim_map
+from keras_mnist_ae.cli.main import kae as command
 from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
 from keras_mnist_ae.reporting import scorers
@@ -90,8 +90,8 @@ def similarities(images):
         rows.append(
             [
                 inside[a:b, c:d].mean()
-                for a, b in zip(edges, edges[1:], strict=False)
-                for c, d in zip(edges, edges[1:], strict=False)
+                for a, b in itertools.pairwise(edges)
+                for c, d in itertools.pairwise(edges)
             ]
         )
     return np.array(rows)

@@ -565,7 +565,7 @@ def test_a_failed_download_says_why_gives_the_ways_out_and_can_be_repeated(
     assert len(server.asked) <= 2 * len(bodies)
     assert all(
         way in message(error)
-        for way in (f"{tiny.folder}/mnist/", "kae data get mnist --data-dir", "--dataset digits")
+        for way in (f"{tiny.folder}/mnist/", "kae data get mnist --data-dir", "dataset='digits'")
     )
     assert not leftovers(tiny.folder)
     with pytest.raises(DataError):
@@ -583,7 +583,7 @@ def test_no_network_gives_the_three_ways_out(tiny: Tiny) -> None:
     assert "cannot be reached" in message(error)
     assert all(
         way in message(error)
-        for way in (f"{tiny.folder}/mnist/", "kae data get mnist --data-dir", "--dataset digits")
+        for way in (f"{tiny.folder}/mnist/", "kae data get mnist --data-dir", "dataset='digits'")
     )
 
 
@@ -721,7 +721,7 @@ def test_without_class_labels_there_are_none(tmp_path: Path) -> None:
     [
         ("tfds:kae_test_alone", DataError, ["no splits train and test", "It has: train"]),
         ("tfds:kae_test_sizes", DataError, ["'image'", "(None, None, 3)"]),
-        ("tfds:kae_test_faulty", DataError, ["put the files there by hand", "--dataset digits"]),
+        ("tfds:kae_test_faulty", DataError, ["put the files there by hand", "dataset='digits'"]),
         ("tfds:kae_test_colour", UsageError, ["tfds:kae_test_colours"]),
     ],
 )

@@ -1,12 +1,16 @@
 """Whole or not there: what a failure at any moment of a write leaves behind."""
 
+import io
 import os
 import subprocess
 import sys
+import zipfile
 
+import numpy as np
 import pytest
 
 from keras_mnist_ae.errors import WriteError
+from keras_mnist_ae.system import npy
 from keras_mnist_ae.system.atomic import replacing, sweep, write_text
 
 
@@ -73,3 +77,25 @@ def test_leftovers_of_killed_writers_go_and_files_of_the_user_stay(tmp_path):
         (tmp_path / name).write_text("mine")
     sweep(tmp_path)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(kept)
+
+
+@pytest.mark.parametrize("method", ["ZIP_STORED", "ZIP_DEFLATED", "ZIP_BZIP2", "ZIP_LZMA"])
+def test_damaged_archives_raise_what_callers_expect(tmp_path, method):
+    path = tmp_path / "arrays.npz"
+    content = io.BytesIO()
+    np.save(content, np.random.default_rng(0).random(500))
+    with zipfile.ZipFile(path, "w", getattr(zipfile, method)) as archive:
+        archive.writestr("a.npy", content.getvalue())
+    whole = path.read_bytes()
+    generator = np.random.default_rng(1)
+    refused = 0
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for place in generator.integers(0, len(whole), 3):
+            damaged[place] ^= 1 << int(generator.integers(8))
+        path.write_bytes(damaged)
+        try:
+            npy.archive(path)
+        except (ValueError, OSError):
+            refused += 1
+    assert refused > 50

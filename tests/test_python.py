@@ -54,6 +54,7 @@ def test_types_of_arguments_are_those_of_the_settings():
         ("train a variant that fits them: kae train conv", "kae.train('conv')"),
         ("- `kae data get mnist --data-dir DIR` there", "`kae data get mnist --data-dir DIR`"),
         ("To go on all the same: --allow-inexact", "inexact=True"),
+        ("`--dataset digits` needs no download", "`dataset='digits'` needs no download"),
     ],
 )
 def test_messages_speak_of_arguments_in_python_and_of_options_at_the_command_line(message, spoken):
@@ -150,7 +151,11 @@ WRONG = {  # what is done: what is said
     "no such backend": (lambda: kae.train("mlp", "digits", backend="mxnet"), errors.UsageError, "mxnet"),
     "no such file": (lambda: kae.load("/nowhere/model.keras"), errors.UsageError, "does not exist"),
     "no such folder of runs": (lambda: kae.runs("/nowhere"), errors.UsageError, "does not exist"),
-    "a size without a table": (lambda: kae.build("mlp", image=(1, 32, 32)), errors.UsageError, "no others"),
+    "a size without a table": (
+        lambda: kae.build("mlp", image=(1, 32, 32)),
+        errors.UsageError,
+        "not of 1x32x32",
+    ),
     "a code of nothing": (lambda: kae.build("mlp", latent_dim=0), errors.UsageError, "latent_dim is 0"),
     "codes of another length": (
         lambda: kae.build("mlp").decode(np.zeros((2, 5))),

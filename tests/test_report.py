@@ -242,7 +242,7 @@ def test_report_uses_what_was_measured_already(reported):
     found = Run(reported)
     found.write_metrics({**found.metrics, "ssim": 0.1234})
     told("report", reported)
-    assert "0.1234" in found.report.read_text()
+    assert "0.1234" in found.report_file.read_text()
 
 
 @pytest.mark.parametrize(

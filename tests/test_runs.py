@@ -140,17 +140,19 @@ def test_kill_between_checksum_and_file_leaves_the_old_one_trusted(finished, tmp
 def test_what_a_killed_writer_left_goes_when_the_next_one_begins(finished, tmp_path):
     run = Run(shutil.copytree(finished.path, tmp_path / "run"))
     for left in (
-        ".metrics.123.json",
-        "checkpoints/.000001-00000004.77.npz",
-        "figures/.losses.9.png",
-        ".folder.12",
+        ".metrics.123.partial.json",
+        "checkpoints/.000001-00000004.77.partial.npz",
+        "figures/.losses.9.partial.png",
+        ".folder.12.partial",
     ):
         (run.path / left).parent.mkdir(exist_ok=True)
         (run.path / left).write_text("half")
-    kept = run.path / ".mine"
-    kept.write_text("not ours")
+    for mine in (".mine", ".notes.1.txt", ".cache.2024"):
+        (run.path / mine).write_text("not ours")
     run.write_metrics({"train_mse": 3.0, "test_mse": 3.0})
-    assert {path.name for path in run.path.rglob(".*")} == {".lock", ".mine"}
+    assert {path.name for path in run.path.rglob(".*")} == {
+        *(".lock", ".mine", ".notes.1.txt", ".cache.2024"),
+    }
 
 
 def test_nothing_is_written_through_a_link_out_of_the_run(finished, tmp_path):

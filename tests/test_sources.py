@@ -364,7 +364,7 @@ def test_a_large_photograph_is_scaled_while_it_is_decoded(tmp_path):
             {"value_range": (0, 10)},
             "the range given is 0:10",
         ),
-        (lambda r: np.save(r / "a.npy", IMAGES.reshape(24, 64)), "a.npy", {}, "--image-shape 8x8"),
+        (lambda r: np.save(r / "a.npy", IMAGES.reshape(24, 64)), "a.npy", {}, "image_shape=8x8"),
         (lambda r: (r / "a.mp4").write_bytes(b"x"), "a.mp4", {}, "no file of a known kind"),
         (
             lambda r: np.savez(r / "a.npz", a=IMAGES),

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from ..errors import KaeError
+from ..system.notes import say
 from ..system.text import shown
 
 if TYPE_CHECKING:
@@ -63,4 +62,4 @@ def _short(dataset: str) -> str:
 
 
 def _say(line: str) -> None:
-    click.echo(f"kae: {shown(line)}", err=True)
+    say(f"kae: {shown(line)}")

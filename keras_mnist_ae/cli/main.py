@@ -85,6 +85,8 @@ def _ending(error: BaseException) -> tuple[str, int]:
             return "cannot write the output: no space left", WriteError.exit_code
         case OSError(strerror=str(reason), filename=str(name)):
             return f"cannot use {name}: {reason}", UsageError.exit_code
+        case OSError():
+            return f"the system refused: {error.strerror or error}", UsageError.exit_code
         case _:
             return (
                 f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]}\n"

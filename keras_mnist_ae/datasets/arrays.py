@@ -1,8 +1,6 @@
 """Arrays in .npy and .npz files as a source of images, read a part at a time."""
 
-import lzma
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..system import npy, signals
+from ..system.notes import say
 from .assembly import Part, Source
 from .mapped import filled
 from .reading import Reading, scaled
@@ -30,10 +29,7 @@ SETS = (  # names of arrays: training images, labels, test images, labels, valid
 )
 WHOLE = ("images", "labels")
 SPLITS = ("train", "test", "validation")
-UNREADABLE: tuple[type[Exception], ...] = (
-    *(OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError),
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
-)
+UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, KeyError, *npy.ZIP_ERRORS)
 
 
 def source(path: Path, reading: Reading) -> Source:
@@ -145,12 +141,7 @@ def _images(path: Path, name: str, stream: IO[bytes], length: int, reading: Read
                 yield fitted_array(image, reading.size, reading.mode) if reading.size else image
 
     if first:
-        import click
-
-        click.echo(
-            f"kae: {path}: {name} has its channels first: {shape} is read as images of {height}x{width}",
-            err=True,
-        )
+        say(f"kae: {path}: {name} has its channels first: {shape} is read as images of {height}x{width}")
     if size := reading.size:
         height, width, channels = size.height, size.width, size.channels or channels
     return filled((shape[0], height, width, channels), rows())

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
-
 from ..errors import DataError, UsageError
 from ..system.hints import did_you_mean
+from ..system.notes import say
 from ..system.user_cache import cache_folder
 from . import digits, user_files
 from .cache import Decoded, content_sha256, decoded, from_cache
@@ -88,8 +87,7 @@ def load(
         >>> print(load("digits"))
         1,437 train, 360 test, 10 classes, 1 x 28 x 28
     """
-    name = os.fspath(name)
-    reading = reading or Reading(fit)
+    name, reading = os.fspath(name), reading or Reading(fit)
     for source in SOURCES:
         if source.serves(name):
             content = source.read(name, Origin(data_dir, download), reading)
@@ -115,7 +113,7 @@ def _own(name: str, origin: Origin, reading: Reading) -> Decoded:
 
     content = decoded(f"{path.name} {reading}", path, there.files, read)
     note = f"; {content.note}" if content.note else ""
-    click.echo(f"kae: {path.name}: {of_decoded(name, content)}{note}", err=True)
+    say(f"kae: {path.name}: {of_decoded(name, content)}{note}")
     return content
 
 
@@ -236,7 +234,7 @@ def _tfds(name: str, below: str, folder: Path, download: bool) -> Decoded:
 
 
 def _files(root: Path) -> list[Path]:
-    return sorted(path for path in root.rglob("*") if path.is_file())
+    return sorted(filter(Path.is_file, root.rglob("*")))
 
 
 def _ways_out(reason: str, name: str, folder: Path) -> str:

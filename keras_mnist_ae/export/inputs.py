@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 
 from ..datasets import user_files
@@ -18,6 +17,7 @@ from ..datasets.reading import Fit, Reading
 from ..datasets.resize import many_pixels_allowed
 from ..errors import DataError, UsageError
 from ..models.ports import Array
+from ..system.notes import say
 from ..system.text import shown
 from .streams import CHUNK, Chunk, Input, images_in, opened, rows_of
 
@@ -151,7 +151,7 @@ def _decoded(path: Path, source: Source, names: list[str]) -> Iterator[Chunk]:
         count += len(images)
         yield replace(chunk, arrays={"image": np.stack(images)})
     notes = "; ".join([f"{count:,} images", *source.notes, *source.finish()])
-    click.echo(shown(f"kae: {path.name}: {notes}"), err=True)
+    say(shown(f"kae: {path.name}: {notes}"))
 
 
 def _class(label: Any, classes: tuple[str, ...]) -> str:

@@ -5,7 +5,6 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from ..export.inputs import reading
 from ..export.streams import Input
 from ..models.ports import Port, checked
 from ..system.hints import did_you_mean
+from ..system.notes import say
 from ..system.progress import Progress, silent
 from ..system.result import Result
 from .anomaly_text import text
@@ -132,14 +132,14 @@ def _normal(given: Input, asked: str | None, source: str) -> list[str]:
     known = given.classes
     if asked is not None:
         if not known:
-            click.echo(worded(f"kae: {Path(source).name} has no labels: nothing is measured"), err=True)
+            say(worded(f"kae: {Path(source).name} has no labels: nothing is measured"))
             return []
         return [_class(word.strip(), known) for word in asked.split(",")]
     usual = given.normal or next((name for name in known if name.lower() in GOOD), "")
     if usual:
         others = ", ".join(name for name in known if name != usual)
         line = f"kae: {usual} is taken for what is normal, {others} for strange (--normal says otherwise)"
-        click.echo(worded(line), err=True)
+        say(worded(line))
     return [usual] if usual else []
 
 
@@ -218,7 +218,7 @@ def _facts(scorer: Scorer, found: Scores, usual: list[str]) -> dict[str, Any]:
         facts["false_alarms"] = float(flagged[~strange].mean())
     if strange.all() or not strange.any():
         kind = "normal" if not strange.any() else "strange"
-        click.echo(f"kae: all images are {kind}: there is no ranking to measure", err=True)
+        say(f"kae: all images are {kind}: there is no ranking to measure")
         return facts
     facts |= quality(values, strange)
     for name in scores.UNTRAINED:

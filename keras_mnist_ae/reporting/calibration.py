@@ -6,7 +6,6 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from ..export.formats import PRECISIONS
 from ..runs.checksums import to_json
 from ..runs.folder import Run
 from ..system.hints import did_you_mean
+from ..system.notes import say
 from ..system.progress import Progress, silent
 from ..system.result import Result
 from .codecs import keras_codec
@@ -79,7 +79,7 @@ def calibrate(
             f"kae: the pooling switches of {run.variant.name} carry most of the image past the code, "
             "whatever it shows: its error says little of strangeness"
         )
-        click.echo(worded(line), err=True)
+        say(worded(line))
     train = data.train.images[: len(data.train.images) - run.config.validation]
     found, where = _given(run, images, data_dir) if images else _kept_out(run, data)
     threshold(np.arange(float(len(found.images))), false_alarms)  # too few are refused before the work
@@ -202,7 +202,7 @@ def _keep(
         files = calibrated.read(folder)
         graphs = OnnxAutoencoder(folder)
         if graphs.info.metadata["weights_sha256"] != told["weights_sha256"]:
-            click.echo(worded(f"kae: the export in {folder} is of other weights: not calibrated"), err=True)
+            say(worded(f"kae: the export in {folder} is of other weights: not calibrated"))
             continue
         if precision != "float32":
             own = _scores(of_graphs(graphs), images, statistics, facts["score"])

@@ -3,11 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import click
-
 from ..errors import UsageError
 from ..runs.folder import Run
 from ..runs.reopen import is_own
+from ..system.notes import say
 from ..system.progress import Progress, silent
 from ..system.result import Result
 from . import text
@@ -110,5 +109,5 @@ def interpolate(
         "figure": str(run.figure(name)),
     }
     if len(set(map(bytes, codes))) == 1:
-        click.echo("kae: both images have the same code: there is no path between them", err=True)
+        say("kae: both images have the same code: there is no path between them")
     return Result(numbers, text.interpolation(numbers, borrowed))

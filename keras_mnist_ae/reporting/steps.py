@@ -6,12 +6,11 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from ..errors import UsageError, ValidationError
 from ..export.formats import Precision
 from ..runs.folder import Run
 from ..runs.reopen import is_own, reopen
+from ..system.notes import say
 from ..system.progress import Progress, silent
 from ..system.result import Result
 from . import text
@@ -212,7 +211,7 @@ def report(
             _analyse(run, codec, data, "pca", progress)
         except ValidationError as error:  # the rest of the report can be written
             latent_missing = str(error)
-            click.echo(f"kae: {latent_missing}", err=True)
+            say(f"kae: {latent_missing}")
     if there < set(CAPTIONS):
         _draw(run, data, there, progress)
     return write(latent_missing)

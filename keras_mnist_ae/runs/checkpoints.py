@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import CorruptFileError
 from ..system import npy
+from ..system.notes import say
 from .folder import Run
 
+UNREADABLE: tuple[type[Exception], ...] = (
+    *(OSError, ValueError, KeyError, TypeError, AttributeError),
+    *npy.ZIP_ERRORS,
+)
 KEPT = 2
 NAME = re.compile(r"\d{6}-\d{8}\.npz")
 
@@ -75,7 +79,7 @@ def newest(run: Run) -> Checkpoint | None:
         except CorruptFileError as error:
             broken.append(error)
             back = "; going back to the one before it" if path != paths[-1] else ""
-            click.echo(f"kae: {str(error).splitlines()[0]}{back}", err=True)
+            say(f"kae: {str(error).splitlines()[0]}{back}")
     if broken:
         raise CorruptFileError(
             f"no checkpoint of run {run.path} is whole.\n"
@@ -125,14 +129,5 @@ def _read(path: Path) -> Checkpoint:
         found = Checkpoint(told["epoch"], told["batch"], told["seconds"], told["history"], ordered)
         _check(found)
         return found
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        RecursionError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-    ) as error:
+    except UNREADABLE as error:
         raise CorruptFileError(f"{path} is not a checkpoint of ours: {error!r}") from error

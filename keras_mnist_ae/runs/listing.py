@@ -6,9 +6,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, overload
 
-import click
-
 from ..errors import CorruptFileError, MissingDependencyError, UsageError
+from ..system.notes import say
 from .folder import Run
 from .manage import status, tags
 from .runs_dir import every
@@ -106,7 +105,7 @@ def runs(folder: str | PathLike[str] = "runs") -> Runs:
             rows.append(facts(run))
             found.append(run)
         except (CorruptFileError, UsageError, OSError) as error:
-            click.echo(f"kae: left out: {error}", err=True)
+            say(f"kae: left out: {error}")
     order = sorted(range(len(rows)), key=lambda at: rows[at]["dataset"])
     return Runs([found[at] for at in order], [rows[at] for at in order])
 

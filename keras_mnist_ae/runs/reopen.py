@@ -6,7 +6,6 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 
 from ..architecture import recipes
@@ -19,6 +18,7 @@ from ..datasets.frameworks import in_memory
 from ..datasets.user_files import is_path
 from ..errors import CorruptFileError, DataError, UsageError, worded
 from ..system import backend
+from ..system.notes import say
 from .config import TrainConfig
 from .folder import Run
 from .samples import read_samples
@@ -47,7 +47,7 @@ def load_data(config: TrainConfig) -> Dataset:
             "Say where the data lie: --dataset PATH"
         )
     if config.data_dir and is_path(config.dataset):
-        click.echo("kae: the data folder is not used: the dataset is a path", err=True)
+        say("kae: the data folder is not used: the dataset is a path")
     data_dir = Path(config.data_dir) if config.data_dir else None
     return check(config, load(config.dataset, data_dir, reading=config.reading))
 
@@ -103,7 +103,7 @@ def settled(config: TrainConfig, data: Dataset) -> TrainConfig:
             f"kae: {images:,} training images: {epochs} epochs in batches of {batch_size} "
             "(--epochs and --batch-size choose others)"
         )
-        click.echo(worded(line), err=True)
+        say(worded(line))
     return dataclasses.replace(config, **changes) if changes else config  # type: ignore[arg-type]
 
 
@@ -182,9 +182,7 @@ def reopen_data(
         if kept is None:
             raise
         reason = str(error).splitlines()[0]
-        click.echo(
-            f"kae: {reason}\nkae: using {len(kept.test.images)} test images that the run keeps", err=True
-        )
+        say(f"kae: {reason}\nkae: using {len(kept.test.images)} test images that the run keeps")
         return kept
     return data
 

@@ -87,7 +87,12 @@ def _stderr_muted() -> Iterator[None]:
     """TensorFlow's libraries write start-up notes straight to the file descriptor, before any
     setting of theirs is heard.
     """
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed: nothing is heard of it anyway
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield

@@ -2,6 +2,7 @@
 size that the header claims, and no object is ever loaded.
 """
 
+import lzma
 import zipfile
 import zlib
 from math import prod
@@ -13,6 +14,10 @@ from numpy.lib.format import read_array_header_1_0, read_array_header_2_0, read_
 from numpy.typing import NDArray
 
 LARGEST_ARCHIVE = 2**28  # bytes, unpacked
+ZIP_ERRORS: tuple[type[Exception], ...] = (  # what a damaged or hostile archive makes zipfile raise
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+    *(EOFError, NotImplementedError, RuntimeError),
+)
 
 
 def header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -56,5 +61,5 @@ def archive(path: Path) -> dict[str, NDArray[Any]]:
                 with members.open(member) as stream:
                     arrays[member.filename.removesuffix(".npy")] = rows(stream, *header(stream))
             return arrays
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError, zlib.error) as error:
+    except ZIP_ERRORS as error:
         raise ValueError(f"it is no .npz file: {error}") from error

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
-import click
-
 from ..analysis.codec import of_model
 from ..analysis.elbo import evidence
 from ..analysis.metrics import squared_errors
@@ -19,6 +17,7 @@ from ..runs.config import configure
 from ..runs.environment import describe
 from ..runs.folder import Run
 from ..runs.reopen import IN_MEMORY, check, load_data
+from ..system.notes import say
 from .finish import SHOWN, write
 
 BY_HAND = {"custom": {"fitted": "by hand"}}
@@ -79,7 +78,7 @@ def _whole(
         return {**whole, "seconds": [0.0] * epochs}
     if epochs:
         line = "kae: the model was fitted without validation_data: its history holds the model as it is"
-        click.echo(line, err=True)
+        say(line)
     row: dict[str, float] = {}
     for prefix, split in (("", data.train), ("val_", data.test)):
         if model.variant.variational:

@@ -3,7 +3,7 @@
 import math
 import sys
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import Any
 
 import click
@@ -17,6 +17,7 @@ from ..runs.checkpoints import Checkpoint
 from ..runs.config import TrainConfig
 from ..runs.folder import Run
 from ..system import signals
+from ..system.notes import say
 
 History = dict[str, list[float]]
 
@@ -82,11 +83,6 @@ class EpochReport(keras.callbacks.Callback):
             f"training diverged: the loss is {loss} in {where}, at a learning rate of {rate:g}.\n"
             f"Try a lower one: --learning-rate {rate / 10:g}"
         )
-
-
-def say(line: str) -> None:
-    with suppress(OSError):  # who reads it may have left, or the disk be full: training goes on
-        click.echo(line, err=True)
 
 
 def _told(images: str, row: dict[str, float], prefix: str) -> str:

@@ -22,7 +22,8 @@ from ..runs.checkpoints import Checkpoint
 from ..runs.config import TrainConfig
 from ..runs.folder import Run
 from ..system import signals
-from .callbacks import Checkpoints, EpochBar, EpochReport, restore, say
+from ..system.notes import say
+from .callbacks import Checkpoints, EpochBar, EpochReport, restore
 from .extras import Extras
 from .initial import initialise
 from .last_bias import start_bias

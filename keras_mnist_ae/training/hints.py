@@ -2,7 +2,6 @@
 
 from math import prod
 
-import click
 import numpy as np
 
 from ..architecture.layers import Add, Conv, ConvTranspose, Dense
@@ -12,6 +11,7 @@ from ..architecture.variants import VARIANTS
 from ..datasets.dataset import Dataset
 from ..errors import worded
 from ..runs.config import TrainConfig
+from ..system.notes import say
 
 LIGHT_ON_DARK = ("conv-avgpool", "conv-k15", "conv-k16", "conv-unpool", "mlp")
 MUCH = 2**29  # bytes of a step
@@ -27,12 +27,11 @@ def before_training(config: TrainConfig, variant: Variant, data: Dataset) -> Non
     """
     if config.patience and not config.validation:
         said = "kae: the test images choose the epoch, since none are kept out: --validation N keeps some"
-        click.echo(worded(said), err=True)
+        say(worded(said))
     if (size := memory(variant, config.batch_size)) >= MUCH:
-        click.echo(
+        say(
             f"kae: a step on {config.batch_size} images of {text(variant.image)} takes about "
-            f"{size / 2**30:.1f} GB of memory (a smaller --batch-size takes less)",
-            err=True,
+            f"{size / 2**30:.1f} GB of memory (a smaller --batch-size takes less)"
         )
     made_for = variant.name in LIGHT_ON_DARK and variant == VARIANTS.get(variant.name)
     if not made_for or config.invert:
@@ -42,7 +41,7 @@ def before_training(config: TrainConfig, variant: Variant, data: Dataset) -> Non
             f"kae: most pixels are bright, but {variant.name} was made for light on dark: "
             "--invert exchanges black and white"
         )
-        click.echo(worded(line), err=True)
+        say(worded(line))
 
 
 def memory(variant: Variant, batch_size: int) -> int:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import click
-
 from ..datasets.dataset import Dataset
 from ..errors import DataError, UsageError
 from ..runs import checkpoints
@@ -15,6 +13,7 @@ from ..runs.environment import describe, versions
 from ..runs.folder import Run
 from ..runs.reopen import load_data, settled
 from ..system import backend, signals
+from ..system.notes import say
 from .extras import Extras
 
 NOT_THE_RESULT = ("platform", "inexact", "custom")  # in an environment, beside what bits depend on
@@ -124,7 +123,7 @@ def _check_environment(
         )
     if changed:
         names = ", ".join(changed)
-        click.echo(f"kae: inexact: {names} changed since run {run.name} was started", err=True)
+        say(f"kae: inexact: {names} changed since run {run.name} was started")
     notes = [f"{name} was {value}, then {other}" for name, (value, other) in changed.items()]
     return [*then.get("inexact", []), *notes]
 
@@ -139,5 +138,5 @@ def _extend(run: Run, config: TrainConfig) -> list[str]:
     checkpoints.save(run, checkpoint_of(run, config, done))
     run.unfinish()
     note = f"the optimizer started anew after epoch {done}"
-    click.echo(f"kae: {note}", err=True)
+    say(f"kae: {note}")
     return [note]

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +9,7 @@ from ...analysis.scorer import CALIBRATION, Scorer
 from ...analysis.scores import SCORES, Statistics
 from ...errors import CorruptFileError
 from ...runs.folder import Run
+from ...system.notes import say
 from .base64_text import numbers64
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def calibration(run: Run, codec: "Codec", weights_sha256: str) -> dict[str, Any]
     try:
         scorer = Scorer(codec, run.path, weights_sha256)
     except CorruptFileError as error:
-        click.echo(f"kae: the page has no threshold: {error}", err=True)
+        say(f"kae: the page has no threshold: {error}")
         return None
     known, precision = scorer.statistics, scorer.statistics.code_precision
     return {

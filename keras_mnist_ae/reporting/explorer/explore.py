@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import click
-
 from ...errors import KaeError
 from ...export.formats import Precision
 from ...runs.folder import Run
 from ...runs.reopen import reopen_data
 from ...system.atomic import write_text
+from ...system.notes import say
 from ...system.progress import Progress, silent
 
 NAME = "explorer.html"  # in the run folder
@@ -64,7 +63,7 @@ def explore(
         content = gather(run, data, graphs, LARGEST, progress)
     text = page(content)
     for note in content["notes"]:
-        click.echo(f"kae: {note}", err=True)
+        say(f"kae: {note}")
     if path is None:
         run.write_text(NAME, text)
         return run.path / NAME
@@ -84,4 +83,4 @@ def renew(run: Run, data_dir: Path | None, dataset: str | None, progress: Progre
     try:
         explore(run, data_dir=data_dir, dataset=dataset, progress=progress)
     except KaeError as error:
-        click.echo(f"kae: no explorer was made: {error}", err=True)
+        say(f"kae: no explorer was made: {error}")

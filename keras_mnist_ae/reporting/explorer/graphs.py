@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from ...errors import CorruptFileError, UsageError, ValidationError
 from ...export.formats import Precision
 from ...runs.folder import Run
 from ...system import backend
+from ...system.notes import say
 from ...system.progress import Progress
 
 if TYPE_CHECKING:
@@ -66,10 +65,10 @@ def _export(run: Run, data: "Dataset", folder: Path, largest: int) -> None:
     try:
         files = _graphs(run, data, "float16")
     except ValidationError:
-        click.echo("kae: float16 changes the reconstructions: the page holds float32 weights", err=True)
+        say("kae: float16 changes the reconstructions: the page holds float32 weights")
         files = _graphs(run, data, "float32")
     if len(files["encoder"]) + len(files["decoder"]) > largest:
-        click.echo(f"kae: the weights take more than {largest:,} bytes: the page holds int8", err=True)
+        say(f"kae: the weights take more than {largest:,} bytes: the page holds int8")
         files = _graphs(run, data, "int8")
     for name, content in files.items():
         (folder / f"{name}.onnx").write_bytes(content)

@@ -30,6 +30,7 @@ export const ATTRIBUTES = {
 const TYPES = {
   1: (bytes) => typed(Float32Array, bytes),
   2: (bytes) => Float32Array.from(bytes), // uint8
+  3: (bytes) => Float32Array.from(typed(Int8Array, bytes)),
   6: (bytes) => Float32Array.from(typed(Int32Array, bytes)),
   7: (bytes) => Float32Array.from(typed(BigInt64Array, bytes), Number),
   10: (bytes) => fromHalf(typed(Uint16Array, bytes)),

@@ -13,7 +13,7 @@ export const OPERATORS = {
   GlobalAveragePool: ([x]) => averagePool(x),
   Flatten: ([x], { half }) => halved(flatten(x), half),
   Reshape: ([x, shape], { half }) => halved(unflatten(x, [x.dims[0], ...Array.from(shape.data).slice(1)]), half),
-  Mul: ([a, b]) => zip(a, b, (x, y) => x * y),
+  Mul: ([a, b]) => (isPerOutput(b, a) ? scaled(a, b) : zip(a, b, (x, y) => x * y)),
   Add: ([a, b]) => zip(a, b, (x, y) => x + y),
   Relu: ([x]) => map(x, (value) => (value < 0 ? 0 : value)), // NaN stays NaN
   Tanh: ([x]) => map(x, Math.tanh),
@@ -25,6 +25,17 @@ export const OPERATORS = {
   QuantizeLinear: ([x, scale, zero]) => quantize(x, scale.data[0], zero.data[0]),
   DequantizeLinear: ([x, scale, zero], { axis }) => dequantize(x, scale, zero, axis),
 };
+
+/** Whether a tensor has one number for each index of the first axis of another: scales of weights. */
+function isPerOutput(scale, x) {
+  const [first, ...rest] = scale.dims;
+  return scale.dims.length === x.dims.length && first === x.dims[0] && rest.every((each) => each === 1);
+}
+
+function scaled(x, scale) {
+  const each = x.data.length / scale.data.length;
+  return tensor(x.dims, x.data.map((value, i) => value * scale.data[Math.floor(i / each)]));
+}
 
 function halved(x, half) {
   return half ? map(x, roundToHalf) : x;
