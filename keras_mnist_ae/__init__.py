@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from .datasets.dataset import Dataset
     from .models.autoencoder import Autoencoder
     from .models.build import build
-    from .reporting.anomalies import calibrate
+    from .reporting.anomalies import score
+    from .reporting.calibration import calibrate
     from .reporting.explorer.explore import explore
     from .reporting.generated import generate, interpolate
     from .reporting.loading import load
@@ -43,7 +44,7 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "TrainConfig": "runs.config",
     "Variant": "architecture",
     "analyse": "reporting.steps",
-    "calibrate": "reporting.anomalies",
+    "calibrate": "reporting.calibration",
     "cluster": "reporting.clustered",
     "build": "models.build",
     "compare": "bench.compare",
@@ -61,6 +62,7 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "report": "reporting.steps",
     "resume": "training.resume",
     "runs": "runs.listing",
+    "score": "reporting.anomalies",
     "size": "reporting.sizes",
     "train": "training.train",
 }
@@ -88,6 +90,7 @@ __all__ = [
     "publish",
     "report",
     "runs",
+    "score",
     "size",
     "train",
 ]

@@ -80,10 +80,10 @@ def _graphs(folder: str, runs_dir: Path) -> tuple[OnnxAutoencoder, Reading]:
             raise UsageError(f"there is no export in {path}.\nMake one: {manifest.command(path)}")
         return OnnxAutoencoder(path, chunk=CHUNK), run.config.reading
     model = OnnxAutoencoder(path, chunk=CHUNK)
-    return model, _told(model.info)
+    return model, reading_of(model.info)
 
 
-def _told(info: Info) -> Reading:
+def reading_of(info: Info) -> Reading:
     """How the run of some graphs read its images, as their metadata say."""
     told = info.metadata
     size = Fit(*info.image) if "resize" in told else None

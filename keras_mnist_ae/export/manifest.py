@@ -6,10 +6,12 @@ from pathlib import Path
 from ..errors import CorruptFileError, UsageError
 from ..runs.folder import Run
 from ..runs.runs_dir import find as find_run
-from ..system.reading import read_json
+from ..system.hints import calibrating
+from ..system.reading import LARGEST_TEXT, read_bytes, read_json
 from .formats import PRECISIONS, Precision
 
 NAME = "manifest.json"
+CALIBRATION = "calibration.json"
 TOLD = ("variant", "precision", "weights_sha256")  # of the graphs, in their metadata too
 
 
@@ -44,6 +46,24 @@ def command(folder: Path) -> str:
             wanted = "" if precision == PRECISIONS[0] else f" --precision {precision}"
             return f"kae export onnx {run.path}{wanted}"
     return "kae export onnx"
+
+
+def check_calibration(folder: Path) -> None:
+    """Raise `CorruptFileError` for a calibration that is not the one which the manifest names."""
+    manifest, calibration = folder / NAME, folder / CALIBRATION
+    if not manifest.is_file() or not calibration.is_file():
+        return
+    try:
+        told = read_json(manifest).get("calibration", {}).get("sha256")
+        found = hashlib.sha256(read_bytes(calibration, LARGEST_TEXT)).hexdigest()
+    except (OSError, ValueError, AttributeError) as error:
+        raise CorruptFileError(
+            f"{manifest} is not a manifest of ours: {error!r}\nMake the export anew: {command(folder)}"
+        ) from error
+    if told != found:
+        raise CorruptFileError(
+            f"{calibration} is not the calibration that its {NAME} names.\nMake it anew: {calibrating(folder)}"
+        )
 
 
 def find(name: str | None, runs_dir: Path) -> tuple[Run, Precision | None]:

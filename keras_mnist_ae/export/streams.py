@@ -36,13 +36,16 @@ class Chunk:
 
 @dataclass
 class Input:
-    """The chunks of a source, how many items they hold at most, and the names of all of these,
-    where the source has them.
+    """The chunks of a source, how many items they hold at most, and the names of all of these and
+    of the classes, where the source has them; `normal` is the class of all its training images,
+    where its test images are of others too.
     """
 
     total: int
     chunks: Iterator[Chunk]
     names: list[str] = field(default_factory=list)
+    classes: tuple[str, ...] = ()
+    normal: str = ""
 
 
 def images_in(path: Path, image: tuple[int, ...], asked: Reading, stack: ExitStack) -> Streams | None:
