@@ -202,7 +202,8 @@ def test_tables_hold_the_same_in_each_kind(run, tmp_path):
     from pyarrow import csv, parquet
 
     rows, columns = csv.read_csv(tmp_path / "a.csv"), parquet.read_table(tmp_path / "a.parquet")
-    arrays = np.load(tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz") as stored:
+        arrays = dict(stored)
     assert rows.column_names == columns.column_names == list(arrays)
     for name in ("score", "p_value"):
         assert rows[name].to_pylist() == columns[name].to_pylist() == arrays[name].tolist()

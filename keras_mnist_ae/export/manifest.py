@@ -62,7 +62,8 @@ def check_calibration(folder: Path) -> None:
         ) from error
     if told != found:
         raise CorruptFileError(
-            f"{calibration} is not the calibration that its {NAME} names.\nMake it anew: {calibrating(folder)}"
+            f"{calibration} is not the calibration that its {NAME} names.\n"
+            f"Make it anew: {calibrating(folder)}"
         )
 
 

@@ -68,7 +68,7 @@ def size(
     from ..datasets.frameworks import in_memory
     from ..datasets.images import chunks
     from ..runs.config import configure
-    from ..runs.reopen import check, load_data, settled
+    from ..runs.reopen import check, load_data
     from ..runs.settings import SETTINGS
     from ..system import backend
 
