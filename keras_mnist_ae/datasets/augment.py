@@ -39,7 +39,10 @@ class Augmentation:
         columns = np.clip(np.arange(width) - right, 0, width - 1)
         if self.flip:
             columns = np.where(generator.random((count, 1)) < 0.5, columns[:, ::-1], columns)
-        return images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+        moved: NDArray[np.float32] = images[
+            np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]
+        ]
+        return moved
 
     def check(self, height: int, width: int) -> None:
         """Raise `UsageError` where a shift could move most of such images out of view."""
