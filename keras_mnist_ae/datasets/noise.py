@@ -57,7 +57,7 @@ def corruption(text: str) -> Corruption:
 class Chance:
     """What goes into a model in place of the images: with noise on them, and for a variational code
     of `latent` numbers the triple (images, standard normal noise (n, latent), weight of the
-    divergence (n,)).
+    divergence (n,)); with an `importance` above 1 noise for so many codes, (n, importance, latent).
 
     The weight is `beta`, or in the first `warm_up` steps what a line from 0 to it gives (Bowman et
     al. 2016).
@@ -70,6 +70,7 @@ class Chance:
     warm_up: int = 0
     binarize: bool = False
     augment: Augmentation | None = None
+    importance: int = 1
 
     def targets(self, images: Images, epoch: int, batch: int) -> Images:
         """The images that are to come out: moved as `augment` says, then drawn as 0 and 1 where
@@ -88,9 +89,10 @@ class Chance:
         if not self.latent:
             return given
         weight = self.beta * min(1.0, (step + 1) / self.warm_up) if self.warm_up else self.beta
+        codes = (self.importance, self.latent) if self.importance > 1 else (self.latent,)
         return (
             given,
-            generator.standard_normal((len(images), self.latent), np.float32),
+            generator.standard_normal((len(images), *codes), np.float32),
             np.full(len(images), weight, np.float32),
         )
 

@@ -21,7 +21,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from . import torch_adam
 from .keras_forward import why_not_fast
-from .losses import divergence, negative_log_likelihood, sample
+from .losses import divergence, log_ratio, sample, variational_loss
 from .torch_cuda_graph import Recorded
 from .torch_forward import Forward
 
@@ -164,10 +164,13 @@ class Fast:
             images, noise, weight = x
             saved = dict[str, Tensor]()
             mean = self.forward.encode(images, saved, training)
-            reconstruction = self.forward.decode(sample(mean, saved["log_variance"], noise), {}, training)
-            kl = divergence(mean, saved["log_variance"])
-            nll = negative_log_likelihood(model.likelihood, y, reconstruction)
-            return Outcome((reconstruction, kl, weight), (nll + weight * kl).mean(), (nll, kl))
+            log_variance = saved["log_variance"]
+            code = sample(mean, log_variance, noise)
+            kl = divergence(mean, log_variance)
+            several = (log_ratio(log_variance, noise, code),) if noise.dim() == 3 else ()
+            y_pred = (self.forward.decode(code, {}, training), kl, weight, *several)
+            losses, nll = variational_loss(model.likelihood, y, *y_pred)
+            return Outcome(y_pred, losses.mean(), (nll, kl))
         y_pred = self.forward(x, training)
         plain = self.plain_loss and y_pred.shape == y.shape
         return Outcome(

@@ -124,7 +124,6 @@ class Settings:
         "once, dynamic the training images anew at each step.",
         default="grey",
     )
-
     likelihood: str = setting(
         "bernoulli",
         VARIATIONAL,
@@ -141,6 +140,13 @@ class Settings:
     )
     kl_warm_up: float = setting(
         0.0, VARIATIONAL, PART, "Part of all steps over which that weight rises from 0.", variational=True
+    )
+    importance: int = setting(
+        1,
+        VARIATIONAL,
+        Integer(1, 1000),
+        "Codes of each image in the loss: above 1 the importance-weighted bound of so many.",
+        variational=True,
     )
 
     recipe: str = setting(
@@ -204,7 +210,6 @@ class Settings:
         "Batches (200) or seconds (30s) between checkpoints, beside one after each epoch.",
         default="60s, and short epochs share one",
     )
-
     patience: int | None = setting(
         None,
         TRAINING,
@@ -217,7 +222,6 @@ class Settings:
         None, TRAINING, Text(), "Start from the weights of this run, where they fit.", default="random"
     )
     init_part: str = setting("all", TRAINING, OneOf(("all", "encoder", "decoder")), "Which of them to take.")
-
     samples: bool = setting(
         True, RUN, Flag(), "Keep 64 test images in the run, so that it can be exported without data."
     )

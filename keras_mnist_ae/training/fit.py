@@ -44,7 +44,7 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run, extras
     The run's history is written after each epoch, a value per epoch: `loss`, `val_loss` (on the
     test images, or on those kept for validation; with noise where there is some), `seconds`; for a
     variational model, whose losses are in nats per image, the parts of them too: `reconstruction`,
-    `kl`, `val_reconstruction`, `val_kl`. Raises `DivergedError` when a loss is not finite,
+    `kl`, `val_reconstruction`, `val_kl`, whose sum is -ELBO. Raises `DivergedError` when a loss is not finite,
     `CorruptFileError` when no checkpoint can be read, and `WriteError`.
     """
     newest = checkpoints.newest(run)
@@ -147,10 +147,9 @@ def chances(model: Autoencoder, config: TrainConfig, images: int) -> tuple[Chanc
     warm_up = round(config.kl_warm_up * total_steps(config, images))
     drawn, steady = config.seed, config.seed + 1
     return (
-        Chance(drawn, noise, latent, config.beta, warm_up, dynamic, augment),
-        Chance(
-            steady, noise, latent, binarize=dynamic
-        ),  # those kept by --validation are grey, and as they are
+        Chance(drawn, noise, latent, config.beta, warm_up, dynamic, augment, config.importance),
+        # those kept by --validation are grey, and as they are
+        Chance(steady, noise, latent, binarize=dynamic, importance=config.importance),
     )
 
 
@@ -175,7 +174,7 @@ def _fit(
             stack.enter_context(not_finalized(model.optimizer))
         model.fit(
             batches,
-            validation_data=Batches(seen, chunk_size(seen), chance=steady),
+            validation_data=Batches(seen, max(1, chunk_size(seen) // config.importance), chance=steady),
             initial_epoch=begin,
             epochs=end,
             callbacks=[order, *([bar] if sys.stderr is not None and sys.stderr.isatty() else []), *callbacks],

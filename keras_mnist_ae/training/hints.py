@@ -36,7 +36,7 @@ def before_training(config: TrainConfig, variant: Variant, data: Dataset) -> Non
             "a lower --ema, or more --epochs"
         )
         say(worded(line))
-    if (size := memory(variant, config.batch_size)) >= MUCH:
+    if (size := memory(variant, config.batch_size, config.importance)) >= MUCH:
         say(
             f"kae: a step on {config.batch_size} images of {text(variant.image)} takes about "
             f"{size / 2**30:.1f} GB of memory (a smaller --batch-size takes less)"
@@ -52,17 +52,18 @@ def before_training(config: TrainConfig, variant: Variant, data: Dataset) -> Non
         say(worded(line))
 
 
-def memory(variant: Variant, batch_size: int) -> int:
+def memory(variant: Variant, batch_size: int, importance: int = 1) -> int:
     """Bytes that a training step takes at its peak, by estimate, besides the program itself: the
-    outputs that the backward pass needs, and the weights with their gradients and Adam's moments.
+    outputs that the backward pass needs, and the weights with their gradients and Adam's moments. The
+    decoder has `importance` codes an image.
     """
     numbers = 0
-    for stack in (variant.encoder, variant.decoder):
+    for stack, times in ((variant.encoder, 1), (variant.decoder, importance)):
         for step in stack:
             kept = 1
             if isinstance(step.layer, Conv | ConvTranspose | Dense):
                 kept += step.layer.norm + (step.layer.act is not None)
             elif isinstance(step.layer, Add):
                 kept += step.layer.act is not None
-            numbers += kept * prod(step.output)
+            numbers += times * kept * prod(step.output)
     return round(4 * (BESIDE * batch_size * numbers + 4 * variant.parameters))

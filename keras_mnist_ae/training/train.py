@@ -47,6 +47,7 @@ def train(
     likelihood: str | None = None,
     beta: float | None = None,
     kl_warm_up: float | None = None,
+    importance: int | None = None,
     recipe: str | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
@@ -111,6 +112,8 @@ def train(
             'bernoulli'.
         beta: Weight of the KL divergence in the loss. Default: 1.0.
         kl_warm_up: Part of all steps over which that weight rises from 0. Default: 0.0.
+        importance: Codes of each image in the loss: above 1 the importance-weighted bound of so
+            many. Default: 1.
         recipe: reference, fast (its quality in the least time) or best (the least error). Default:
             'reference'.
         epochs: Passes over the training images. Default: the recipe's.
