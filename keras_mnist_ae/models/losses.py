@@ -38,7 +38,8 @@ def log_ratio(log_variance: Any, noise: Any, codes: Any) -> Any:
 
 
 def importance_bound(nll: Any, ratio: Any, weight: Any) -> Any:
-    """-log of the mean over k codes of p(x | z) (p(z) / q(z | x))^weight, of each image, shape (n,).
+    """-log of the mean over k codes of p(x | z) (p(z) / q(z | x))^weight of each image,
+    shape (n,).
 
     Args:
         nll: -log p(x | z), shape (n, k).

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..architecture.variant import Variant
+from ..datasets.augment import Augmentation
 from .autoencoder import BACKEND, Autoencoder
 from .build import build
 from .keras_forward import decode, encode, why_not_fast
@@ -22,18 +23,21 @@ class Cuts:
     numbers are hardly ever trained.
     """
 
-    def __init__(self, seed: int, latent: int) -> None:
+    def __init__(self, seed: int, latent: int, augment: Augmentation | None = None) -> None:
         self.seed = seed
+        self.augment = augment
         self.latent = latent
         weights = 1 / np.arange(1, latent + 1)
         self._bounds = np.cumsum(weights / weights.sum())
 
     def targets(self, images: NDArray[np.float32], epoch: int, batch: int) -> NDArray[np.float32]:
-        """The images that are to come out: these."""
-        return images
+        """The images that are to come out: moved as `augment` says, before they go in."""
+        if not self.augment:
+            return images
+        return self.augment(images, np.random.default_rng((self.seed, epoch, batch, 3)))
 
     def __call__(self, images: NDArray[np.float32], epoch: int, batch: int, step: int) -> Any:
-        generator = np.random.default_rng((self.seed, epoch, batch, 3))
+        generator = np.random.default_rng((self.seed, epoch, batch, 4))
         kept = np.searchsorted(self._bounds[:-1], generator.random(len(images)), side="right") + 1
         mask = np.arange(self.latent) < kept[:, np.newaxis]
         return images, mask.astype(np.float32)

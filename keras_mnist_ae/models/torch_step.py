@@ -168,9 +168,9 @@ class Fast:
             code = sample(mean, log_variance, noise)
             kl = divergence(mean, log_variance)
             several = (log_ratio(log_variance, noise, code),) if noise.dim() == 3 else ()
-            y_pred = (self.forward.decode(code, {}, training), kl, weight, *several)
-            losses, nll = variational_loss(model.likelihood, y, *y_pred)
-            return Outcome(y_pred, losses.mean(), (nll, kl))
+            sampled = (self.forward.decode(code, {}, training), kl, weight, *several)
+            losses, nll = variational_loss(model.likelihood, y, *sampled)
+            return Outcome(sampled, losses.mean(), (nll, kl))
         y_pred = self.forward(x, training)
         plain = self.plain_loss and y_pred.shape == y.shape
         return Outcome(

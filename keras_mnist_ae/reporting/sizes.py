@@ -22,6 +22,7 @@ VALIDATION = 5000  # training images that the knee is read from, at most: a tent
 REFUSED = {
     "noise": "the curve is of images without noise",
     "binarize": "the curve is of grey images",
+    "ema": "the last weights are measured",
     "patience": "all epochs are trained",
     "init": "it starts from random weights",
     "init_part": "it starts from random weights",
@@ -71,6 +72,7 @@ def size(
     from ..runs.reopen import check, load_data
     from ..runs.settings import SETTINGS
     from ..system import backend
+    from ..training.defaults import settled
 
     for name, reason in REFUSED.items():
         if settings.get(name, SETTINGS[name].value) != SETTINGS[name].value:

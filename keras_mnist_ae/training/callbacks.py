@@ -76,9 +76,8 @@ class EpochReport(keras.callbacks.Callback):
         self._run.write_history(self.history)
         self._earlier, self.skipped = 0.0, 0
         where = f"epoch {epoch + 1:>{len(str(self.total))}}/{self.total}"
-        say(
-            f"{where}   {self._told('train', row, '')}   {self._told(self.seen, row, 'val_')}   {row['seconds']:.1f} s"
-        )
+        losses = f"{self._told('train', row, '')}   {self._told(self.seen, row, 'val_')}"
+        say(f"{where}   {losses}   {row['seconds']:.1f} s")
 
     def _told(self, images: str, row: dict[str, float], prefix: str) -> str:
         if "kl" not in row:

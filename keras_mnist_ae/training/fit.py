@@ -44,8 +44,10 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run, extras
     The run's history is written after each epoch, a value per epoch: `loss`, `val_loss` (on the
     test images, or on those kept for validation; with noise where there is some), `seconds`; for a
     variational model, whose losses are in nats per image, the parts of them too: `reconstruction`,
-    `kl`, `val_reconstruction`, `val_kl`, whose sum is -ELBO. Raises `DivergedError` when a loss is not finite,
-    `CorruptFileError` when no checkpoint can be read, and `WriteError`.
+    `kl`, `val_reconstruction`, `val_kl`, whose sum is -ELBO.
+
+    Raises `DivergedError` when a loss is not finite, `CorruptFileError` when no checkpoint can be
+    read, and `WriteError`.
     """
     newest = checkpoints.newest(run)
     images = training_images(data, config)

@@ -54,8 +54,8 @@ def before_training(config: TrainConfig, variant: Variant, data: Dataset) -> Non
 
 def memory(variant: Variant, batch_size: int, importance: int = 1) -> int:
     """Bytes that a training step takes at its peak, by estimate, besides the program itself: the
-    outputs that the backward pass needs, and the weights with their gradients and Adam's moments. The
-    decoder has `importance` codes an image.
+    outputs that the backward pass needs, and the weights with their gradients and Adam's moments.
+    The decoder has `importance` codes an image.
     """
     numbers = 0
     for stack, times in ((variant.encoder, 1), (variant.decoder, importance)):

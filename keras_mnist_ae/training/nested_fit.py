@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from ..datasets.augment import NONE, augmentation
 from ..datasets.images import Images, to_float
 from ..errors import DivergedError
 from ..models import torch_threads
@@ -45,7 +46,7 @@ def fit_nested(
         images,
         config.batch_size,
         config.seed,
-        chance=Cuts(config.seed, variant.latent),  # type: ignore[arg-type]
+        chance=Cuts(config.seed, variant.latent, augmentation(config.augment or NONE)),  # type: ignore[arg-type]
     )
     steps = total_steps(config, len(images))
     limit = torch_threads.limited(torch_threads.of_step(variant, config.batch_size))
