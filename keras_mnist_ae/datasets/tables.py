@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, MissingDependencyError
 from ..system import signals
+from ..system.reading import open_regular
 from . import picture_tables
 from .assembly import Part, Source, some
 from .mapped import filled
@@ -59,7 +60,7 @@ def _table(path: Path) -> Any:
         return parquet.read_table(path, memory_map=True)
     from pyarrow import csv
 
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         head = stream.readline(2**20).decode("utf-8-sig", "replace").strip()
     if not head:
         raise ValueError("it is empty")
