@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, MissingDependencyError
 from ..system import signals
+from ..system.reading import open_regular
 from . import picture_tables
 from .assembly import Part, Source, some
 from .mapped import filled
@@ -61,7 +62,10 @@ def _table(path: Path) -> Any:
         return parquet.read_table(path, memory_map=True)
     from pyarrow import csv
 
-    with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as stream:
+    with (
+        open_regular(path) as file,
+        gzip.open(file) if path.suffix.lower() == ".gz" else file as stream,
+    ):
         head = stream.readline(2**20).decode("utf-8-sig", "replace").strip()
     if not head:
         raise ValueError("it is empty")
