@@ -61,11 +61,10 @@ def _lines(label: str, total: int | None) -> Iterator[Advance]:
         now = time.monotonic()
         if now - told >= INTERVAL:
             told = now
-            left = (
-                f" of {total:,}, {done / (now - began):,.0f}/s, {(now - began) * (total - done) / done:.0f} s left"
-                if total and done
-                else ""
-            )
+            left = ""
+            if total and done:
+                rate = done / (now - began)
+                left = f" of {total:,}, {rate:,.0f}/s, {(total - done) / rate:.0f} s left"
             click.echo(f"kae: {label}: {done:,}{left}", err=True)
 
     yield advance

@@ -1,5 +1,6 @@
 """CSV and Parquet files as a source of images: pixels in columns, or pictures in one column."""
 
+import gzip
 import math
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, MissingDependencyError
 from ..system import signals
+from ..system.reading import open_regular
 from . import picture_tables
 from .assembly import Part, Source, some
 from .mapped import filled
@@ -20,6 +22,7 @@ from .splits import split_of
 
 LABELS = ("label", "labels", "class", "class_name", "target", "y", "category", "fine_label")
 PICTURES = ("image", "img", "path", "file", "filename", "file_name", "image_path", "filepath")
+IDS = ("id", "index", "row_id", "image_id", "unnamed: 0", "")  # first columns that number the rows
 ROWS = 256
 
 
@@ -69,7 +72,10 @@ def _table(path: Path) -> Any:
         return parquet.read_table(path, memory_map=True)
     from pyarrow import csv
 
-    with path.open("rb") as stream:
+    with (
+        open_regular(path) as file,
+        gzip.open(file) if path.suffix.lower() == ".gz" else file as stream,
+    ):
         head = stream.readline(2**20).decode("utf-8-sig", "replace").strip()
     if not head:
         raise ValueError("it is empty")
@@ -138,6 +144,7 @@ def _numbers(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
     """Tables with a pixel in each column."""
     first = next(iter(tables.values()))
     shape, columns, label = pixel_columns(first, reading)
+    ids = _ids(first)
     parts = {}
     for split, table in tables.items():
         images = _pixel_rows(table.select(columns), shape, reading, path.name)
@@ -145,13 +152,15 @@ def _numbers(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
         parts[split] = Part(images, lambda image: image, labels)
     height, width, channels = next(iter(parts.values())).items.shape[1:]
     names = class_names(first, label) if label else ()
-    return Source(str(path), parts, (height, width, channels), classes=names)
+    notes = [f"left out the column {some(ids)}"] if ids else []
+    return Source(str(path), parts, (height, width, channels), notes, classes=names)
 
 
 def pixel_columns(table: Any, reading: Reading) -> tuple[tuple[int, int, int], list[str], str | None]:
     """Shape of the images in a table with a pixel in each column, these columns, and that of the
-    labels. Raises `ValueError`.
+    labels; a first column that numbers the rows is neither. Raises `ValueError`.
     """
+    table = table.drop_columns(_ids(table))
     count = len(table.column_names)
     label = label_column(table)
     shape = reading.image_shape or _square(count - (label is not None)) or _square(count - 1)
@@ -162,6 +171,10 @@ def pixel_columns(table: Any, reading: Reading) -> tuple[tuple[int, int, int], l
         )
     label = label or label_column(table, math.prod(shape))
     return shape, [name for name in table.column_names if name != label], label
+
+
+def _ids(table: Any) -> list[str]:
+    return [name for name in table.column_names[:1] if name.lower() in IDS]
 
 
 def _square(count: int) -> tuple[int, int, int] | None:

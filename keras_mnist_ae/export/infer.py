@@ -10,6 +10,7 @@ from typing import Any
 from ..datasets.reading import Fit, Reading, arrays_of, range_of, shape_of
 from ..errors import UsageError
 from ..runs.runs_dir import find as find_run
+from . import manifest
 from .inputs import reading
 from .outputs import writing
 from .runtime import Info, OnnxAutoencoder
@@ -81,13 +82,13 @@ def graphs_of(folder: str, runs_dir: Path) -> tuple[OnnxAutoencoder, Reading]:
         run.require_finished()
         path = run.export_folder("float32")
         if not path.is_dir():
-            raise UsageError(f"there is no export in {path}.\nMake one: kae export onnx {run.path}")
+            raise UsageError(f"there is no export in {path}.\nMake one: {manifest.command(path)}")
         return OnnxAutoencoder(path, chunk=CHUNK), run.config.reading
     model = OnnxAutoencoder(path, chunk=CHUNK)
-    return model, _told(model.info)
+    return model, reading_of(model.info)
 
 
-def _told(info: Info) -> Reading:
+def reading_of(info: Info) -> Reading:
     """How the run of some graphs read its images, as their metadata say."""
     told = info.metadata
     size = Fit(*info.image) if "resize" in told else None
