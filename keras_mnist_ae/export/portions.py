@@ -16,7 +16,8 @@ from ..datasets.folders import PICTURES
 from ..datasets.pictures import BROKEN
 from ..datasets.reading import Reading
 from ..datasets.resize import many_pixels_allowed
-from ..datasets.streamed import Row, Streamed, streamed
+from ..datasets.rows import Row, Streamed
+from ..datasets.streamed import streamed
 from ..errors import DataError
 from ..models.ports import Array
 from ..system.notes import say
