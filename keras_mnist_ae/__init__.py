@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from .datasets.dataset import Dataset
     from .models.autoencoder import Autoencoder
     from .models.build import build
-    from .reporting.anomalies import calibrate
+    from .reporting.anomalies import score
+    from .reporting.calibration import calibrate
     from .reporting.explorer.explore import explore
     from .reporting.generated import generate, interpolate
     from .reporting.loading import load
     from .reporting.publish import publish
+    from .reporting.sizes import size
     from .reporting.steps import analyse, draw, evaluate, export_onnx, report
     from .runs.config import TrainConfig
     from .runs.folder import Run
@@ -42,8 +44,10 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "TrainConfig": "runs.config",
     "Variant": "architecture",
     "analyse": "reporting.steps",
-    "calibrate": "reporting.anomalies",
+    "calibrate": "reporting.calibration",
+    "cluster": "reporting.clustered",
     "build": "models.build",
+    "compare": "bench.compare",
     "conclude": "training.resume",
     "displayed": "runs.display",
     "draw": "reporting.steps",
@@ -58,6 +62,8 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "report": "reporting.steps",
     "resume": "training.resume",
     "runs": "runs.listing",
+    "score": "reporting.anomalies",
+    "size": "reporting.sizes",
     "train": "training.train",
 }
 
@@ -84,6 +90,8 @@ __all__ = [
     "publish",
     "report",
     "runs",
+    "score",
+    "size",
     "train",
 ]
 

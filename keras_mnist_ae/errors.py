@@ -10,6 +10,7 @@ from contextlib import contextmanager
 _at_command_line = False
 
 COMMANDS = {  # what does in Python what a command does
+    "cluster": "cluster()",
     "evaluate": "evaluate()",
     "explore": "explore()",
     "export onnx": "export_onnx()",
@@ -18,11 +19,12 @@ COMMANDS = {  # what does in Python what a command does
     "report": "report()",
     "resume": "resume()",
 }
+SWITCHES = {"allow-inexact": "inexact=True", "overwrite": "overwrite=True"}
 PATTERN = re.compile(
     r"(?P<shell>kae (?:data|train --|bench|publish|models)[^\n`;]*)"
-    rf"|kae (?P<verb>{'|'.join(COMMANDS)}) (?P<run>[^\s;,)]+[^\s;,).])"
+    rf"|kae (?P<verb>{'|'.join(COMMANDS)}) (?P<run>[^\s;,)]+[^\s;,).])(?: --precision (?P<precision>\w+))?"
     r"|kae train (?P<variant>[a-z][a-z0-9-]*)"
-    r"|(?P<list>kae runs)(?= lists)"
+    r"|(?P<list>kae runs)(?: --runs-dir (?P<folder>\S+))?(?= lists)"
     r"|--no-(?P<off>[a-z][a-z-]*)"
     r"|--(?P<option>[a-z][a-z0-9_-]*)(?: (?P<value>[A-Z0-9][\w./:-]*\w|\d)| (?P<word>[a-z]\w*)(?=`))?"
 )
@@ -61,15 +63,16 @@ def in_python(message: str) -> str:
 def _in_python(match: re.Match[str]) -> str:
     found = match.groupdict()
     if found["verb"]:
-        return f"kae.Run({found['run']!r}).{COMMANDS[found['verb']]}"
+        arguments = f"({found['precision']!r})" if found["precision"] else "()"
+        return f"kae.Run({found['run']!r}).{COMMANDS[found['verb']].replace('()', arguments)}"
     if found["variant"]:
         return f"kae.train({found['variant']!r})"
     if found["list"]:
-        return "kae.runs()"
+        return f"kae.runs({found['folder']!r})" if found["folder"] else "kae.runs()"
     if found["off"]:
         return f"{found['off'].replace('-', '_')}=False"
-    if found["option"] == "allow-inexact":
-        return "inexact=True"
+    if found["option"] in SWITCHES:
+        return SWITCHES[found["option"]]
     if found["option"]:
         value = f"={found['value']}" if found["value"] else f"={found['word']!r}" if found["word"] else ""
         return found["option"].replace("-", "_") + value

@@ -1,6 +1,10 @@
 """Anomaly scores against independent oracles, thresholds that keep their promise, and the commands."""
 
 import json
+import shutil
+import subprocess
+import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -11,15 +15,19 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import keras_mnist_ae as kae
+from keras_mnist_ae import datasets
 from keras_mnist_ae.analysis import scores
 from keras_mnist_ae.analysis.codec import Codec
 from keras_mnist_ae.analysis.conformal import p_values, threshold
 from keras_mnist_ae.analysis.detection import quality
+from keras_mnist_ae.analysis.normal import fit, scored
+from keras_mnist_ae.analysis.structure import pooled, ssim_map
 from keras_mnist_ae.cli.main import kae as command
-from keras_mnist_ae.errors import CorruptFileError, UsageError
-from keras_mnist_ae.reporting.anomalies import Scorer
+from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError
+from keras_mnist_ae.export.runtime import OnnxAutoencoder
+from keras_mnist_ae.reporting import scorers
 
-IMAGES = kae.datasets.load("digits").train.images
+IMAGES = datasets.load("digits").train.images
 TRAIN, NORMAL, OTHERS = IMAGES[:300], IMAGES[300:400], IMAGES[400:420]
 
 
@@ -32,8 +40,8 @@ def three_rows(images):
 
 
 CODEC = Codec(lambda images: [*three_rows(images), images], lambda outputs: blurred(outputs[1]))
-STATISTICS = scores.fit(CODEC, TRAIN, NORMAL)
-VALUES = scores.scored(CODEC, OTHERS, STATISTICS, list(scores.SCORES))
+STATISTICS = fit(CODEC, TRAIN)
+VALUES = scored(CODEC, OTHERS, STATISTICS, tuple(scores.SCORES))
 PIXELS = OTHERS.astype(np.float64) / 255
 REBUILT = blurred(OTHERS.astype(np.float32) / 255)
 
@@ -69,9 +77,39 @@ def test_what_needs_no_training_is_scikit_learns():
 
 
 def test_error_and_code_count_by_their_degrees_of_freedom():
-    terms = scores.scored(CODEC, NORMAL, STATISTICS, ["error", "code"])
+    terms = scored(CODEC, TRAIN, STATISTICS, ("error", "code"))
     expected = sum(terms[name].mean() / terms[name].var() * VALUES[name] for name in ("error", "code"))
     np.testing.assert_allclose(VALUES["error+code"], expected, rtol=1e-6)
+
+
+def similarities(images):
+    """Means of scikit-image's SSIM over 8 x 8 cells of the 22 x 22 windows inside."""
+    edges = np.linspace(0, 22, 9).astype(int)
+    rows = []
+    for image in images.astype(np.float64)[..., 0] / 255:
+        inside = structural_similarity(image, blurred(image), data_range=1, full=True)[1][3:-3, 3:-3]
+        rows.append([inside[a:b, c:d].mean() for a, b in pairwise(edges) for c, d in pairwise(edges)])
+    return np.array(rows)
+
+
+def test_structure_is_the_distance_of_scikit_images_ssim():
+    usual, own = similarities(TRAIN), similarities(OTHERS)
+    covariance = np.cov(usual, rowvar=False)
+    shrunk = 0.95 * covariance + 0.05 * np.trace(covariance) / 64 * np.eye(64)
+    expected = [mahalanobis(row, usual.mean(axis=0), np.linalg.inv(shrunk)) ** 2 / 64 for row in own]
+    np.testing.assert_allclose(VALUES["structure"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (9, 31, 3), (5, 6, 1), (2, 2, 1)])
+def test_similarity_is_scikit_images_for_every_size(shape):
+    generator = np.random.default_rng(3)
+    a, b = generator.random((2, 3, *shape))
+    side = min(7, min(shape[:2]) - 1 + min(shape[:2]) % 2)
+    options = {"win_size": side, "channel_axis": -1, "use_sample_covariance": side > 1}
+    expected = [structural_similarity(x, y, data_range=1, **options) for x, y in zip(a, b, strict=True)]
+    maps = ssim_map(a, b)
+    np.testing.assert_allclose(maps.mean(axis=(1, 2)), expected, rtol=1e-9)
+    assert pooled(maps, 8).shape == (3, min(8, maps.shape[1]) * min(8, maps.shape[2]))
 
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.1])
@@ -108,6 +146,10 @@ def test_quality_is_scikit_learns():
     assert measures["average_precision"] == pytest.approx(average_precision_score(strange, values))
     low, high = measures["intervals"]["auroc"]
     assert low < measures["auroc"] < high
+    ties = np.round(values)
+    again = quality(ties, strange)
+    assert again["auroc"] == pytest.approx(roc_auc_score(strange, ties))
+    assert again["average_precision"] == pytest.approx(average_precision_score(strange, ties))
     assert quality(values, np.ones(200, bool))["auroc"] is None
 
 
@@ -121,6 +163,12 @@ def run(tmp_path_factory):
     return run
 
 
+@pytest.fixture
+def alone(run, tmp_path):
+    """A copy of the export, without its run."""
+    return shutil.copytree(run.path / "onnx", tmp_path / "alone")
+
+
 def answer(*arguments):
     done = CliRunner().invoke(command, [str(argument) for argument in arguments])
     return done.exit_code, done.stdout, done.stderr
@@ -128,40 +176,199 @@ def answer(*arguments):
 
 def test_training_sees_only_the_classes_asked_for(run):
     assert run.environment["train_images"] == sum(
-        int((kae.datasets.load("digits").train.labels == digit).sum()) for digit in (0, 1)
+        int((datasets.load("digits").train.labels == digit).sum()) for digit in (0, 1)
     )
     with pytest.raises(UsageError, match="has no class '12'"):
         kae.train("mlp", "digits", classes="12", runs_dir=run.path.parent)
 
 
-def test_scores_of_a_run_and_of_its_export_are_equal(run, tmp_path):
+def test_json_and_table_are_the_contract(run, tmp_path):
     code, out, err = answer("score", run.path, "digits", "--json", "-o", tmp_path / "a.csv")
     assert code == 0, err
     facts = json.loads(out)
-    assert {"run", "score", "n", "threshold", "false_alarms", "flagged", "auroc"} <= facts.keys()
-    assert (facts["n"], facts["score"]) == (360, "error+code")
-    assert facts["auroc"] > 0.9
-    assert (tmp_path / "a.csv").read_text().startswith("image,class,score,p_value,flagged\n0,")
-    again = json.loads(answer("score", run.path / "onnx", "digits", "--json")[1])
-    assert again["auroc"] == pytest.approx(facts["auroc"], abs=1e-4)
-    ours, theirs = Scorer.of_run(run), Scorer.of_export(run.path / "onnx")
-    np.testing.assert_allclose(ours(OTHERS)["error+code"], theirs(OTHERS)["error+code"], rtol=1e-4)
+    expected = "run score n threshold false_alarms flagged auroc average_precision pca_auroc knn_auroc"
+    assert list(facts) == expected.split()
+    assert (facts["n"], facts["score"]) == (360, "structure")
+    assert facts["auroc"] > 0.98
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert lines[0] == "image,class,score,p_value,flagged"
+    assert len(lines) == 361
+    assert sum(line.endswith(",True") for line in lines) == facts["flagged"]
 
 
-def test_maps_and_tables_are_written(run, tmp_path):
-    code, out, _ = answer("score", run.path, "digits", "--maps", tmp_path / "maps", "--top", 3)
-    assert code == 0
-    assert len(list((tmp_path / "maps").glob("*.png"))) == 3
+def test_tables_hold_the_same_in_each_kind(run, tmp_path):
+    for suffix in ("csv", "npz", "parquet"):
+        assert answer("score", run.path, "digits", "-o", tmp_path / f"a.{suffix}")[0] == 0
+    from pyarrow import csv, parquet
+
+    rows, columns = csv.read_csv(tmp_path / "a.csv"), parquet.read_table(tmp_path / "a.parquet")
+    with np.load(tmp_path / "a.npz") as stored:
+        arrays = dict(stored)
+    assert rows.column_names == columns.column_names == list(arrays)
+    for name in ("score", "p_value"):
+        assert rows[name].to_pylist() == columns[name].to_pylist() == arrays[name].tolist()
+    code, _, err = answer("score", run.path, "digits", "-o", tmp_path / "a.doc")
+    assert (code, "cannot write .doc" in err) == (2, True)
+
+
+def test_scores_of_keras_and_of_the_export_are_equal(run, alone):
+    ours, theirs = scorers.of_run(run).scorer, scorers.find(alone).scorer
+    pixels = OTHERS.astype(np.float32) / 255
+    names = tuple(scores.SCORES)
+    expected, found = ours(pixels, names), theirs(pixels, names)
+    for name in names:
+        np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, err_msg=name)
+    graphs = OnnxAutoencoder(alone)
+    np.testing.assert_allclose(graphs.score(OTHERS), expected["structure"], rtol=1e-5)
+    assert graphs.flag(OTHERS).tolist() == (expected["structure"] > ours.threshold).tolist()
+    squares = np.square(pixels - run.predict(pixels))[..., 0]
+    np.testing.assert_allclose(graphs.error_map(OTHERS), squares, atol=1e-5)
+
+
+def test_an_export_scores_with_numpy_and_onnxruntime_alone(alone):
+    refused = "keras torch onnx sklearn skimage scipy matplotlib click PIL platformdirs pyarrow"
+    code = f"""
+import sys
+for name in {refused.split()!r}:
+    sys.modules[name] = None
+import numpy as np
+from keras_mnist_ae.export.runtime import OnnxAutoencoder
+graphs = OnnxAutoencoder({str(alone)!r})
+images = np.zeros((2, 28, 28), np.uint8)
+print(graphs.score(images).shape, graphs.flag(images).tolist(), graphs.error_map(images).shape)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("(2,) [True, True] (2, 28, 28)"), done.stderr
+
+
+def test_calibration_stands_in_manifest_and_metadata(run, alone):
+    facts = json.loads((alone / "calibration.json").read_text())
+    told = {name: facts[name] for name in ("score", "threshold", "false_alarms", "n")}
+    assert json.loads(OnnxAutoencoder(alone).info.metadata["calibration"]) == told
+    manifest = json.loads((alone / "manifest.json").read_text())["calibration"]
+    assert {name: manifest[name] for name in told} == told
+    before = (alone / "encoder.onnx").read_bytes()
+    kae.export_onnx(run, images=8)  # a new export knows the calibration of the run
+    assert (run.path / "onnx" / "encoder.onnx").read_bytes() == before
+    assert kae.score(run.path / "onnx", "digits")["threshold"] == facts["threshold"]
+    facts["threshold"] = 0.0
+    (alone / "calibration.json").write_text(json.dumps(facts))
+    with pytest.raises(CorruptFileError, match=r"not the calibration that its manifest.json names"):
+        kae.score(alone, "digits")
+
+
+def test_maps_have_one_scale_whatever_they_show(run, tmp_path, monkeypatch):
+    from keras_mnist_ae.reporting import score_files
+
+    scales, draw = [], score_files.error_heat
+
+    def noted(*arguments):
+        scales.append(arguments[-1])
+        return draw(*arguments)
+
+    monkeypatch.setattr(score_files, "error_heat", noted)
+    for top in (1, 3):
+        code, out, _ = answer("score", run.path, "digits", "--maps", tmp_path / f"{top}", "--top", top)
+        assert code == 0
+        assert len(list((tmp_path / f"{top}").glob("*.png"))) == top
+    assert len(scales) == 4
+    assert len(set(scales)) == 1
     assert "flagged" in out
-    assert answer("score", run.path, "digits", "-o", tmp_path / "a.parquet")[0] == 0
-    assert answer("score", run.path, "digits", "-o", tmp_path / "a.doc")[0] == 2
+
+
+def test_latest_run_is_taken_where_none_is_named(run):
+    runs = run.path.parent
+    assert (
+        answer("score", "digits", "--runs-dir", runs)[1]
+        == answer("score", "two", "digits", "--runs-dir", runs)[1]
+    )
+    assert answer("score", "--runs-dir", runs)[0] == 2
+
+
+def picture(path, pixels):
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels[..., 0]).save(path)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Pictures in the layout of MVTec AD: zeros are good."""
+    folder, data = tmp_path_factory.mktemp("data") / "parts", datasets.load("digits")
+    for split, kinds in (("train", {"good": 0}), ("test", {"good": 0, "bent": 1})):
+        source = getattr(data, split)
+        for kind, digit in kinds.items():
+            for at in np.flatnonzero(source.labels == digit)[:100]:
+                picture(folder / split / kind / f"{at}.png", source.images[at])
+    return folder
+
+
+def test_good_pictures_of_the_training_folder_are_normal(parts, tmp_path):
+    run = kae.train("mlp", parts, validation=30, epochs=20, batch_size=8, runs_dir=tmp_path, name="p")
+    assert answer("calibrate", run.path, "--false-alarms", 0.1)[0] == 0
+    code, out, err = answer("score", run.path, parts, "-o", tmp_path / "a.csv")
+    assert code == 0, err
+    assert "good is taken for what is normal, bent for strange" in err
+    assert "AUROC" in out
+    lines = (tmp_path / "a.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(list((parts / "test").rglob("*.png")))  # the test pictures alone
+    assert any(line.startswith("test/bent/") and ",bent," in line for line in lines)
+    one = next((parts / "test" / "bent").iterdir())
+    assert kae.score(run, one)["n"] == 1
+    unlabelled = kae.score(run, parts / "test" / "bent")
+    assert (unlabelled["n"], unlabelled["auroc"]) == (36, None)
+    facts = kae.calibrate(run, 0.1, images=parts / "test" / "good")
+    assert (facts["n"], facts["normal"]) == (35, "in good")
+
+
+def test_normal_images_are_those_of_the_classes_trained_on(tmp_path):
+    run = kae.train("mlp", "digits", classes="3", epochs=1, runs_dir=tmp_path, name="three")
+    facts = kae.calibrate(run, 0.1)
+    assert facts["n"] == int((datasets.load("digits").test.labels == 3).sum())
+    with pytest.raises(UsageError, match="are too few"):
+        kae.calibrate(run, 0.001)
+    with pytest.raises(UsageError, match="score is 'structur'; did you mean 'structure'"):
+        kae.calibrate(run, score="structur")
+
+
+def test_data_without_strange_images_are_said(run, tmp_path, capsys):
+    data = datasets.load("digits")
+    np.savez(
+        tmp_path / "a.npz",
+        x_train=data.train.images[:8],
+        x_test=data.test.images[:8],
+        y_train=np.zeros(8, int),
+        y_test=np.zeros(8, int),
+    )
+    result = kae.score(run, tmp_path / "a.npz", normal="0")
+    assert result["auroc"] is None
+    assert "all images are normal: there is no ranking" in capsys.readouterr().err
+    np.save(tmp_path / "b.npy", data.test.images)
+    assert kae.score(run, tmp_path / "b.npy")["false_alarms"] is None
+    np.save(tmp_path / "c.npy", data.test.images[:, :20, :20])
+    with pytest.raises(DataError, match="28"):
+        kae.score(run, tmp_path / "c.npy")
+    np.save(tmp_path / "d.npy", np.full((2, 28, 28), np.nan))
+    with pytest.raises(DataError, match="nan"):
+        kae.score(run, tmp_path / "d.npy")
+    with pytest.raises(UsageError, match="there is no class 'x'"):
+        kae.score(run, "digits", normal="x")
+
+
+@pytest.mark.slow
+def test_pooling_switches_are_warned_of(tmp_path, capsys):
+    run = kae.train("conv-unpool", "digits", limit=64, epochs=1, runs_dir=tmp_path)
+    kae.calibrate(run, 0.1)
+    assert "carry most of the image past the code" in capsys.readouterr().err
 
 
 def test_calibration_of_another_model_is_refused(run, tmp_path):
     other = kae.train("mlp", "digits", limit=40, epochs=1, seed=1, runs_dir=tmp_path, name="other")
     with pytest.raises(UsageError, match="no calibration yet"):
-        Scorer.of_run(other)
+        scorers.of_run(other)
     for name in ("calibration.json", "scoring.npz"):
-        (other.path / name).write_bytes((run.path / name).read_bytes())
+        with other.replacing(name) as temporary:
+            temporary.write_bytes((run.path / name).read_bytes())
     with pytest.raises(CorruptFileError, match="of another model"):
-        Scorer.of_run(other)
+        scorers.of_run(other)

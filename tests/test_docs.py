@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import unknown_words
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -68,23 +69,6 @@ def test_commands_exist_with_their_options(page):
         for part in command.replace("\n", " ").split("&&"):
             unknown = unknown_words(shlex.split(part, comments=True))
             assert not unknown, f"{part}: {unknown}"
-
-
-def unknown_words(words):
-    """What `kae` does not know of a command: a sub-command or an option."""
-    import click
-
-    from keras_mnist_ae.cli.main import kae
-
-    group, rest = kae, words[1:]
-    while isinstance(group, click.Group) and rest and not rest[0].startswith("-"):
-        name = rest.pop(0)
-        if name not in group.commands:
-            return [] if name.isupper() else [name]
-        group = group.commands[name]
-    options = {option for parameter in group.params for option in parameter.opts}
-    options |= {"--help", "-h", "--debug"}
-    return [word for word in rest if word.startswith("--") and word.split("=")[0] not in options]
 
 
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)

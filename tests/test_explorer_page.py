@@ -477,7 +477,7 @@ def test_scores_are_those_of_python(script, name):
     image, made, code = rng.random((1, 6, 6, 1)), rng.random((1, 6, 6, 1)), rng.normal(size=(1, 4))
     root, nothing = rng.normal(size=(4, 4)), np.zeros(0)
     moments = np.array([0.2, 0.01]), np.array([1.3, 0.7])
-    known = Statistics(rng.normal(size=4), root @ root.T, *moments, nothing, nothing, nothing)
+    known = Statistics(rng.normal(size=4), root @ root.T, *moments, *(nothing,) * 5)
     expected = float(SCORES[name].compute(Inputs(image, made, code), known)[0])
     data = {
         "score": name,

@@ -256,7 +256,7 @@ def npy(array, **replaced):
             "images.npy",
             npy(IMAGES)[:-1000],
             4,
-            "from row 256 of 300: it is truncated: 33,496 of 34,496 bytes",
+            "it is truncated: 234,328 bytes for shape (300, 28, 28, 1)",
         ),
         ("encode", "images.npy", npy(IMAGES[:, :20]), 4, "image has shape"),
         ("encode", "images.npy", npy(np.full((2, 28, 28), np.nan, "float32")), 4, "image number 0 holds nan"),

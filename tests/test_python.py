@@ -100,14 +100,14 @@ def test_keras_after_the_package_is_torch():
 
 
 @pytest.mark.slow
-def test_keras_before_the_package_on_another_backend_is_said_once(installed_backends):
+def test_keras_before_the_package_on_another_backend_is_said_once(installed_backends, tmp_path):
     if "tensorflow" not in installed_backends:
         pytest.skip("needs TensorFlow")
     code = (
         "import keras, keras_mnist_ae as kae; kae.build; kae.VARIANTS\n"
         "print(keras.backend.backend(), kae.build('mlp').count_params())"
     )
-    shown, told = printed(code, KERAS_HOME="nowhere")
+    shown, told = printed(code, KERAS_HOME=str(tmp_path))
     assert shown == "tensorflow 222384"
     assert told.count("import keras_mnist_ae first, or set KERAS_BACKEND=torch") == 1
 

@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from keras_mnist_ae.analysis.clusters import METHODS, missing
 from keras_mnist_ae.analysis.probes import few_labels_accuracy
 from keras_mnist_ae.bench.records import RECORDS
 from keras_mnist_ae.bench.reproduce import MEASURES, QUICK, name_of, reproduce
@@ -122,5 +123,7 @@ def test_the_command_shows_ours_beside_the_published(folder):
 @pytest.mark.parametrize("name", RECORDS)
 def test_every_record_runs(name, tmp_path):
     outcomes = reproduce(RECORDS[name], 1, tmp_path, quick=True)
-    assert [outcome.row for outcome in outcomes] == list(RECORDS[name].rows)
+    left_out = missing(METHODS["umap"])
+    rows = [row for row in RECORDS[name].rows if not (left_out and row.measure == "umap")]
+    assert [outcome.row for outcome in outcomes] == rows
     assert all(np.isfinite(outcome.seeds).all() for outcome in outcomes)

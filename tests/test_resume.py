@@ -83,6 +83,7 @@ def whole(tmp_path_factory):
 @pytest.mark.slow("tensorflow")
 def test_dropout_noise_samples_and_schedule_go_on_where_they_were(tmp_path, crash, monkeypatch):
     chance = {"dropout": 0.2, "noise": "gaussian:0.2", "batch_norm": True, "kl_warm_up": 0.5, "warm_up": 0.1}
+    chance |= {"ema": 0.8, "patience": 3, "augment": "shift:2,flip", "importance": 3}
     never = train("vae-mlp", runs_dir=tmp_path, name="never", batch_size=32, **SETTINGS, **chance)
     run = resume(crashed(tmp_path, crash, 15, monkeypatch, variant="vae-mlp", batch_size=32, **chance))
     assert all(np.array_equal(a, b) for a, b in zip(weights(run), weights(never), strict=True))

@@ -55,6 +55,12 @@ def constant(model):
     model.graph.node.append(helper.make_node("Add", [weight, weight], ["sum"]))
 
 
+def grown(model):
+    for name, shape in (("column", (300, 1)), ("row", (1, 300))):
+        model.graph.initializer.append(numpy_helper.from_array(np.ones(shape, np.float32), name))
+    model.graph.node.append(helper.make_node("Mul", ["column", "row"], ["product"]))
+
+
 def image(model):
     for side in model.graph.input[0].type.tensor_type.shape.dim[2:]:
         side.dim_value = 20_000
@@ -81,6 +87,7 @@ def output_shape(model):
         (ladder("Relu", 5000), "more than 4,096 nodes"),
         (ladder("Add", 5000), "more than 4,096 nodes"),
         (constant, "Add computes from weights alone"),
+        (grown, "Mul makes more of weights than they are"),
         (image, "3,200,000,000 numbers of one image"),
         (doubled, "Resize makes 51,380,224 numbers of one image"),
         (output_shape, "ConvTranspose has the attribute 'output_shape'"),

@@ -249,6 +249,14 @@ CORPUS = {
         (24, 0, 6, 3, (1, 8, 8)), "",
     ),
     "kaggle": (lambda r: csv(r, "train.csv", ROWS, HEADER), "train.csv", {}, (20, 0, 4, 3, (1, 8, 8)), ""),
+    "csv with a number": (
+        lambda r: csv(r, "m.csv", [[900 + n, *row] for n, row in enumerate(ROWS)], ["id", *HEADER]),
+        "m.csv", {}, (20, 0, 4, 3, (1, 8, 8)), "left out the column id",
+    ),
+    "csv compressed": (
+        lambda r: (csv(r, "m.csv", ROWS, HEADER), (r / "m.csv.gz").write_bytes(gzip.compress((r / "m.csv").read_bytes()))),
+        "m.csv.gz", {}, (20, 0, 4, 3, (1, 8, 8)), "",
+    ),
     "csv without header": (lambda r: csv(r, "m.csv", ROWS), "m.csv", {}, (20, 0, 4, 3, (1, 8, 8)), ""),
     "csv without labels": (
         lambda r: csv(r, "m.csv", [row[1:] for row in ROWS], HEADER[1:]), "m.csv", {}, (20, 0, 4, 0, (1, 8, 8)), "",
@@ -265,6 +273,22 @@ CORPUS = {
              (("png", png(IMAGES[n])), ("cls", str(LABELS[n]).encode()))},
         ),
         "s.tar", {}, (20, 0, 4, 3, (1, 8, 8)), "",
+    ),
+    "webdataset with json": (
+        lambda r: shard(
+            r, "s.tar",
+            {f"{n:03}.{kind}": content for n in range(24) for kind, content in
+             (("png", png(IMAGES[n])), ("json", b'{"label": 1}'))},
+        ),
+        "s.tar", {}, (20, 0, 4, 0, (1, 8, 8)), "left out 24: 24 (.json)",
+    ),
+    "webdataset compressed": (
+        lambda r: (
+            shard(r, "s.tar", {f"{n:03}.png": png(IMAGES[n]) for n in range(24)}),
+            (r / "s.tar.gz").write_bytes(gzip.compress((r / "s.tar").read_bytes())),
+            (r / "s.tar").unlink(),
+        ),
+        "", {}, (20, 0, 4, 0, (1, 8, 8)), "",
     ),
     "emnist": (
         lambda r: [

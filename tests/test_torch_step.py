@@ -101,6 +101,7 @@ def test_moving_variance_is_that_of_stock_keras():
 OPTIMIZERS = {
     "adam": lambda: keras.optimizers.Adam(1e-3),
     "adam with a schedule": lambda: keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, 20)),
+    "adam with averages": lambda: keras.optimizers.Adam(1e-3, use_ema=True, ema_momentum=0.9),
     "adam with clipping, averages and accumulation": lambda: keras.optimizers.Adam(
         1e-3, clipnorm=0.1, use_ema=True, ema_momentum=0.9, gradient_accumulation_steps=2
     ),
@@ -124,6 +125,11 @@ def test_any_optimizer_gives_the_weights_that_it_gives_in_stock_keras(optimizer)
             atol=1e-3 * np.abs(np.array(their)).max(),
             err_msg=our.path,
         )
+
+
+def test_averages_of_adam_need_no_step_of_keras(monkeypatch):
+    monkeypatch.setattr(keras.optimizers.Adam, "apply", lambda *_: pytest.fail("Keras' own update"))
+    fit(compiled("mlp", OPTIMIZERS["adam with averages"]()))
 
 
 @pytest.mark.parametrize("name", PLAIN)

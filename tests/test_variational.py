@@ -64,19 +64,19 @@ def test_likelihoods_are_scipys(digits):
         np.testing.assert_allclose(of(negative_log_likelihood, likelihood, images, means), value, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["vae-conv", "vae-mlp"])
-def test_training_is_that_of_a_plain_loop(name):
+@pytest.mark.parametrize(("name", "importance"), [("vae-conv", 1), ("vae-mlp", 1), ("vae-mlp", 3)])
+def test_training_is_that_of_a_plain_loop(name, importance):
     """Three steps of gradient descent, on the noise that the batches bring: the same on every
     backend.
     """
     images = datasets.load("digits").train.images[:24]
-    chance = Chance(3, latent=VARIANTS[name].latent, beta=0.5, warm_up=2)
+    chance = Chance(3, latent=VARIANTS[name].latent, beta=0.5, warm_up=2, importance=importance)
     model, module = build(name, seed=1), Plain(VARIANTS[name]).train()
     module.load(weights.read(model))
     model.compile(optimizer=keras.optimizers.SGD(1e-5), loss="mse")
     logs = model.fit(Batches(images, 8, seed=0, chance=chance), verbose=0).history
     optimizer = torch.optim.SGD(module.parameters(), 1e-5)
-    terms = []
+    terms, losses = [], []
     for (given, noise, weight), target in Batches(images, 8, seed=0, chance=chance).get_numpy_iterator():
         x, noise, y = (
             torch.from_numpy(given).permute(0, 3, 1, 2),
@@ -92,13 +92,23 @@ def test_training_is_that_of_a_plain_loop(name):
         mean = encoder(x)
         hook.remove()
         log_variance = module.encoder["gaussian1_log_variance"](hidden["x"])
-        y_pred = decoder(mean + (log_variance / 2).exp() * noise)
-        unlikely = torch.nn.functional.binary_cross_entropy(y_pred, y, reduction="none").sum((1, 2, 3))
+        several = noise.unbind(1) if importance > 1 else [noise]
+        codes = [mean + (log_variance / 2).exp() * each for each in several]
+        unlikely = torch.stack([cross_entropy(decoder(code), y) for code in codes])
         kl = -0.5 * (1 + log_variance - mean**2 - log_variance.exp()).sum(1)
+        given_image = torch.distributions.Normal(mean, (log_variance / 2).exp())
+        prior = torch.distributions.Normal(0, 1)
+        ratios = torch.stack([(prior.log_prob(code) - given_image.log_prob(code)).sum(1) for code in codes])
+        weight = torch.from_numpy(weight)
+        loss = unlikely[0] + weight * kl
+        if importance > 1:
+            loss = math.log(importance) - torch.logsumexp(-unlikely + weight * ratios, 0)
         optimizer.zero_grad()
-        (unlikely + torch.from_numpy(weight) * kl).mean().backward()
+        loss.mean().backward()
         optimizer.step()
         terms.append((unlikely.mean().item(), kl.mean().item()))
+        losses.append(loss.mean().item())
+    np.testing.assert_allclose(logs["loss"][0], np.mean(losses), rtol=1e-4)
     np.testing.assert_allclose([logs["reconstruction"][0], logs["kl"][0]], np.mean(terms, axis=0), rtol=1e-3)
     theirs, ours = module.state_dict(), weights.read(model)
     for key in (
@@ -108,6 +118,10 @@ def test_training_is_that_of_a_plain_loop(name):
     ):
         part, layer, kind = key.split(".")
         np.testing.assert_allclose(ours[part][layer][kind], theirs[key], atol=2e-5)
+
+
+def cross_entropy(y_pred, y):
+    return torch.nn.functional.binary_cross_entropy(y_pred, y, reduction="none").sum((1, 2, 3))
 
 
 def run(module, part, x):

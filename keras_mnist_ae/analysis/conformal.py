@@ -26,7 +26,7 @@ def threshold(scores: Double, false_alarms: float) -> float:
     """
     if not 0 < false_alarms < 1:
         raise UsageError(f"false_alarms is {false_alarms!r}; give a share above 0 and below 1")
-    rank = math.ceil((len(scores) + 1) * (1 - false_alarms))
+    rank = math.ceil((len(scores) + 1) * (1 - false_alarms) - 1e-9)  # of rounding
     if rank > len(scores):
         least = math.ceil(1 / false_alarms) - 1
         raise UsageError(

@@ -28,12 +28,14 @@ def evidence(
     `negative_log_likelihood`, the importance-weighted bound of so many (Burda et al. 2016): -log of
     the mean of p(x | z) p(z) / q(z | x).
 
-    The likelihood "gaussian" has, for each chunk of images, the variance that fits best.
+    The likelihood "gaussian" has one `variance` for all images and codes, the mean squared error of
+    one sampled code each.
     """
     from keras import ops
 
     from ..models.losses import negative_log_likelihood
 
+    variance = _variance(model, images, seed) if likelihood == "gaussian" else None
     found: list[Double] = []
     for number, chunk in enumerate(chunks(images, advance)):
         generator = np.random.default_rng((seed, number))
@@ -48,7 +50,8 @@ def evidence(
                 ops.convert_to_tensor, (chunk, model.decoder.predict_on_batch(code.astype(np.float32)))
             )
             unlikely = np.asarray(
-                ops.convert_to_numpy(negative_log_likelihood(likelihood, given, decoded)), np.float64
+                ops.convert_to_numpy(negative_log_likelihood(likelihood, given, decoded, variance)),
+                np.float64,
             )
             reconstruction = unlikely if sample == 0 else reconstruction
             # log p(z) - log q(z | x): what the two normal densities have in common goes out
@@ -62,5 +65,18 @@ def evidence(
         "negative_elbo": reconstructed + kl,
         "reconstruction": reconstructed,
         "kl": kl,
+        **({"variance": variance} if variance else {}),
     }
     return {**told, "samples": samples, "negative_log_likelihood": bound} if samples else told
+
+
+def _variance(model: "Autoencoder", images: Images, seed: int) -> float:
+    """Mean squared error of the first sampled code of each image, as `evidence` samples it."""
+    total = 0.0
+    for number, chunk in enumerate(chunks(images)):
+        generator = np.random.default_rng((seed, number))
+        mean, log_variance = (np.asarray(part, np.float64) for part in model.encoder.predict_on_batch(chunk))
+        code = mean + np.exp(0.5 * log_variance) * generator.standard_normal(mean.shape)
+        decoded = np.asarray(model.decoder.predict_on_batch(code.astype(np.float32)), np.float64)
+        total += float(np.square(chunk - decoded).mean(axis=(1, 2, 3)).sum())
+    return total / len(images) + 1e-8

@@ -46,24 +46,22 @@ def generate(
     Pooling switches, which have no density, are borrowed from the training image whose code is
     nearest. Raises `ValidationError` when all codes are the same.
     """
-    if density == "prior":
-        drawn, components = (
-            np.random.default_rng(seed).standard_normal((count, codes.shape[1]), np.float32),
-            1,
-        )
-    else:
-        drawn, components = _fitted(codes, count, density, seed)
-    images = decoded(codec, drawn, train, codes)
+    new, components = drawn(codes, count, density, seed)
+    images = decoded(codec, new, train, codes)
     distances, indices = nearest_images(train, images)
-    return Generated(images, drawn, indices, distances, components)
+    return Generated(images, new, indices, distances, components)
 
 
-def _fitted(codes: Codes, count: int, density: Density, seed: int) -> tuple[Codes, int]:
-    """Codes drawn from a density that is fitted on others, and its number of components."""
+def drawn(codes: Codes, count: int, density: Density, seed: int) -> tuple[Codes, int]:
+    """Codes (count, d) from a density that is fitted on others, or from the prior, and its number
+    of components.
+    """
+    if density == "prior":
+        return np.random.default_rng(seed).standard_normal((count, codes.shape[1]), np.float32), 1
     fitted = fit_gaussians(codes, density, seed)
-    drawn = fitted.sample(count)[0]
-    np.random.default_rng(seed).shuffle(drawn)  # scikit-learn gives them component by component
-    return drawn.astype(np.float32), len(fitted.weights_)
+    new = fitted.sample(count)[0]
+    np.random.default_rng(seed).shuffle(new)  # scikit-learn gives them component by component
+    return new.astype(np.float32), len(fitted.weights_)
 
 
 def fit_gaussians(codes: Codes, density: Density = "mixture", seed: int = 0) -> Any:

@@ -1,7 +1,7 @@
 """How strange an image is to an autoencoder: one table of scores, of which larger is stranger.
 
-A score is a row of `SCORES`, computed from an image, its reconstruction and its code, and from
-`Statistics` of normal images.
+A score is a row of `SCORES`, computed with numpy alone from an image, its reconstruction and its
+code, and from `Statistics` of the images that were trained on.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,33 +11,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..datasets.images import Advance, Images, chunks, to_float
-from . import metrics, pca
+from ..datasets.images import Images, to_float
 from .codec import Codec
+from .structure import pooled, ssim_map
 
 Double = NDArray[np.float64]
 
-COMPONENTS = 32  # of the PCA that needs no training
 NEIGHBOURS = 5
-REFERENCES = 5000  # training images among which neighbours are looked for, at most
 WINDOW = 5  # pixels of a side of the patch
-SHRINKAGE = 0.05  # of the codes' covariance towards a multiple of the identity
+CELLS = 8  # of a side of the grid of `structure`
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What scores know of normal images.
+    """What scores know of the training images.
 
-    `code_mean` (d,) and `code_precision` (d, d) are of training codes; `error` and `distance` hold
-    mean and variance of the squared error and of the codes' Mahalanobis distance on images that
-    training has not seen; `pca_mean` (pixels,), `pca_components` (pixels, k) and `references`
-    (n, pixels) are of training images.
+    `code_mean` (d,) and `code_precision` (d, d) are of the codes, `structure_mean` (k,) and
+    `structure_precision` (k, k) of the structural similarities in a grid; `error` and `distance`
+    hold mean and variance of the squared error and of the codes' Mahalanobis distance; `pca_mean`
+    (pixels,), `pca_components` (pixels, c) and `references` (n, pixels) are of the images
+    themselves.
     """
 
     code_mean: Double
     code_precision: Double
     error: Double
     distance: Double
+    structure_mean: Double
+    structure_precision: Double
     pca_mean: Double
     pca_components: Double
     references: NDArray[np.uint8]
@@ -58,21 +59,41 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Score:
-    """A measure of strangeness: its name, what it is, and its computation, (n,)."""
+    """A measure of strangeness: its name, what it is, and its computation, float64 (n,)."""
 
     name: str
     meaning: str
     compute: Callable[[Inputs, Statistics], Double]
 
 
+def structure(inputs: Inputs, statistics: Statistics) -> Double:
+    """Squared Mahalanobis distance of the structural similarities of image and reconstruction in a
+    grid of 8 x 8 cells from those of the training images, per cell.
+
+    Derivation. A squared error e = |x - x'|^2 is the negative log likelihood of x under noise of
+    one variance everywhere. But what a network leaves out grows with how much there is in a
+    picture, so a plain picture has a small error whatever it shows, and a fault counts as much
+    where the picture always errs as where it never does. Both are put right in turn. SSIM (Wang et
+    al. 2004) divides the products of each window by its energy: for windows of equal mean
+    1 - SSIM = |r|^2 / (|x|^2 + |x'|^2 + c), r being the difference without its mean, an error
+    relative to what is there, down to a floor c. Its means s over a grid are then taken as normally
+    distributed on normal images, with the mean m and covariance S of the training images:
+    -log p(s) = (s - m)' S^-1 (s - m) / 2 + const. The score is that, per cell and without the half.
+    """
+    cells = pooled(ssim_map(inputs.images, inputs.reconstructions), CELLS)
+    return _mahalanobis(cells, statistics.structure_mean, statistics.structure_precision)
+
+
 def error(inputs: Inputs, statistics: Statistics) -> Double:
     """Mean squared error per pixel."""
-    return metrics.mse(inputs.images, inputs.reconstructions)
+    squares = np.square(inputs.images.astype(np.float64) - inputs.reconstructions)
+    means: Double = squares.reshape(len(squares), -1).mean(axis=1)
+    return means
 
 
-def structure(inputs: Inputs, statistics: Statistics) -> Double:
-    """1 - SSIM (Wang et al. 2004)."""
-    values: Double = 1 - metrics.ssim(inputs.images, inputs.reconstructions)
+def dissimilarity(inputs: Inputs, statistics: Statistics) -> Double:
+    """1 - SSIM (Wang et al. 2004), over windows of 7 x 7 pixels."""
+    values: Double = 1 - ssim_map(inputs.images, inputs.reconstructions).mean(axis=(1, 2))
     return values
 
 
@@ -87,10 +108,7 @@ def patch(inputs: Inputs, statistics: Statistics) -> Double:
 
 def distance(inputs: Inputs, statistics: Statistics) -> Double:
     """Squared Mahalanobis distance of the code from the training codes, per number of the code."""
-    difference = inputs.codes.astype(np.float64) - statistics.code_mean
-    product = np.einsum("nd,de,ne->n", difference, statistics.code_precision, difference)
-    squares: Double = product / difference.shape[1]
-    return squares
+    return _mahalanobis(inputs.codes.astype(np.float64), statistics.code_mean, statistics.code_precision)
 
 
 def likelihood(inputs: Inputs, statistics: Statistics) -> Double:
@@ -99,8 +117,8 @@ def likelihood(inputs: Inputs, statistics: Statistics) -> Double:
     Probabilistic PCA (Tipping and Bishop 1999) has -log p(x) = |r|^2 / (2 s^2) + z' C^-1 z / 2, a
     residual r beside a code z. For a non-linear code neither term has as many degrees of freedom as
     numbers: each is taken for a multiple of a chi-squared variable, whose k = 2 m^2 / v degrees of
-    freedom follow from mean m and variance v on normal images (Satterthwaite 1946), so that a term
-    t counts as k t / (2 m).
+    freedom follow from mean m and variance v on training images (Satterthwaite 1946), so that a
+    term t counts as k t / (2 m).
     """
     total = np.zeros(len(inputs.images))
     for term, (mean, variance) in (
@@ -121,77 +139,58 @@ def linear(inputs: Inputs, statistics: Statistics) -> Double:
 
 def neighbours(inputs: Inputs, statistics: Statistics) -> Double:
     """Mean distance in pixels to the 5 nearest training images, which needs no training."""
-    from .neighbours import nearest
-
     flat = inputs.images.reshape(len(inputs.images), -1).astype(np.float32)
     references = to_float(statistics.references)
-    distances, _ = nearest(references, flat, min(NEIGHBOURS, len(references)))
-    means: Double = distances.mean(axis=1)
+    lengths = (
+        np.square(flat, dtype=np.float64).sum(axis=1),
+        np.square(references, dtype=np.float64).sum(axis=1),
+    )
+    squares = lengths[0][:, np.newaxis] + lengths[1] - 2 * (flat @ references.T).astype(np.float64)
+    count = min(NEIGHBOURS, len(references))
+    nearest = np.partition(squares, count - 1, axis=1)[:, :count]
+    means: Double = np.sqrt(np.maximum(nearest, 0)).mean(axis=1)
     return means
 
 
 SCORES: Mapping[str, Score] = {
     score.name: score
     for score in (
+        Score("structure", "distance of the local structural similarity from the usual", structure),
         Score("error+code", "negative log likelihood of error and code", likelihood),
         Score("error", "mean squared error", error),
-        Score("ssim", "1 - SSIM", structure),
+        Score("ssim", "1 - SSIM", dissimilarity),
         Score("patch", "largest error of a 5 x 5 window", patch),
         Score("code", "Mahalanobis distance of the code", distance),
         Score("pca", "error of a PCA with 32 components", linear),
         Score("knn", "distance to the 5 nearest training images", neighbours),
     )
 }
-DEFAULT = "error+code"
+DEFAULT = "structure"
 UNTRAINED = ("pca", "knn")
 
 
 def error_map(images: Images, reconstructions: Images) -> Double:
-    """Squared error of each pixel, averaged over the channels: (n, H, W)."""
+    """Squared error of each pixel, averaged over the channels: (n, H, W).
+
+    Examples:
+        >>> error_map(np.zeros((1, 2, 2, 3)), np.full((1, 2, 2, 3), 0.5)).tolist()
+        [[[0.25, 0.25], [0.25, 0.25]]]
+    """
     squares: Double = np.square(images.astype(np.float64) - reconstructions).mean(axis=-1)
     return squares
 
 
-def fit(codec: Codec, train: Images, normal: Images) -> Statistics:
-    """The statistics of normal images.
-
-    Args:
-        train: the training images, uint8 (n, H, W, C).
-        normal: images that training has not seen, for the usual size of errors and distances.
-    """
-    codes = np.concatenate([codec.encode(chunk)[0] for chunk in chunks(train)]).astype(np.float64)
-    mean: Double = codes.mean(axis=0)
-    covariance: Double = np.atleast_2d(np.cov(codes, rowvar=False))
-    scale = max(float(np.trace(covariance)) / len(covariance), 1e-12)
-    shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * scale * np.eye(len(covariance))
-    linear_model = pca.fit(train, COMPONENTS)
-    step = max(1, len(train) // REFERENCES)
-    start = Statistics(
-        mean,
-        np.linalg.inv(shrunk).astype(np.float64),
-        np.ones(2),
-        np.ones(2),
-        linear_model.mean,
-        linear_model.components,
-        np.ascontiguousarray(train[::step][:REFERENCES].reshape(-1, train[0].size)),
-    )
-    terms = scored(codec, normal, start, ["error", "code"])
-    usual = {name: np.array([values.mean(), values.var()]) for name, values in terms.items()}
-    return Statistics(**{**vars(start), "error": usual["error"], "distance": usual["code"]})
+def computed(
+    codec: Codec, images: NDArray[np.float32], statistics: Statistics, names: tuple[str, ...]
+) -> tuple[dict[str, Double], Inputs]:
+    """Scores by name, each (n,), of images (n, H, W, C) in [0, 1], and what they come from."""
+    outputs = codec.encode(images)
+    inputs = Inputs(images, codec.decode(outputs), outputs[0])
+    return {name: SCORES[name].compute(inputs, statistics) for name in names}, inputs
 
 
-def scored(
-    codec: Codec,
-    images: Images,
-    statistics: Statistics,
-    names: list[str],
-    advance: Advance | None = None,
-) -> dict[str, Double]:
-    """Scores of uint8 images (n, H, W, C) by name, each (n,)."""
-    values: dict[str, list[Double]] = {name: [] for name in names}
-    for chunk in chunks(images, advance):
-        outputs = codec.encode(chunk)
-        inputs = Inputs(chunk, codec.decode(outputs), outputs[0])
-        for name in names:
-            values[name].append(SCORES[name].compute(inputs, statistics))
-    return {name: np.concatenate(parts) for name, parts in values.items()}
+def _mahalanobis(values: Double, mean: Double, precision: Double) -> Double:
+    """Squared, per number: (n, d) to (n,)."""
+    difference = values - mean
+    squares: Double = np.sum(difference @ precision * difference, axis=1) / difference.shape[1]
+    return squares

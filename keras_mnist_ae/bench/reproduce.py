@@ -1,23 +1,21 @@
 """A record trained and measured again, seed by seed: what is there already is not done twice."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..errors import CorruptFileError, UsageError
+from ..errors import CorruptFileError, MissingDependencyError, UsageError
 from ..runs.config import configure
 from ..runs.folder import Run
 from ..system.progress import Progress, silent
+from .measures import MEASURES, QUICK_SAMPLES, SAMPLES
 from .records import Record, Row
 
 QUICK = {"dataset": "digits", "recipe": "reference", "epochs": 2, "limit": 256, "batch_size": 64}
-SAMPLES, QUICK_SAMPLES = 1000, 10  # of the importance-weighted bound
-LABELS, DRAWS = 10, 10  # labelled images a class, and how often they are drawn
-
 Say = Callable[[str], object]
 
 
@@ -59,6 +57,8 @@ def reproduce(
 
     Raises:
         CorruptFileError: A run is broken; the others are done first.
+
+    A row whose measure needs a package that is not installed is left out, which `say` is told.
     """
     jobs = [(row, seed) for seed in range(seeds) for row in record.rows]
     found: dict[Row, list[Run]] = {row: [] for row in record.rows}
@@ -73,18 +73,21 @@ def reproduce(
             done = Run(path).finished
             run = _trained(settings, folder)
             for measure in filter(None, (row.measure, row.untrained)):
-                MEASURES[measure](run, QUICK_SAMPLES if quick else SAMPLES, progress)
+                MEASURES[measure].of(run, QUICK_SAMPLES if quick else SAMPLES, progress)
             trained += not done
         except CorruptFileError as error:
             broken.append(str(error).splitlines()[0])
             say(f"left out: {broken[-1]}")
+            continue
+        except MissingDependencyError as error:
+            say(f"left out: {row.label}: {error}")
             continue
         found[row].append(run)
     outcomes = [_outcome(row, runs, quick, progress) for row, runs in found.items() if runs]
     if broken:
         raise CorruptFileError(
             f"{len(broken)} of the runs cannot be used: {broken[0]}\n"
-            "Remove it (kae runs rm), and what it held is made again."
+            "Remove it (kae runs rm RUN), and what it held is made again."
         )
     return outcomes
 
@@ -111,8 +114,8 @@ def _trained(settings: dict[str, Any], folder: Path) -> Run:
 
 def _outcome(row: Row, runs: list[Run], quick: bool, progress: Progress) -> Outcome:
     samples = QUICK_SAMPLES if quick else SAMPLES
-    seeds = tuple(MEASURES[row.measure](run, samples, progress) for run in runs)
-    untrained = MEASURES[row.untrained](runs[0], samples, progress) if row.untrained else None
+    seeds = tuple(MEASURES[row.measure].of(run, samples, progress) for run in runs)
+    untrained = MEASURES[row.untrained].of(runs[0], samples, progress) if row.untrained else None
     return Outcome(row, seeds, untrained)
 
 
@@ -122,83 +125,3 @@ def _left(start: float, trained: int, jobs: int) -> str:
         return ""
     minutes = (time.monotonic() - start) / trained * (jobs + 1) / 60
     return f" (about {minutes:,.0f} minutes left)" if minutes >= 1 else ""
-
-
-def _metric(name: str) -> Callable[[Run, int, Progress], float]:
-    def measure(run: Run, samples: int, progress: Progress) -> float:
-        if name not in run.metrics:
-            from ..reporting.steps import evaluate
-
-            evaluate(run, progress=progress)
-        return float(run.metrics[name])
-
-    return measure
-
-
-def _evidence(name: str) -> Callable[[Run, int, Progress], float]:
-    def measure(run: Run, samples: int, progress: Progress) -> float:
-        if run.metrics.get("evidence", {}).get("samples") != samples:
-            from ..reporting.steps import evaluate
-
-            evaluate(run, importance_samples=samples, progress=progress)
-        return float(run.metrics["evidence"][name])
-
-    return measure
-
-
-def _latent(keys: Iterable[str]) -> Callable[[Run, int, Progress], float]:
-    def measure(run: Run, samples: int, progress: Progress) -> float:
-        if "latent" not in run.metrics:
-            from ..reporting.steps import analyse
-
-            analyse(run, progress=progress)
-        found: Any = run.metrics["latent"]
-        for key in keys:
-            found = found[key]
-        return float(found)
-
-    return measure
-
-
-def _few_labels(space: str) -> Callable[[Run, int, Progress], float]:
-    def measure(run: Run, samples: int, progress: Progress) -> float:
-        if "few_labels" not in run.metrics:
-            run.add_metrics({"few_labels": _measured_few_labels(run)})
-        return float(run.metrics["few_labels"][space])
-
-    return measure
-
-
-def _measured_few_labels(run: Run) -> dict[str, float]:
-    from ..analysis import latent, pca
-    from ..analysis.probes import few_labels_accuracy
-    from ..datasets.images import to_float
-    from ..reporting.codecs import keras_codec
-
-    codec, data = keras_codec(run)
-    if data.train.labels is None or data.test.labels is None:
-        raise UsageError(f"{data.name} has no labels")
-    linear = pca.fit(data.train.images, run.variant.latent)
-    spaces = {
-        "codes": [latent.encoded(split.images, codec) for split in (data.train, data.test)],
-        "pca": [linear.encode(to_float(split.images)) for split in (data.train, data.test)],
-    }
-    return {
-        space: few_labels_accuracy(train, data.train.labels, test, data.test.labels, LABELS, DRAWS)
-        for space, (train, test) in spaces.items()
-    }
-
-
-MEASURES: dict[str, Callable[[Run, int, Progress], float]] = {
-    "test_mse": _metric("test_mse"),
-    "pca_mse": _metric("pca_mse"),
-    "negative_elbo": _evidence("negative_elbo"),
-    "negative_log_likelihood": _evidence("negative_log_likelihood"),
-    "kmeans": _latent(("kmeans", "accuracy", "mean")),
-    "knn": _latent(("knn", "codes")),
-    "knn_pixels": _latent(("knn", "pixels")),
-    "linear": _latent(("logistic", "codes")),
-    "linear_pixels": _latent(("logistic", "pixels")),
-    "few_labels": _few_labels("codes"),
-    "few_labels_pca": _few_labels("pca"),
-}

@@ -45,7 +45,7 @@ def explore(
     if precision is None and not chosen.export_folder("float16").is_dir():
         click.echo(
             f"kae: run {chosen.name} has no float16 export: graphs are made for this page alone.\n"
-            f"To keep them: kae export onnx --precision float16 {chosen.path}",
+            f"To keep them: kae export onnx {chosen.path} --precision float16",
             err=True,
         )
     path = explore(chosen, output, precision=precision, data_dir=data_dir, dataset=dataset, progress=progress)

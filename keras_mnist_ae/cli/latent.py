@@ -57,6 +57,12 @@ def latent(
     "[default: prior, else mixture]",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the codes drawn.")
+@click.option(
+    "--quality",
+    is_flag=True,
+    help="Measure FID, KID, precision and recall of up to 10,000 of them against test images, beside "
+    "training images, on features of a small classifier that is trained for it.",
+)
 @runs_dir
 @data_dir
 @dataset
@@ -66,6 +72,7 @@ def generate(
     count: int,
     density: str | None,
     seed: int,
+    quality: bool,
     runs_dir: Path,
     data_dir: Path | None,
     dataset: str | None,
@@ -84,6 +91,7 @@ def generate(
         count,
         density=density,
         seed=seed,
+        quality=quality,
         data_dir=data_dir,
         dataset=dataset,
         progress=progress,

@@ -10,6 +10,8 @@ from ..errors import KaeError, MissingDependencyError, UsageError, WriteError, a
 from ..system import signals
 from ..system.text import message as bounded
 from .bench import bench
+from .cluster import cluster
+from .compare import compare
 from .completion import completion
 from .data import data
 from .demo import demo
@@ -24,6 +26,7 @@ from .report import figures, report
 from .reproduce import reproduce
 from .runs import runs
 from .score import calibrate, score
+from .size import size
 from .train import finish, resume, train
 
 PACKAGES = {  # where the name to install is not that of the module
@@ -112,10 +115,10 @@ def kae(ctx: click.Context) -> None:
 
 
 for command in (
-    *(models, data, train, resume, finish, runs),
-    *(evaluate, latent, generate, interpolate, figures, report, explore),
+    *(models, data, train, resume, finish, runs, size),
+    *(evaluate, latent, cluster, generate, interpolate, figures, report, explore),
     *(calibrate, score),
-    reproduce,
+    *(reproduce, compare),
     *(export, validate, publish, infer, bench, demo, completion),
 ):
     kae.add_command(command)

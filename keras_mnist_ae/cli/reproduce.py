@@ -32,7 +32,7 @@ def reproduce(
     """Train and measure the record NAME from several seeds, and show it beside published figures.
 
     A second call goes on where the first was stopped. NAME: reconstruction, likelihood, clustering,
-    probe or few-labels.
+    probe, few-labels, generation or coverage.
     """
     from ..bench.records import RECORDS
     from ..errors import UsageError
@@ -104,7 +104,7 @@ def _numbers(record: "Record", outcomes: list["Outcome"], quick: bool) -> dict[s
                 "std": found and found.deviation,
                 "seeds": list(found.seeds) if found else [],
                 "untrained": found and found.untrained,
-                "published": [{"value": each.value, "source": each.source} for each in row.published],
+                "published": [vars(each) for each in row.published],
             }
         )
     return {

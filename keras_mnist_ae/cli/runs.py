@@ -110,8 +110,7 @@ def _matches(row: dict[str, Any], filters: dict[str, str | None]) -> bool:
 @runs_dir
 def rm(names: tuple[str, ...], yes: bool, runs_dir: Path) -> None:
     """Delete RUNs with all that is in their folders."""
-    from ..runs.manage import remove
-    from ..runs.runs_dir import find
+    from ..runs.runs_dir import find, remove
 
     chosen = [find(name, runs_dir) for name in dict.fromkeys(names)]
     if not yes:

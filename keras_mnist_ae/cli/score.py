@@ -1,6 +1,7 @@
 """kae calibrate and kae score: what does not belong."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -8,6 +9,11 @@ from . import announce
 from .completion import run_names
 from .options import as_json, data_dir, dataset, echo_json, echo_result, run, runs_dir
 from .progress import progress
+
+KEYS = (  # of --json, beside "run"
+    *("score", "n", "threshold", "false_alarms", "flagged"),
+    *("auroc", "average_precision", "pca_auroc", "knn_auroc"),
+)
 
 
 @click.command()
@@ -21,9 +27,15 @@ from .progress import progress
 )
 @click.option(
     "--score",
-    default="error+code",
+    default="structure",
     show_default=True,
-    help="error+code, error, ssim, patch, code, pca or knn.",
+    help="structure, error+code, error, ssim, patch, code, pca or knn.",
+)
+@click.option(
+    "--images",
+    metavar="PATH",
+    help="Normal images that training has not seen.  [default: the validation images, else those of "
+    "the test that are of the classes trained on]",
 )
 @runs_dir
 @data_dir
@@ -32,44 +44,36 @@ from .progress import progress
 def calibrate(
     run: str | None,
     false_alarms: float,
-    score: str,
     runs_dir: Path,
-    data_dir: Path | None,
-    dataset: str | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Set the score above which RUN (the latest unless named) flags an image, so that at most the
     given share of normal images is flagged.
+
+    The threshold is kept in the run and in its exports.
     """
-    from ..reporting.anomalies import calibrate
+    from ..reporting.calibration import calibrate
     from ..runs.runs_dir import find
 
     chosen = find(run, runs_dir)
     announce.of_run(chosen, "calibrate")
-    result = calibrate(
-        chosen,
-        false_alarms,
-        score=score,
-        data_dir=data_dir,
-        dataset=dataset,
-        progress=progress,
-    )
-    echo_result(result, as_json)
+    echo_result(calibrate(chosen, false_alarms, progress=progress, **options), as_json)
 
 
 @click.command()
-@click.argument("run", metavar="RUN|DIR", shell_complete=run_names)
-@click.argument("source", metavar="INPUT")
+@click.argument("run", metavar="[RUN|DIR]", required=False, shell_complete=run_names)
+@click.argument("source", metavar="INPUT", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Table: .csv, .parquet or .npz.")
-@click.option("--maps", type=click.Path(path_type=Path), help="Folder for pictures of the errors.")
+@click.option("--maps", type=click.Path(path_type=Path), help="Folder for pictures of the strangest.")
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="How many to show.")
 @click.option("--normal", help="Classes that are normal.  [default: those it was trained on]")
 @runs_dir
 @data_dir
 @as_json
 def score(
-    run: str,
-    source: str,
+    run: str | None,
+    source: str | None,
     output: Path | None,
     maps: Path | None,
     top: int,
@@ -78,30 +82,35 @@ def score(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Score the images of INPUT, a dataset's name or a path, by RUN or by the exported graphs in
-    DIR; the strangest first.
+    """Score the images of INPUT, a dataset's name or a path, by RUN (the latest unless named) or by
+    the exported graphs in DIR; the strangest are shown.
 
-    Needs `kae calibrate` first. With labels of what is normal, the quality is measured beside that
-    of a PCA and of nearest neighbours.
+    Needs `kae calibrate` first. Of a dataset with a test split the test images are scored. With
+    labels of what is normal, the quality is measured beside that of a PCA and of nearest
+    neighbours.
     """
-    from ..export.manifest import find
-    from ..reporting import anomalies, score_files
-    from ..runs.reopen import scored_data
+    if source is None:  # RUN may be left out, INPUT may not
+        run, source = None, run
+    if source is None:
+        raise click.UsageError("Missing argument 'INPUT'.")
+    from ..reporting import score_files
+    from ..reporting.anomalies import scored
+    from ..reporting.scorers import find
 
-    chosen, precision = find(run, runs_dir)
-    if precision:
-        scorer = anomalies.Scorer.of_export(chosen.export_folder(precision))
-    else:
-        scorer = anomalies.Scorer.of_run(chosen)
-    data, numbers = scored_data(chosen, source, data_dir, normal)
-    result = anomalies.score(scorer, data, numbers, progress)
     if output:
-        score_files.write_table(output, result.rows)
+        score_files.check_target(output)
+    chosen = find(run, runs_dir)
+    result, found = scored(chosen, source, normal, top, data_dir, progress)
+    if output:
+        score_files.write_table(output, chosen.scorer, found)
     if maps:
-        score_files.write_maps(maps, scorer, data, result.rows, top)
+        score_files.write_maps(maps, chosen.scorer, found)
     if as_json:
-        echo_json({"run": str(chosen.path), **result})
+        echo_json({"run": chosen.name, **{key: result[key] for key in KEYS}})
         return
     click.echo(str(result))
     click.echo()
-    click.echo(score_files.strangest(result.rows, top))
+    click.echo(score_files.strangest(result.rows))
+    for what, path in (("table", output), ("maps", maps)):
+        if path:
+            click.echo(f"{what:14} {path}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..system import npy, signals
 from ..system.notes import say
+from ..system.reading import length, open_regular
 from .assembly import Part, Source
 from .mapped import filled
 from .reading import Reading, scaled
@@ -20,7 +21,6 @@ from .resize import MODES, fitted_array
 
 LARGEST = 2**36  # bytes of pixels
 WIDEST = 4096  # pixels of a side
-BOMB = 200  # times its packed size: images are not packed that well
 ROWS = 256  # images read at a time
 
 SETS = (  # names of arrays: training images, labels, test images, labels, validation images, labels
@@ -36,12 +36,10 @@ def source(path: Path, reading: Reading) -> Source:
     """The images in a .npy or .npz file. Raises `DataError`."""
     try:
         if path.suffix.lower() == ".npy":
-            with path.open("rb") as stream:
-                return _whole(path, _images(path, "the array", stream, path.stat().st_size, reading), None)
-        with zipfile.ZipFile(path) as archive:
+            with open_regular(path) as stream:
+                return _whole(path, _images(path, "the array", stream, length(stream), reading), None)
+        with npy.members(path) as archive:
             members = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-            if any(e.file_size > BOMB * max(e.compress_size, 2**16) for e in members.values()):
-                raise ValueError(f"it holds arrays that are packed to less than a {BOMB}th of their size")
             return _archive(path, Members(path, archive, members), reading)
     except UNREADABLE as error:
         raise DataError(f"{path} cannot be used: {error}") from error

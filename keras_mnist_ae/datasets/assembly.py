@@ -47,6 +47,7 @@ class Source:
     batch: int = 256  # items decoded before they are written
     parallel: bool = False  # decode in threads
     finish: Callable[[], list[str]] = list  # notes that are known once all is decoded
+    decoder: Callable[[Any], Image] | None = None  # as `decode` of the parts, for another process
 
 
 @dataclass
@@ -66,16 +67,11 @@ def assemble(source: Source) -> Content:
         DataError: There are too few images.
     """
     notes = source.notes
-    numbers, classes = _numbers(source)
+    numbers, classes = class_numbers(source)
     parts = {
-        split: (list(part.items), part.decode, numbers.get(split)) for split, part in source.parts.items()
+        split: (list(part.items), part.decode, labels) for split, part, labels in divided(source, numbers)
     }
-    if "" in parts:
-        items, decode, labels = parts[""]
-        for split, at in zip(("train", "test"), stratified(labels, len(items), source.name), strict=True):
-            chosen = None if labels is None else labels[at]
-            parts[split] = ([items[index] for index in at], decode, chosen)
-    elif "test" not in parts:
+    if "test" not in parts:
         parts["test"] = parts.pop("validation")
         notes.append("the validation images serve as the test")
     train = [parts["train"]] + ([parts["validation"]] if "validation" in parts else [])
@@ -89,7 +85,22 @@ def assemble(source: Source) -> Content:
     return Content(arrays, classes, "; ".join(notes), validation)
 
 
-def _numbers(source: Source) -> tuple[dict[str, Labels], tuple[str, ...]]:
+def divided(source: Source, numbers: dict[str, Labels]) -> Iterator[tuple[str, Part, Labels]]:
+    """The parts by split, with their class numbers; what has none yet is divided into training and
+    test.
+    """
+    for split, part in source.parts.items():
+        labels = numbers.get(split)
+        if split:
+            yield split, part, labels
+            continue
+        for name, at in zip(("train", "test"), stratified(labels, len(part.items), source.name), strict=True):
+            items = [part.items[index] for index in at]
+            names = None if part.names is None else [part.names[index] for index in at]
+            yield name, Part(items, part.decode, None, names), None if labels is None else labels[at]
+
+
+def class_numbers(source: Source) -> tuple[dict[str, Labels], tuple[str, ...]]:
     """Class numbers of each part under common names; none where a part has no usable labels."""
     labelled = {split: part.labels for split, part in source.parts.items() if part.labels is not None}
     if not labelled:

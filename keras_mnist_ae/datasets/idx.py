@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..system.reading import open_regular
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64] | None, NDArray[np.uint8], NDArray[np.int64] | None]
 """Train images, train labels, test images, test labels: images uint8 of shape (n, H, W, C), labels
@@ -128,14 +129,14 @@ def _read(path: Path, file: IdxFile, known: IdxSet) -> NDArray[Any]:
     size = len(_header(file)) + prod(file.shape)
     fault: str | None
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        with open_regular(path) as opened, gzip.open(opened) if path.suffix == ".gz" else opened as stream:
             content = stream.read(size + 1)
         fault = _header_fault(content, file) or _content_fault(content, size, file, len(known.classes))
         if not fault and path.suffix == ".gz" and not file.md5:
             fault = _archive_fault(path, file)
     except EOFError:
         fault = f"is truncated: its {path.stat().st_size:,} bytes end within the gzip stream; expected {size:,} bytes once unpacked"
-    except (OSError, zlib.error) as error:
+    except (OSError, ValueError, zlib.error) as error:
         fault = f"cannot be read: {error}"
     if fault:
         raise DataError(f"{path} {fault}.\nReplace it by the published file: {known.url}{file.name}.gz")

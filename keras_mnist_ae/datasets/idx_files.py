@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..system.reading import open_regular
 from .assembly import Part, Source
 from .mapped import filled
 from .reading import Reading
@@ -67,7 +68,7 @@ def source(folder: Path, files: Pairs, reading: Reading) -> Source:
 def _read(path: Path, axes: int) -> NDArray[np.uint8]:
     header = 4 + 4 * axes
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        with open_regular(path) as opened, gzip.open(opened) if path.suffix == ".gz" else opened as stream:
             start = stream.read(header)
             if len(start) < header or start[:4] != bytes([0, 0, 8, axes]):
                 raise ValueError(f"its first bytes are those of no IDX file of {axes} axes")

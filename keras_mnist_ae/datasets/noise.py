@@ -1,5 +1,5 @@
-"""What training draws at random beside the order of the images: noise on them, and the samples of a
-variational code.
+"""What training draws at random beside the order of the images: how they are moved, noise on them,
+and the samples of a variational code.
 
 All of it is drawn by numpy from (seed, epoch, number of the batch): the same on every backend, and
 after a resume.
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from .augment import Augmentation
 from .binarize import drawn
 
 Images = NDArray[np.float32]
@@ -56,7 +57,7 @@ def corruption(text: str) -> Corruption:
 class Chance:
     """What goes into a model in place of the images: with noise on them, and for a variational code
     of `latent` numbers the triple (images, standard normal noise (n, latent), weight of the
-    divergence (n,)).
+    divergence (n,)); with an `importance` above 1 noise for so many codes, (n, importance, latent).
 
     The weight is `beta`, or in the first `warm_up` steps what a line from 0 to it gives (Bowman et
     al. 2016).
@@ -68,9 +69,15 @@ class Chance:
     beta: float = 1.0
     warm_up: int = 0
     binarize: bool = False
+    augment: Augmentation | None = None
+    importance: int = 1
 
     def targets(self, images: Images, epoch: int, batch: int) -> Images:
-        """The images that are to come out: drawn as 0 and 1 where `binarize` says so."""
+        """The images that are to come out: moved as `augment` says, then drawn as 0 and 1 where
+        `binarize` says so.
+        """
+        if self.augment:
+            images = self.augment(images, np.random.default_rng((self.seed, epoch, batch, 3)))
         if not self.binarize:
             return images
         return drawn(images, np.random.default_rng((self.seed, epoch, batch, 2)))
@@ -82,9 +89,10 @@ class Chance:
         if not self.latent:
             return given
         weight = self.beta * min(1.0, (step + 1) / self.warm_up) if self.warm_up else self.beta
+        codes = (self.importance, self.latent) if self.importance > 1 else (self.latent,)
         return (
             given,
-            generator.standard_normal((len(images), self.latent), np.float32),
+            generator.standard_normal((len(images), *codes), np.float32),
             np.full(len(images), weight, np.float32),
         )
 

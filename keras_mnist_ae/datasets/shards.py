@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from collections import Counter
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -10,10 +11,11 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..system import signals
 from .assembly import Part, Source, some
+from .decoding import Decoder
 from .folders import PICTURES
 from .pictures import BROKEN
 from .reading import Fit, Reading
-from .resize import fitted, opened, pixels, upright
+from .resize import opened
 from .splits import split_of
 
 LARGEST_MEMBER = 2**28  # bytes
@@ -28,28 +30,21 @@ def source(files: list[Path], reading: Reading) -> Source:
     """
     parts: dict[str, Part] = {}
     broken: list[str] = []
+    left_out: Counter[str] = Counter()
     first: tuple[int, int, int] | None = None
 
     def decode(content: bytes) -> NDArray[np.uint8] | None:
         assert first is not None
-        height, width, channels = first
         try:
-            with opened(io.BytesIO(content), reading.size) as picture:
-                ready = upright(picture, channels, reading.value_range)
-                if not reading.size and ready.size != (width, height):
-                    raise ValueError(
-                        f"it is {ready.height}x{ready.width}, not {height}x{width}; fit them: --resize SIZE"
-                    )
-                image = pixels(fitted(ready, Fit(height, width), reading.mode))
+            return Decoder(first, reading)(io.BytesIO(content))
         except BROKEN as error:
             broken.append(" ".join(str(error).split())[:80])
             return None
-        return 255 - image if reading.invert else image
 
     for file in files:
         split = split_of(file.name.split("-")[0].split(".")[0]) or ""
         split = split if len(files) > 1 else ""
-        names, images, labels = _members(file)
+        names, images, labels = _members(file, left_out)
         if not images:
             raise DataError(f"{file} holds no pictures.")
         part = parts.setdefault(split, Part([], decode, [], []))
@@ -67,11 +62,17 @@ def source(files: list[Path], reading: Reading) -> Source:
     def finish() -> list[str]:
         return [f"{len(broken)} broken: {some(broken)}"] if broken else []
 
-    return Source(str(files[0]), parts, first, parallel=True, finish=finish)
+    notes = []
+    if left_out:
+        told = ", ".join(f"{count} {suffix}" for suffix, count in left_out.most_common())
+        notes.append(f"left out {sum(left_out.values())}: {told}")
+    return Source(str(files[0]), parts, first, notes, parallel=True, finish=finish)
 
 
-def _members(file: Path) -> tuple[list[str], list[bytes], list[str] | None]:
-    """Keys and encoded pictures of a shard, and their labels where each has one."""
+def _members(file: Path, left_out: Counter[str]) -> tuple[list[str], list[bytes], list[str] | None]:
+    """Keys and encoded pictures of a shard, and their labels where each has one; other members are
+    counted in `left_out`.
+    """
     images: dict[str, bytes] = {}
     labels: dict[str, str] = {}
     try:
@@ -79,7 +80,10 @@ def _members(file: Path) -> tuple[list[str], list[bytes], list[str] | None]:
             for member in archive:
                 signals.check()
                 name = PurePosixPath(member.name)
-                if not member.isfile() or name.name.startswith(".") or member.size > LARGEST_MEMBER:
+                if not member.isfile():
+                    continue
+                if name.name.startswith(".") or member.size > LARGEST_MEMBER:
+                    left_out["hidden" if name.name.startswith(".") else "too large"] += 1
                     continue
                 key, suffix = str(name.parent / name.name.split(".")[0]), name.suffix.lower()
                 stream = archive.extractfile(member)
@@ -87,6 +91,8 @@ def _members(file: Path) -> tuple[list[str], list[bytes], list[str] | None]:
                     images[key] = stream.read()
                 elif stream and suffix in LABELS and member.size < 1000:
                     labels[key] = stream.read().decode("utf-8", "replace").strip()
+                else:
+                    left_out[f"({suffix or 'without suffix'})"] += 1
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(f"{file} cannot be read: {error}") from error
     named = [labels[key] for key in images if key in labels]

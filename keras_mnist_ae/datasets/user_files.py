@@ -27,11 +27,11 @@ FILES = (
         lambda files, reading: arrays.source(files[0], reading),
     ),
     Kind(
-        frozenset([".csv", ".tsv", ".parquet"]),
+        frozenset([".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet"]),
         "a CSV or Parquet file with pixels in columns, or with pictures in one",
         tables.source,
     ),
-    Kind(frozenset([".tar"]), "tar shards of pictures (WebDataset)", shards.source),
+    Kind(frozenset([".tar", ".tar.gz", ".tgz"]), "tar shards of pictures (WebDataset)", shards.source),
     Kind(
         frozenset([".tif", ".tiff"]),
         "a TIFF file of several pages",
@@ -41,6 +41,12 @@ FILES = (
 SUFFIXES = frozenset[str]().union(*(kind.suffixes for kind in FILES))
 
 
+def suffix_of(path: str | Path) -> str:
+    """The suffix of a file in small letters; of a compressed file both, as in .csv.gz."""
+    suffixes = Path(path).suffixes
+    return "".join(suffixes[-2:] if Path(path).suffix.lower() == ".gz" else suffixes[-1:]).lower()
+
+
 def is_path(name: str) -> bool:
     """Whether a dataset's name is that of a folder or file: it has a separator, a drive letter, or
     a suffix that is read here.
@@ -48,7 +54,7 @@ def is_path(name: str) -> bool:
     if name.startswith("tfds:"):
         return False
     drive = len(name) > 2 and name[1] == ":" and name[2] in "\\/"
-    return "/" in name or drive or name in (".", "..") or Path(name).suffix.lower() in SUFFIXES
+    return "/" in name or drive or name in (".", "..") or suffix_of(name) in SUFFIXES
 
 
 class Files(NamedTuple):
@@ -67,7 +73,7 @@ def find(path: Path) -> Files:
     """What lies at a path. Raises `DataError` when that is no data."""
     if path.is_file():
         for kind in FILES:
-            if path.suffix.lower() in kind.suffixes:
+            if suffix_of(path) in kind.suffixes:
                 return Files([path], partial(kind.source, [path]))
         known = ", ".join(sorted(SUFFIXES))
         raise DataError(f"{path} is no folder of pictures, and no file of a known kind ({known}).")
@@ -76,8 +82,8 @@ def find(path: Path) -> Files:
             f"there is no folder or file {path}.\n"
             "Name a folder of pictures, a file, or a dataset (kae data list)."
         )
-    for suffix, kind in ((".parquet", FILES[1]), (".tar", FILES[2])):
-        files = sorted(path.glob(f"*{suffix}")) or sorted(path.glob(f"*/*{suffix}"))
+    for suffixes, kind in (([".parquet"], FILES[1]), ([".tar", ".tar.gz", ".tgz"], FILES[2])):
+        files = _with_suffix(path, "*", suffixes) or _with_suffix(path, "*/*", suffixes)
         if files := [file for file in files if not file.parent.name.startswith(".")]:
             return Files(files, partial(kind.source, files))
     if pairs := idx_files.pairs(path):
@@ -87,6 +93,10 @@ def find(path: Path) -> Files:
     tree = folders.walk(path)
     folders.require(tree)
     return Files(tree.files, partial(pictures.source, path, tree))
+
+
+def _with_suffix(folder: Path, pattern: str, suffixes: list[str]) -> list[Path]:
+    return sorted(file for suffix in suffixes for file in folder.glob(f"{pattern}{suffix}"))
 
 
 def picture(path: Path) -> Files:

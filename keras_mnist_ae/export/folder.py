@@ -15,7 +15,7 @@ from ..errors import CorruptFileError, UsageError, ValidationError, WriteError
 from ..runs.folder import Run
 from ..system import signals
 from ..system.atomic import advice, replacing
-from . import manifest, weights
+from . import calibrated, manifest, weights
 from .formats import Precision
 from .onnx import emit
 from .parity import Verdict, compare
@@ -70,11 +70,13 @@ def export(run: Run, data: Dataset, precision: Precision = "float32", limit: int
     if "kae.rows" in properties:  # of int8: how each is computed, and why
         told["rows"] = dict(row.split(": ", 1) for row in properties["kae.rows"].split("; "))
     folder = run.export_folder(precision)
+    contents = {**{f"{name}.onnx": content for name, content in files.items()}, manifest.NAME: _json(told)}
+    known = calibrated.of_run(run, weights.fingerprint(arrays)) if precision == "float32" else None
+    if known:  # another precision has other scores: `kae calibrate` gives it a threshold of its own
+        contents = calibrated.joined(contents, known)
+        graphs = json.loads(contents[manifest.NAME])["graphs"]
     with run.locked():
-        _write_whole(
-            folder,
-            {**{f"{name}.onnx": content for name, content in files.items()}, manifest.NAME: _json(told)},
-        )
+        write_whole(folder, contents)
     return Export(folder, precision, graphs)
 
 
@@ -102,15 +104,13 @@ def validate(run: Run, data: Dataset, precision: Precision = "float32", limit: i
     """
     folder = run.export_folder(precision)
     if not (folder / manifest.NAME).is_file():
-        raise UsageError(
-            f"there is no export in {folder}.\nMake one: kae export onnx --precision {precision}"
-        )
+        raise UsageError(f"there is no export in {folder}.\nMake one: {manifest.command(folder)}")
     autoencoder = OnnxAutoencoder(folder)
     files = autoencoder.load()
     if autoencoder.info.metadata["weights_sha256"] != weights.fingerprint(weights.read(run.model)):
         raise CorruptFileError(
             f"the graphs in {folder} hold other weights than the model of the run.\n"
-            "Make the export anew: kae export onnx"
+            f"Make the export anew: {manifest.command(folder)}"
         )
     return Export(
         folder,
@@ -144,7 +144,7 @@ def passed(verdicts: list[Verdict]) -> list[Verdict]:
     return verdicts
 
 
-def _write_whole(folder: Path, contents: dict[str, bytes]) -> None:
+def write_whole(folder: Path, contents: dict[str, bytes]) -> None:
     """All files in a new folder that then takes the place of the old one, with whatever else the
     old one held.
     """

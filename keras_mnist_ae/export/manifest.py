@@ -6,10 +6,12 @@ from pathlib import Path
 from ..errors import CorruptFileError, UsageError
 from ..runs.folder import Run
 from ..runs.runs_dir import find as find_run
-from ..system.reading import read_json
+from ..system.hints import calibrating
+from ..system.reading import LARGEST_TEXT, read_bytes, read_json
 from .formats import PRECISIONS, Precision
 
 NAME = "manifest.json"
+CALIBRATION = "calibration.json"
 TOLD = ("variant", "precision", "weights_sha256")  # of the graphs, in their metadata too
 
 
@@ -27,13 +29,42 @@ def check(path: Path, content: bytes) -> dict[str, str]:
         of_all = {key: str(told[key]) for key in TOLD}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptFileError(
-            f"{manifest} is not a manifest of ours: {error!r}\nMake the export anew: kae export onnx"
+            f"{manifest} is not a manifest of ours: {error!r}\nMake the export anew: {command(path.parent)}"
         ) from error
     if expected.get(path.name) != hashlib.sha256(content).hexdigest():
         raise CorruptFileError(
-            f"{path} is not the file that its {NAME} names.\nMake the export anew: kae export onnx"
+            f"{path} is not the file that its {NAME} names.\nMake the export anew: {command(path.parent)}"
         )
     return of_all
+
+
+def command(folder: Path) -> str:
+    """The command that writes the export in a folder, as far as the folder tells."""
+    run = Run(folder.parent)
+    for precision in PRECISIONS:
+        if run.export_folder(precision) == folder and (run.path / "config.toml").is_file():
+            wanted = "" if precision == PRECISIONS[0] else f" --precision {precision}"
+            return f"kae export onnx {run.path}{wanted}"
+    return "kae export onnx"
+
+
+def check_calibration(folder: Path) -> None:
+    """Raise `CorruptFileError` for a calibration that is not the one which the manifest names."""
+    manifest, calibration = folder / NAME, folder / CALIBRATION
+    if not manifest.is_file() or not calibration.is_file():
+        return
+    try:
+        told = read_json(manifest).get("calibration", {}).get("sha256")
+        found = hashlib.sha256(read_bytes(calibration, LARGEST_TEXT)).hexdigest()
+    except (OSError, ValueError, AttributeError) as error:
+        raise CorruptFileError(
+            f"{manifest} is not a manifest of ours: {error!r}\nMake the export anew: {command(folder)}"
+        ) from error
+    if told != found:
+        raise CorruptFileError(
+            f"{calibration} is not the calibration that its {NAME} names.\n"
+            f"Make it anew: {calibrating(folder)}"
+        )
 
 
 def find(name: str | None, runs_dir: Path) -> tuple[Run, Precision | None]:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import CorruptFileError, UsageError
 from ..models.ports import Array, Port, batches, ports_of, prepared
 from . import manifest
+from .scoring import Scoring
 from .screening import content, screened
 
 ort.disable_telemetry_events()  # onnxruntime would look up a host of its maker
@@ -51,7 +52,7 @@ class Info:
     providers: tuple[str, ...]
 
 
-class OnnxAutoencoder:
+class OnnxAutoencoder(Scoring):
     """The graphs `encoder.onnx`, `decoder.onnx` and `autoencoder.onnx` of a folder, each read when
     it is first needed.
 
@@ -126,6 +127,9 @@ class OnnxAutoencoder:
             self._graphs[name] = graph
         return self._graphs[name]
 
+    def _image_port(self) -> Port:
+        return self._graph("encoder").inputs[0]
+
     def _run(self, graph: Graph, inputs: Any, wanted: tuple[Port, ...]) -> list[Array]:
         """Run chunk by chunk, so that only the results are in memory as a whole."""
         arrays = batches(inputs, graph.inputs)
@@ -160,7 +164,9 @@ def _load(path: Path, threads: int) -> Graph:
     ours.
     """
     if not path.is_file() and not path.with_name(manifest.NAME).is_file():
-        raise UsageError(f"there is no {path.name} in {path.parent}.\nWrite it with `kae export onnx`.")
+        raise UsageError(
+            f"there is no {path.name} in {path.parent}.\nWrite it: {manifest.command(path.parent)}"
+        )
     try:
         data = content(path)
         told = manifest.check(path, data)

@@ -16,6 +16,7 @@ LARGEST_GRAPH = 2**27  # numbers of one image in all tensors
 MOST_PRODUCTS = 2**36  # of one image
 LARGEST_WEIGHT = 2**28  # numbers: more than a file of ours has bytes
 WINDOW = {"kernel_shape", "strides", "pads"}
+OF_WEIGHTS = ("DequantizeLinear", "Cast", "Mul")  # what makes numbers of weights that are kept in 8 bits
 ATTRIBUTES: dict[str, set[str]] = {
     "Conv": WINDOW,
     "ConvTranspose": WINDOW,
@@ -68,13 +69,15 @@ def check(graph: Graph) -> int:
         if missing := [name for name in node.inputs if name and name not in known]:
             raise ValueError(f"{what} takes {missing[0]!r}, which nothing before it gives")
         shapes = [known[name] for name in node.inputs if name]
-        if not any(BATCH in shape for shape in shapes) and node.operator != "DequantizeLinear":
+        if not any(BATCH in shape for shape in shapes) and node.operator not in OF_WEIGHTS:
             raise ValueError(f"{what} computes from weights alone")
         try:
             result = _result(node, shapes, graph.small)
         except (IndexError, KeyError, ValueError, struct.error):
             told = ", ".join(map(str, shapes[:3]))
             raise ValueError(f"{what} does not fit the shapes {told}") from None
+        if BATCH not in result and _size(result) > max(map(_size, shapes)):
+            raise ValueError(f"{what} makes more of weights than they are")
         known[node.outputs[0]] = result
         sizes.append(_size(result))
         products += _products(node, shapes, result)

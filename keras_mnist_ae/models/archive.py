@@ -6,7 +6,9 @@ import io
 import json
 import zipfile
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
+
+from ..system.reading import open_regular
 
 MEMBERS = {
     "metadata.json": 2**16,
@@ -40,15 +42,20 @@ def screened(path: Path) -> Contents:
 
     Raises `ValueError`, saying what is wrong, and OSError.
     """
-    if not zipfile.is_zipfile(path):
-        with path.open("rb") as file:
-            start = file.read(8)
+    with open_regular(path) as file:
+        return _screened(file)
+
+
+def _screened(file: IO[bytes]) -> Contents:
+    if not zipfile.is_zipfile(file):
+        file.seek(0)
+        start = file.read(8)
         kind = next(
             (kind for magic, kind in KINDS.items() if start.startswith(magic)),
             "no Keras archive, or a part of one",
         )
         raise ValueError(f"it is {kind}")
-    with zipfile.ZipFile(path) as archive:
+    with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         if any(member.filename.endswith("data.pkl") for member in members):
             raise ValueError("it is a PyTorch file, a pickle, which can hold code: it is never opened")

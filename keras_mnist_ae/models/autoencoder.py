@@ -10,7 +10,7 @@ from ..datasets.dataset import Dataset
 from . import arrays
 from .batches import fit_arguments
 from .keras_forward import decode, encode, forward, why_not_fast
-from .losses import divergence, negative_log_likelihood, sample
+from .losses import divergence, log_ratio, sample, variational_loss
 from .on_arrays import OnArrays
 from .stock import Saved
 
@@ -124,9 +124,9 @@ class Autoencoder(OnArrays, Saved, _Model):
             )
         return images
 
-    def _sampled(self, given: Any, training: bool, rows: bool) -> tuple[Any, Any, Any]:
+    def _sampled(self, given: Any, training: bool, rows: bool) -> tuple[Any, ...]:
         """Reconstructions of sampled codes, the divergence of each image, and its weight in the
-        loss.
+        loss; of several codes an image also their `log_ratio`.
         """
         images, noise, weight = given
         if rows:
@@ -137,7 +137,9 @@ class Autoencoder(OnArrays, Saved, _Model):
             mean, log_variance = self.encoder(images, training=training)
         code = sample(mean, log_variance, noise)
         reconstruction = decode(self, code, {}, training) if rows else self.decoder(code, training=training)
-        return reconstruction, divergence(mean, log_variance), weight
+        kl = divergence(mean, log_variance)
+        several = (log_ratio(log_variance, noise, code),) if len(noise.shape) == 3 else ()
+        return reconstruction, kl, weight, *several
 
     def compute_loss(
         self,
@@ -152,18 +154,17 @@ class Autoencoder(OnArrays, Saved, _Model):
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         if not isinstance(y_pred, tuple | list):  # a reconstruction of the mean
             y_pred = self._sampled(self.with_noise(self.images(x)), False, False)
-        reconstruction, kl, weight = y_pred
-        nll = negative_log_likelihood(self.likelihood, y, reconstruction)
+        losses, nll = variational_loss(self.likelihood, y, *y_pred)
         self.reconstruction_tracker.update_state(nll)
-        self.divergence_tracker.update_state(kl)
-        losses = nll + weight * kl
+        self.divergence_tracker.update_state(y_pred[1])
         if sample_weight is not None:
             losses = losses * ops.reshape(ops.cast(sample_weight, losses.dtype), (-1,))
         return ops.mean(losses)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         if self.variant.variational and isinstance(y_pred, tuple | list):
-            y_pred = y_pred[0]
+            several = y_pred[3].shape[1] if len(y_pred) == 4 else 1
+            y_pred = y_pred[0][::several]  # of the first code
         return super().compute_metrics(x, self._targets(x, y), y_pred, sample_weight)
 
     def fit(self, x: Any = None, y: Any = None, *arguments: Any, **options: Any) -> Any:

@@ -22,13 +22,13 @@ def is_stock(optimizer: Any) -> bool:
 
 
 def is_bare(optimizer: Any) -> bool:
-    """Whether the optimizer does only Adam: no clipping, averaging, accumulation or decay."""
+    """Whether the optimizer does only Adam, beside averages: no clipping, accumulation, decay."""
     return not any(
         (
             optimizer.clipnorm,
             optimizer.clipvalue,
             optimizer.global_clipnorm,
-            optimizer.use_ema,
+            optimizer.use_ema and optimizer.ema_overwrite_frequency,
             optimizer.gradient_accumulation_steps,
             optimizer.loss_scale_factor,
             optimizer.weight_decay,
@@ -99,6 +99,20 @@ def recordable(optimizer: Any) -> Update:
         torch._foreach_sub_(parameters, change)
 
     return update
+
+
+def average(optimizer: Any) -> None:
+    """Keras' moving average of the weights, for all of them in two calls. Momentum stays a tensor,
+    0 at the first step, for a CUDA graph to record.
+    """
+    parameters = [variable.value for variable in optimizer._trainable_variables]
+    averages = [variable.value for variable in optimizer._model_variables_moving_average]
+    for mean, parameter in zip(averages, parameters, strict=True):
+        mean.data = _stored_like(parameter, mean)
+    begun = keras.ops.convert_to_tensor(optimizer.iterations) != 0
+    momentum = begun.to(parameters[0].dtype) * optimizer.ema_momentum
+    torch._foreach_mul_(averages, momentum)
+    torch._foreach_add_(averages, torch._foreach_mul(parameters, 1 - momentum))
 
 
 def _rate(optimizer: Any, dtype: torch.dtype, learning_rate: Any) -> Tensor:

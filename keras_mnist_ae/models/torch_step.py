@@ -23,7 +23,7 @@ from ..errors import UsageError
 from ..system.group import Group
 from . import torch_adam
 from .keras_forward import why_not_fast
-from .losses import divergence, negative_log_likelihood, sample
+from .losses import divergence, log_ratio, sample, variational_loss
 from .torch_cuda_graph import Recorded
 from .torch_forward import Forward
 from .torch_joint_step import JointStep
@@ -176,10 +176,13 @@ class Fast:
             images, noise, weight = x
             saved = dict[str, Tensor]()
             mean = self.forward.encode(images, saved, training)
-            reconstruction = self.forward.decode(sample(mean, saved["log_variance"], noise), {}, training)
-            kl = divergence(mean, saved["log_variance"])
-            nll = negative_log_likelihood(model.likelihood, y, reconstruction)
-            return Outcome((reconstruction, kl, weight), (nll + weight * kl).mean(), (nll, kl))
+            log_variance = saved["log_variance"]
+            code = sample(mean, log_variance, noise)
+            kl = divergence(mean, log_variance)
+            several = (log_ratio(log_variance, noise, code),) if noise.dim() == 3 else ()
+            sampled = (self.forward.decode(code, {}, training), kl, weight, *several)
+            losses, nll = variational_loss(model.likelihood, y, *sampled)
+            return Outcome(sampled, losses.mean(), (nll, kl))
         y_pred = self.forward(x, training)
         plain = self.plain_loss and y_pred.shape == y.shape
         return Outcome(
@@ -240,6 +243,8 @@ class Fast:
             else optimizer._get_current_learning_rate()
         )
         optimizer._parallel_update_step(gradients, self.variables, rate)
+        if optimizer.use_ema:
+            torch_adam.average(optimizer)
         optimizer._iterations.value.add_(1)
 
     def logs(self, x: Any, y: Tensor, outcome: Outcome) -> Any:

@@ -1,236 +1,236 @@
-"""Anomalies: a threshold calibrated on normal images, and scores of others."""
+"""Scores of images by a calibrated autoencoder, of a run or of an export."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass, field
+from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..analysis import scores
-from ..analysis.codec import Codec, of_graphs
-from ..analysis.conformal import p_values, threshold
-from ..analysis.detection import quality
-from ..datasets.classes import numbers as class_numbers
-from ..datasets.dataset import Dataset
-from ..errors import CorruptFileError, UsageError
-from ..runs.checksums import to_json
-from ..runs.folder import Run
-from ..system import npy
+from ..analysis.detection import auroc, quality
+from ..analysis.scorer import Scorer
+from ..errors import DataError, UsageError, worded
+from ..export.inputs import reading
+from ..export.streams import Input
+from ..models.ports import Port, checked
+from ..system.hints import did_you_mean
 from ..system.notes import say
 from ..system.progress import Progress, silent
-from ..system.reading import read_json
 from ..system.result import Result
-from .codecs import keras_codec
+from .anomaly_text import text
+from .scorers import Scored, find
 
-if TYPE_CHECKING:
-    from ..datasets.images import Images
-
-CALIBRATION, STATISTICS = "calibration.json", "scoring.npz"
-COLUMNS = ("image", "class", "score", "p_value", "flagged")
+GOOD = ("good", "normal", "ok")  # names of classes that say what is normal
 
 
-def calibrate(
-    run: Run,
-    false_alarms: float = 0.01,
-    *,
-    score: str = scores.DEFAULT,
-    data_dir: Path | None = None,
-    dataset: str | None = None,
-    progress: Progress = silent,
-) -> Result:
-    """Set the threshold above which an image counts as strange, by split conformal prediction.
+@dataclass
+class Scores:
+    """Scores of n images in their order, and the strangest of them.
 
-    Of further normal images at most a share `false_alarms` is flagged, in expectation. Normal
-    images that training has not seen are needed: the run's validation images (`--validation`),
-    else the test images of the classes that it was trained on.
-
-    Args:
-        score: a name of `analysis.scores.SCORES`.
-
-    Returns:
-        `threshold`, `score`, `false_alarms` and `n`, the number of normal images. They are kept in
-        the run and beside its exports.
-
-    Raises:
-        UsageError: There is no such score, or there are too few normal images.
-    """
-    check_score(score)
-    codec, data = keras_codec(run, data_dir, dataset)
-    if run.variant.switches:
-        say(
-            f"kae: the pooling switches of {run.variant.name} carry much of the image past the code: "
-            "its error says little of strangeness"
-        )
-    train, normal, where = _normal(run, data)
-    with progress("normal images") as advance:
-        statistics = scores.fit(codec, train, normal)
-        values = scores.scored(codec, normal, statistics, [score])[score]
-        advance(len(normal))
-    facts = {
-        "score": score,
-        "false_alarms": false_alarms,
-        "threshold": threshold(values, false_alarms),
-        "n": len(values),
-        "normal": where,
-        "weights_sha256": weights_of(run),
-    }
-    kept = {**facts, "scores": [float(value) for value in np.sort(values)]}
-    _keep(run, kept, statistics)
-    text = (
-        f"threshold      {facts['threshold']:.6g} of {score} ({scores.SCORES[score].meaning})\n"
-        f"promise        at most {false_alarms:.2%} of further normal images are flagged, in "
-        f"expectation\nnormal images  {len(values):,}, {where}"
-    )
-    return Result({"run": str(run.path), **facts}, text)
-
-
-def check_score(name: str) -> None:
-    """Raise `UsageError` for a score that there is not."""
-    if name not in scores.SCORES:
-        raise UsageError(f"score is {name!r}; use one of {', '.join(scores.SCORES)}")
-
-
-def _normal(run: Run, data: Dataset) -> tuple["Images", "Images", str]:
-    """Training images, normal images that training has not seen, and where these are from."""
-    count = len(data.train.images) - run.config.validation
-    train = data.train.images[:count]
-    if run.config.validation:
-        return train, data.train.images[count:], "kept out of training for validation"
-    if run.config.classes and data.test.labels is not None:
-        chosen = np.isin(data.test.labels, class_numbers(data, run.config.classes))
-        return train, data.test.images[chosen], "the test images of the classes it was trained on"
-    return train, data.test.images, "the test images"
-
-
-def weights_of(run: Run) -> str:
-    """The fingerprint of the weights, by which a calibration knows its model."""
-    from ..export import weights
-
-    return weights.fingerprint(weights.read(run.model))
-
-
-def _keep(run: Run, facts: dict[str, Any], statistics: scores.Statistics) -> None:
-    run.write_text(CALIBRATION, to_json(facts))
-    with run.replacing(STATISTICS) as temporary:
-        np.savez_compressed(temporary, allow_pickle=False, **statistics.arrays())
-    for folder in run.path.glob("onnx*"):
-        if (folder / "manifest.json").is_file():
-            for name in (CALIBRATION, STATISTICS):
-                (folder / name).write_bytes((run.path / name).read_bytes())
-
-
-class Scorer:
-    """Scores images by a calibrated autoencoder: of a run by its Keras model, or of a folder of
-    exported graphs in onnxruntime.
+    `names` and `classes` are empty where the source has none; `strangest` are numbers of images,
+    the highest score first, `images` and `reconstructions` theirs, (k, H, W, C) in [0, 1].
     """
 
-    def __init__(self, codec: Codec, folder: Path, weights_sha256: str) -> None:
-        self.codec = codec
-        if not (folder / CALIBRATION).is_file():
-            raise UsageError(f"{folder} has no calibration yet.\nMake one: kae calibrate")
-        try:
-            self.facts = read_json(folder / CALIBRATION)
-            self.statistics = scores.Statistics(**npy.archive(folder / STATISTICS))
-            self.normal = np.array(self.facts["scores"], np.float64)
-            self.threshold = float(self.facts["threshold"])
-            self.score = str(self.facts["score"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise CorruptFileError(f"{folder / CALIBRATION} is no calibration of ours: {error}") from error
-        if self.facts.get("weights_sha256") != weights_sha256:
-            raise CorruptFileError(
-                f"the calibration in {folder} is of another model.\nMake it anew: kae calibrate"
-            )
+    names: list[str] = field(default_factory=list)
+    classes: list[str] = field(default_factory=list)
+    values: dict[str, NDArray[Any]] = field(default_factory=dict)
+    strangest: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    images: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
+    reconstructions: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
 
-    @classmethod
-    def of_run(cls, run: Run) -> "Scorer":
-        """The scorer of a run's Keras model."""
-        from ..system import backend
-
-        run.require_finished()
-        backend.choose(run.config.backend)
-        sha256 = weights_of(run)
-        from ..analysis.codec import of_model
-
-        return cls(of_model(run.model), run.path, sha256)
-
-    @classmethod
-    def of_export(cls, folder: Path) -> "Scorer":
-        """The scorer of exported graphs: no Keras is imported."""
-        from ..export.runtime import OnnxAutoencoder
-
-        graphs = OnnxAutoencoder(folder)
-        return cls(of_graphs(graphs), folder, graphs.info.metadata["weights_sha256"])
-
-    def __call__(self, images: "Images", names: list[str] | None = None) -> dict[str, Any]:
-        """Scores by name, and `p_value` and `flagged` of the calibrated one, each (n,)."""
-        names = list(dict.fromkeys([self.score, *(names or [])]))
-        values: dict[str, Any] = dict(scores.scored(self.codec, images, self.statistics, names))
-        values["p_value"] = p_values(values[self.score], self.normal)
-        values["flagged"] = values[self.score] > self.threshold
-        return values
-
-    def error_map(self, images: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Squared error of each pixel (n, H, W) of images in [0, 1]."""
-        return scores.error_map(images, self.codec.reconstruct(images))
+    def name(self, number: int) -> str:
+        """The path of an image, or its number."""
+        return self.names[number] if self.names else str(number)
 
 
 def score(
-    scorer: Scorer, data: Dataset, normal: list[int] | None = None, progress: Progress = silent
+    run: Any,
+    source: str | PathLike[str],
+    *,
+    normal: str | None = None,
+    top: int = 10,
+    data_dir: Path | None = None,
+    runs_dir: Path | str = "runs",
+    progress: Progress = silent,
 ) -> Result:
-    """Scores of the test images of a dataset, a row per image under "rows".
+    """How strange images are to a calibrated autoencoder.
+
+    Of a dataset that has a test split, and of the one that the run was trained on, the test images
+    are scored, else all. With labels, the ranking is measured, beside that of a PCA and of nearest
+    neighbours.
 
     Args:
-        normal: the numbers of the classes that are normal; None where no label says so.
+        run: a `Run`, the name or path of one, or a folder of exported graphs.
+        source: a dataset's name, or the path of a folder, a file of arrays or a picture.
+        normal: classes that are normal, by name or number, separated by commas; None takes those
+            that the run was trained on, or the only class of the training images.
+        top: how many of the strangest to keep.
+        data_dir: where the datasets lie.
+        runs_dir: where runs are looked for by name.
+
+    Returns:
+        `score`, `n`, `threshold`, `flagged`, and, None without labels of what is normal,
+        `false_alarms` (the share of normal images that is flagged), `auroc`, `average_precision`,
+        `pca_auroc`, `knn_auroc`, with their `intervals`, and `classes`; `rows` holds a tuple
+        (image, class, score, p-value, flagged) for each of the strangest.
+
+    Raises:
+        UsageError: There is no calibration, or no such class.
+        DataError: The images are of another size, or damaged.
+        CorruptFileError: The calibration is damaged, or of another model.
+
+    Examples:
+        >>> import keras_mnist_ae as kae
+        >>> folder = getfixture("tmp_path")
+        >>> run = kae.train("mlp", "digits", limit=100, validation=50, epochs=1, runs_dir=folder)
+        >>> threshold = kae.calibrate(run, 0.05)
+        >>> kae.score(run, "digits")["n"]
+        360
     """
-    images, labels = data.test.images, data.test.labels
-    with progress("scoring", len(images)) as advance:
-        parts = []
-        for start in range(0, len(images), 1000):
-            parts.append(scorer(images[start : start + 1000], list(scores.UNTRAINED)))
-            advance(len(images[start : start + 1000]))
-    values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    flagged = int(values["flagged"].sum())
+    result, _ = scored(find(run, Path(runs_dir)), fspath(source), normal, top, data_dir, progress)
+    return result
+
+
+def scored(
+    chosen: Scored,
+    source: str,
+    normal: str | None,
+    top: int,
+    data_dir: Path | None = None,
+    progress: Progress = silent,
+) -> tuple[Result, Scores]:
+    """The result of `score`, and the scores of all images."""
+    own = chosen.dataset is not None and _same(source, chosen.dataset)
+    with reading(source, ["image"], chosen.image, chosen.reading, data_dir, test=True, own=own) as given:
+        usual = _normal(given, normal or chosen.classes, source)
+        names = scores.UNTRAINED if usual else ()
+        found = _collected(chosen.scorer, given, chosen.image, names, top, progress)
+    facts = {"run": chosen.name, **_facts(chosen.scorer, found, usual)}
+    rows = [
+        (
+            found.name(at),
+            found.classes[at] if found.classes else "",
+            float(found.values[chosen.scorer.score][at]),
+            float(found.values["p_value"][at]),
+            bool(found.values["flagged"][at]),
+        )
+        for at in found.strangest
+    ]
+    return Result(facts, text(facts), rows), found
+
+
+def _same(source: str, dataset: str) -> bool:
+    if source == dataset:
+        return True
+    return Path(dataset).is_absolute() and Path(source).expanduser().absolute() == Path(dataset)
+
+
+def _normal(given: Input, asked: str | None, source: str) -> list[str]:
+    """The names of the normal classes; none where no label says what is normal."""
+    known = given.classes
+    if asked is not None:
+        if not known:
+            say(worded(f"kae: {Path(source).name} has no labels: nothing is measured"))
+            return []
+        return [_class(word.strip(), known) for word in asked.split(",")]
+    usual = given.normal or next((name for name in known if name.lower() in GOOD), "")
+    if usual:
+        others = ", ".join(name for name in known if name != usual)
+        line = f"kae: {usual} is taken for what is normal, {others} for strange (--normal says otherwise)"
+        say(worded(line))
+    return [usual] if usual else []
+
+
+def _class(word: str, known: tuple[str, ...]) -> str:
+    if word in known:
+        return word
+    if word.isdecimal() and int(word) < len(known):
+        return known[int(word)]
+    raise UsageError(
+        f"there is no class {word!r}{did_you_mean(word, known)}\nIts classes: {', '.join(known[:40])}."
+    )
+
+
+def _collected(
+    scorer: Scorer,
+    given: Input,
+    image: tuple[int, ...],
+    names: tuple[str, ...],
+    top: int,
+    progress: Progress,
+) -> Scores:
+    """Scores of all images, a chunk in memory at a time; of images the strangest alone are kept."""
+    port = Port("image", np.float32, (image[0], image[1], image[2]))
+    found, parts, count = Scores(), list[dict[str, Any]](), 0
+    highest = np.empty(0)
+    with progress("scoring", given.total) as advance:
+        for chunk in given.chunks:
+            images = chunk.arrays["image"]
+            if not len(images):
+                continue
+            pixels = checked(images.reshape(-1, *port.shape), port, count)
+            values = scorer(pixels, names)
+            both = (
+                np.concatenate([highest, values[scorer.score]]),
+                np.concatenate([found.strangest, np.arange(count, count + len(pixels))]),
+                _joined(found.images, pixels),
+                _joined(found.reconstructions, values.pop("reconstruction")),
+            )
+            best = np.argsort(-both[0], kind="stable")[:top]
+            highest, found.strangest, found.images, found.reconstructions = (part[best] for part in both)
+            parts.append(values)
+            found.names += chunk.names
+            found.classes += chunk.classes
+            count += len(pixels)
+            advance(len(pixels))
+    if not parts:
+        raise DataError("there is no image to score")
+    found.values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    if not any(found.classes):
+        found.classes = []
+    return found
+
+
+def _joined(kept: NDArray[Any], more: NDArray[Any]) -> NDArray[Any]:
+    return np.concatenate([kept, more]) if len(kept) else more
+
+
+def _facts(scorer: Scorer, found: Scores, usual: list[str]) -> dict[str, Any]:
+    values, flagged = found.values[scorer.score], found.values["flagged"]
     facts: dict[str, Any] = {
         "score": scorer.score,
-        "n": len(images),
+        "n": len(values),
         "threshold": scorer.threshold,
         "false_alarms": None,
-        "flagged": flagged,
+        "flagged": int(flagged.sum()),
         "auroc": None,
         "average_precision": None,
         "pca_auroc": None,
         "knn_auroc": None,
     }
-    if normal is not None and labels is not None:
-        strange = ~np.isin(labels, normal)
-        usual = values["flagged"][~strange]
-        facts["false_alarms"] = float(usual.mean()) if len(usual) else None
-        facts |= quality(values[scorer.score], strange)
-        for name in scores.UNTRAINED:
-            facts[f"{name}_auroc"] = quality(values[name], strange)["auroc"]
-    return Result(facts, _text(facts), rows=list(_rows(data, values, scorer.score)))
-
-
-def _rows(data: Dataset, values: dict[str, Any], name: str) -> Iterator[tuple[Any, ...]]:
-    labels = data.test.labels
-    for at in range(len(data.test.images)):
-        label = "" if labels is None else data.classes[labels[at]]
-        yield at, label, float(values[name][at]), float(values["p_value"][at]), bool(values["flagged"][at])
-
-
-def _text(facts: dict[str, Any]) -> str:
-    lines = [
-        f"flagged        {facts['flagged']:,} of {facts['n']:,} images, above {facts['threshold']:.6g} of "
-        f"{facts['score']}"
-    ]
-    if facts["auroc"] is not None:
-        low, high = facts["intervals"]["auroc"]
-        lines += [
-            f"AUROC          {facts['auroc']:.4f} ({low:.4f} - {high:.4f}); PCA {facts['pca_auroc']:.4f}, "
-            f"5 nearest neighbours {facts['knn_auroc']:.4f}",
-            f"precision      {facts['average_precision']:.4f} on average",
-            f"false alarms   {facts['false_alarms']:.2%} of the normal images; "
-            f"{facts['false_alarms_at_95']:.2%} where 95 % of the strange ones are found",
-        ]
-    return "\n".join(lines)
+    if not usual:
+        return facts
+    classes = np.array(found.classes)
+    strange = ~np.isin(classes, usual)
+    if not strange.all():
+        facts["false_alarms"] = float(flagged[~strange].mean())
+    if strange.all() or not strange.any():
+        kind = "normal" if not strange.any() else "strange"
+        say(f"kae: all images are {kind}: there is no ranking to measure")
+        return facts
+    facts |= quality(values, strange)
+    for name in scores.UNTRAINED:
+        measures = quality(found.values[name], strange)
+        facts[f"{name}_auroc"] = measures["auroc"]
+        facts["intervals"][f"{name}_auroc"] = measures["intervals"]["auroc"]
+    facts["classes"] = {
+        str(name): {
+            "n": int((classes == name).sum()),
+            "flagged": int(flagged[classes == name].sum()),
+            "auroc": None if name in usual else auroc(values[~strange], values[classes == name]),
+        }
+        for name in np.unique(classes)
+    }
+    return facts

@@ -54,3 +54,10 @@ CAPTIONS = {
         "cross-fade of the pixels.",
     ),
 }
+
+EXTRA = {  # made by a command of its own, and in the report only after it
+    "clusters": Caption(
+        "Clusters",
+        "The clusters of the test codes, the largest first: of each the test images nearest to its mean.",
+    ),
+}

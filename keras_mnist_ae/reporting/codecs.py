@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CorruptFileError, UsageError
 from ..export.formats import Precision
+from ..export.manifest import command
 from ..runs.folder import Run
 from ..runs.reopen import reopen, reopen_data
 
@@ -39,7 +40,7 @@ def onnx_codec(
     run.require_finished()
     folder = run.export_folder(precision)
     if not folder.is_dir():
-        raise UsageError(f"there is no export in {folder}.\nMake one: kae export onnx {run.path}")
+        raise UsageError(f"there is no export in {folder}.\nMake one: {command(folder)}")
     graphs = OnnxAutoencoder(folder)
     graphs.load()
     if graphs.info.variant != run.config.variant:

@@ -19,6 +19,7 @@ def generate(
     *,
     density: str | None = None,
     seed: int = 0,
+    quality: bool = False,
     data_dir: Path | None = None,
     dataset: Any = None,
     progress: Progress = silent,
@@ -30,11 +31,15 @@ def generate(
         density: that of the codes: "mixture" (of Gaussians) or "gaussian", fitted on training
             codes, or "prior", the standard normal of a variational variant; None takes the prior
             where there is one, else the mixture.
+        quality: measure FID, KID, precision and recall of up to 10,000 generated images against as
+            many test images, beside those of training images, on features of a small classifier
+            that is trained for it.
 
     Returns:
         `nearest_rmse`, the median RMSE per pixel to the nearest training image, beside that of
         test images, `test_nearest_rmse`; the paths of `figure` and `arrays` (images float32 of
-        shape (n, H, W, C) in [0, 1], their codes, nearest training images and distances).
+        shape (n, H, W, C) in [0, 1], their codes, nearest training images and distances); with
+        `quality` these numbers under that name, with the sha256 of the classifier's weights.
     """
     import numpy as np
 
@@ -42,6 +47,7 @@ def generate(
     from ..analysis.latent import encoded
     from ..datasets.images import to_float
     from . import figures
+    from . import quality as of_quality
 
     if density == "prior" and not run.variant.variational:
         raise UsageError(f"{run.config.variant} has no prior: only variational variants do")
@@ -54,6 +60,7 @@ def generate(
         advance(n)
         tests = to_float(data.test.images[:1000])
         usual, _ = generation.nearest_images(data.train.images, tests)
+    measured = of_quality.measure(codec, data, codes, density, seed, progress) if quality else None
     borrowed = bool(run.variant.switches)
     run.write_figure("generated", figures.samples(made, data.train, density, borrowed))  # type: ignore[arg-type]
     run.write_generated(images=made.images, codes=made.codes, nearest=made.nearest, distances=made.distances)
@@ -66,9 +73,13 @@ def generate(
         "switches": generation.BORROWED if borrowed else None,
     }
     own = is_own(run, data)
-    run.add_metrics({"generated" if own else f"{Path(data.name).name}: generated": numbers})
+    other = "" if own else f"{Path(data.name).name}: "
+    run.add_metrics({f"{other}generated": numbers, **({f"{other}quality": measured} if measured else {})})
     files = {"figure": str(run.figure("generated")), "arrays": str(run.generated)}
     words = text.generated(run.path, numbers, figures.drawn_from(density, made.components), files)  # type: ignore[arg-type]
+    if measured:
+        numbers["quality"] = measured
+        words += of_quality.text(measured)
     return Result({"run": str(run.path), **numbers, **files}, words)
 
 

@@ -11,8 +11,8 @@ from ..errors import CorruptFileError, UsageError
 from ..export import manifest
 from ..runs.folder import Run
 from ..system.reading import read_json
-from . import text
-from .captions import CAPTIONS
+from . import clustered, quality, text
+from .captions import CAPTIONS, EXTRA
 
 EMBEDDED = 1_000_000  # parameters of a model whose explorer stands in the report: 2 MB in float16
 
@@ -28,7 +28,7 @@ def write(run: Run, latent_missing: str = "") -> None:
 
     metrics, variant = run.metrics, run.variant
     if not run.evaluated:
-        raise UsageError(f"run {run.path} has no numbers to report yet: kae evaluate makes them.")
+        raise UsageError(f"run {run.path} has no numbers to report yet: kae evaluate {run.path} makes them.")
     latent = metrics.get("latent")
     channels, height, width = variant.image
     page = Environment(autoescape=True, trim_blocks=True).from_string(
@@ -59,10 +59,14 @@ def write(run: Run, latent_missing: str = "") -> None:
         clusters_header=text.clusters_header(latent) if latent and "kmeans" in latent else (),
         clusters=text.clusters(latent or {}),
         skipped=latent["skipped"] if latent else {},
-        captions=CAPTIONS,
+        clustering=metrics.get("clusters"),
+        clustered=clustered,
+        generation=metrics.get("quality"),
+        quality=quality,
+        captions=CAPTIONS | EXTRA,
         pictures={
             name: base64.b64encode(run.checked(f"figures/{name}.png").read_bytes()).decode()
-            for name in CAPTIONS
+            for name in (*CAPTIONS, *EXTRA)
             if run.figure(name).is_file()
         },
         **exported(run.path / "onnx" / manifest.NAME),
@@ -103,5 +107,6 @@ def exported(path: Path) -> dict[str, Any]:
         return {"graphs": graphs, "validated": int(told["validated_images"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptFileError(
-            f"{path} is not a manifest of ours: {error!r}\nMake the export anew: kae export onnx"
+            f"{path} is not a manifest of ours: {error!r}\n"
+            f"Make the export anew: {manifest.command(path.parent)}"
         ) from error

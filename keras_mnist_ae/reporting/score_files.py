@@ -1,87 +1,126 @@
 """Scores as tables and as pictures."""
 
-from pathlib import Path
+import csv
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..analysis import plots
-from ..datasets.dataset import Dataset
-from ..datasets.images import to_float
-from ..errors import MissingDependencyError, UsageError, WriteError
+from ..analysis.scorer import Scorer
+from ..analysis.scores import error_map
+from ..errors import MissingDependencyError, UsageError
 from ..system.atomic import replacing
-from .anomalies import COLUMNS, Scorer
+from .anomalies import Scores
 from .table import table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Rows = list[tuple[Any, ...]]
+COLUMNS = ("image", "class", "score", "p_value", "flagged")
+SUFFIXES = (".csv", ".parquet", ".npz")
+AT_ONCE = 10_000  # rows of a CSV file
 
 
-def strangest(rows: Rows, top: int) -> str:
-    """The images with the highest scores, as text."""
-    ordered = sorted(rows, key=lambda row: -row[2])[:top]
+def check_target(path: Path) -> None:
+    """Raise `UsageError` for a table of an unknown kind."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(
+            f"cannot write {path.suffix or 'a file without suffix'}; give .csv, .parquet or .npz"
+        )
+
+
+def strangest(rows: list[Any]) -> str:
+    """The rows of a result as text."""
     cells = [
-        (str(at), label, f"{value:.6g}", f"{p:.4f}", "flagged" if flagged else "")
-        for at, label, value, p, flagged in ordered
+        (str(name), label, f"{value:.6g}", f"{p:.4f}", "flagged" if flagged else "")
+        for name, label, value, p, flagged in rows
     ]
     return table(("image", "class", "score", "p-value", ""), cells)
 
 
-def write_table(path: Path, rows: Rows) -> None:
-    """Write the rows as CSV, Parquet or arrays, by the suffix. Raises `UsageError`."""
-    columns = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))
+def write_table(path: Path, scorer: Scorer, found: Scores) -> None:
+    """Write a row an image as CSV, Parquet or arrays, by the suffix.
+
+    Raises:
+        UsageError: There is no such kind.
+        MissingDependencyError: pyarrow is not installed.
+        WriteError: The file cannot be written.
+    """
+    check_target(path)
+    values = (found.values[scorer.score], found.values["p_value"], found.values["flagged"])
+    count = len(values[0])
     with replacing(path) as temporary:
         match path.suffix.lower():
             case ".csv":
-                import csv
-
                 with temporary.open("w", newline="", encoding="utf-8") as file:
                     writer = csv.writer(file)
                     writer.writerow(COLUMNS)
-                    writer.writerows(rows)
+                    writer.writerows(_rows(found, values))
             case ".npz":
-                arrays = {name: np.array(values) for name, values in columns.items()}
-                with temporary.open("wb") as file:
-                    np.savez(file, allow_pickle=False, **arrays)
-            case ".parquet":
-                try:
-                    import pyarrow as arrow
-                    from pyarrow import parquet
-                except ModuleNotFoundError as error:
-                    raise MissingDependencyError(
-                        "writing Parquet needs pyarrow.\nInstall it: pip install 'keras_mnist_ae[tables]'"
-                    ) from error
-                parquet.write_table(arrow.table(columns), temporary)
-            case other:
-                raise UsageError(
-                    f"cannot write {other or 'a file without suffix'}; give .csv, .parquet or .npz"
-                )
+                columns = dict(zip(COLUMNS[2:], values, strict=True))
+                names: Any = np.array(found.names) if found.names else np.arange(count)
+                classes = np.array(found.classes) if found.classes else np.full(count, "")
+                with temporary.open("wb") as stream:
+                    np.savez(stream, allow_pickle=False, **{"image": names, "class": classes}, **columns)
+            case _:
+                _parquet(temporary, found, values)
 
 
-def write_maps(folder: Path, scorer: Scorer, data: Dataset, rows: Rows, top: int) -> None:
-    """Pictures of the strangest images: the image, its reconstruction and the error of each pixel,
-    on one scale for all images. Raises `WriteError`.
-    """
-    at = [row[0] for row in sorted(rows, key=lambda row: -row[2])[:top]]
-    images = to_float(data.test.images[at])
-    reconstructions = scorer.codec.reconstruct(images)
-    errors = scorer.error_map(images)
-    highest = max(float(errors.max()), 1e-12)
+def _rows(found: Scores, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """Rows of numbers that read back as they were."""
+    for start in range(0, len(values[0]), AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        columns = [array[part].tolist() for array in values]
+        names = found.names[part] or range(start, start + len(columns[0]))
+        classes = found.classes[part] or [""] * len(columns[0])
+        yield from zip(names, classes, *columns, strict=True)
+
+
+def _parquet(path: Path, found: Scores, values: tuple[Any, ...]) -> None:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"cannot write {folder}: {error.strerror}") from error
-    for number, image, other, heat in zip(at, images, reconstructions, errors, strict=True):
-        figure = error_heat(image, other, heat, highest)
-        plots.save(figure, folder / f"{number}.png")
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            "writing Parquet needs pyarrow.\nInstall it: pip install 'keras_mnist_ae[tables]'"
+        ) from error
+    count = len(values[0])
+    names = found.names or [str(number) for number in range(count)]
+    columns = dict(zip(COLUMNS, (names, found.classes or [""] * count, *values), strict=True))
+    parquet.write_table(arrow.table(columns), path)
+
+
+def write_maps(folder: Path, scorer: Scorer, found: Scores) -> float:
+    """Pictures of the strangest images: the image, its reconstruction and the error of each pixel.
+
+    The colours mean the same in every picture and in every call: they end at the calibration's
+    `largest_error`, the error below which 99.9 % of the pixels of normal images lie.
+
+    Returns:
+        That error.
+
+    Raises:
+        WriteError: A picture cannot be written.
+    """
+    highest = scorer.largest_error
+    digits = len(str(max(len(found.strangest), 1)))
+    for place, number in enumerate(found.strangest):
+        image, other = found.images[place], found.reconstructions[place]
+        name = PurePosixPath(found.name(int(number)).replace("\\", "/"))
+        label = "-".join(part for part in name.with_suffix("").parts if part not in ("/", "..", "."))
+        value, p = (float(found.values[key][number]) for key in (scorer.score, "p_value"))
+        figure = error_heat(image, other, error_map(image[None], other[None])[0], highest)
+        figure.suptitle(f"{found.name(int(number))}: {scorer.score} {value:.4g}, p-value {p:.4f}")
+        plots.save(figure, folder / f"{place + 1:0{digits}}-{label[-80:]}.png")
+    return highest
 
 
 @plots.styled
 def error_heat(image: np.ndarray, reconstruction: np.ndarray, errors: np.ndarray, highest: float) -> "Figure":
     """An image, its reconstruction, both (H, W, C) in [0, 1], and the squared error of each pixel
-    (H, W) on a scale from 0 to `highest`.
+    (H, W) on a scale from 0 to `highest`; what is above has the colour of its end.
     """
     from matplotlib.figure import Figure
 
@@ -94,5 +133,5 @@ def error_heat(image: np.ndarray, reconstruction: np.ndarray, errors: np.ndarray
     axes[2].set(title="squared error")
     for place in axes:
         place.set_axis_off()
-    figure.colorbar(shown, ax=axes[2])
+    figure.colorbar(shown, ax=axes[2], extend="max")
     return figure

@@ -117,7 +117,7 @@ def _newest_first(run: Run) -> list[Path]:
 
 def _read(path: Path) -> Checkpoint:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with npy.members(path) as archive:
             if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
                 raise ValueError("it is compressed")
             arrays = {}

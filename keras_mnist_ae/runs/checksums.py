@@ -11,9 +11,10 @@ from typing import Any
 
 from ..errors import CorruptFileError
 from ..system.atomic import write_text
-from ..system.reading import read_json
+from ..system.reading import length, open_regular, read_json
 
 CHECKSUMS = "checksums.json"
+LARGEST = 2**31  # bytes of a file
 
 
 def allowed(folder: Path) -> dict[str, list[str]]:
@@ -59,8 +60,10 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
+    """SHA-256 of a regular file, in hexadecimal; "" for one that is larger than any of ours."""
+    with open_regular(path) as file:
+        if length(file) > LARGEST:
+            return ""
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -11,7 +11,7 @@ from ..architecture.variant import Variant
 from ..errors import CorruptFileError, UsageError, WriteError, worded
 from ..system.atomic import advice, replacing, sweep
 from ..system.reading import LARGEST_TEXT, read_json
-from .checksums import CHECKSUMS, allow, allowed, sha256, to_json
+from .checksums import CHECKSUMS, LARGEST, allow, allowed, sha256, to_json
 from .config import TrainConfig, configure
 from .environment import versions
 from .history import read_history, to_csv
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
     from ..datasets.dataset import Dataset
     from ..models.autoencoder import Autoencoder
-
-LARGEST = 2**31  # bytes of a file
 
 
 class Run(RunMethods):
@@ -222,7 +220,8 @@ class Run(RunMethods):
                     f"{path} is gone, although the run was finished.\nRestore it from a copy, or train again."
                 )
             raise UsageError(
-                f"run {self.path} has no {name}: it was not finished.\nGo on with it: kae resume {self.path}"
+                f"run {self.path} has no {name}: it was not finished.\n"
+                f"Go on with it: kae resume {self.path}; or end it as it stands: kae finish {self.path}"
             )
         if not (self.path / CHECKSUMS).is_file():
             raise CorruptFileError(

@@ -1,7 +1,6 @@
-"""Removing, renaming and tagging runs."""
+"""Renaming and tagging runs."""
 
 import re
-import shutil
 from pathlib import Path
 
 from ..errors import CorruptFileError, UsageError, WriteError
@@ -13,17 +12,6 @@ from .runs_dir import LATEST
 from .settings import NAME
 
 TAGS = "tags.json"
-
-
-def remove(run: Run) -> None:
-    """Delete a run folder with all that is in it. Raises `UsageError` while a process writes there
-    and `WriteError`.
-    """
-    with run.locked():
-        try:
-            shutil.rmtree(run.path)
-        except OSError as error:
-            raise WriteError(f"cannot remove run {run.path}: {error.strerror}") from error
 
 
 def rename(run: Run, name: str) -> Run:

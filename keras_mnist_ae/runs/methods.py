@@ -85,16 +85,44 @@ class RunMethods:
         """What the codes hold: classes, clusters, dimensions in use: see `kae.analyse`."""
         return _package().analyse(self, method, dataset=dataset)
 
+    def cluster(
+        self,
+        clusters: int | None = None,
+        *,
+        methods: Sequence[Literal["kmeans", "mixture", "umap"]] = (),
+        seeds: int = 10,
+        dataset: Any = None,
+    ) -> Result:
+        """Groups among the codes, found without labels, beside those among PCA codes and pixels.
+
+        Args:
+            clusters: how many; None takes as many as there are classes.
+            methods: "kmeans", "mixture" (of Gaussians) and "umap" (a mixture where UMAP has moved
+                the codes to, N2D); () takes all that are installed.
+            seeds: how many starts of each.
+
+        Returns:
+            `methods`, by method and space ("codes", "pca", "pixels"): `accuracy` under the best
+            matching of clusters and classes, `nmi`, `ari`, and the `agreement` of seeds; `sizes`,
+            the clusters with the test images nearest to the mean of each.
+
+        Raises:
+            UsageError: There are no labels and no number of clusters, or too few images.
+            MissingDependencyError: A method needs umap-learn, which is not installed.
+        """
+        return _package().cluster(self, clusters, methods=methods, seeds=seeds, dataset=dataset)
+
     def generate(
         self,
         n: int = 64,
         *,
         density: Literal["mixture", "gaussian", "prior"] | None = None,
         seed: int = 0,
+        quality: bool = False,
         dataset: Any = None,
     ) -> Result:
         """New images from codes drawn at random: see `kae.generate`."""
-        return _package().generate(self, n, density=density, seed=seed, dataset=dataset)
+        return _package().generate(self, n, density=density, seed=seed, quality=quality, dataset=dataset)
 
     def interpolate(self, a: int, b: int, *, dataset: Any = None) -> Result:
         """The paths from test image number `a` to `b`, from 0: see `kae.interpolate`."""
@@ -113,6 +141,12 @@ class RunMethods:
     def explore(self, path: str | PathLike[str] | None = None, *, dataset: Any = None) -> Path:
         """Write an HTML file in which encoder and decoder work; its path: see `kae.explore`."""
         return _package().explore(self, None if path is None else Path(path), dataset=dataset)
+
+    def compare(self) -> Result:
+        """Where the run stands in the tables of record: `rows`, each with whether its protocol
+        `fits`, the `reason` where it does not, the `value` and what is `published`.
+        """
+        return _package().compare(self)
 
     def predict(self, images: "ArrayLike") -> "NDArray[Any]":
         """Reconstructions, float32 of shape (n, H, W, C) in [0, 1], of images in any form that

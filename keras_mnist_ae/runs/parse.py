@@ -34,6 +34,13 @@ def parse_noise(text: Any) -> object:
     return corruption(text)
 
 
+def parse_augment(text: Any) -> object:
+    """Shift and flip of "shift:2,flip". Raises `UsageError`."""
+    from ..datasets.augment import augmentation
+
+    return augmentation(text)
+
+
 def size_of(resize: Any) -> tuple[int, int] | None:
     """Height and width of "64" or "48x64"; None for "variant". Raises `UsageError`."""
     if resize == "variant":

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..architecture import recipes
 from ..architecture.shapes import text
+from ..datasets.augment import augmentation
 from ..datasets.binarize import binarized
 from ..datasets.catalog import load
 from ..datasets.classes import numbers, only
 from ..datasets.dataset import Dataset, Split
 from ..datasets.frameworks import in_memory
 from ..datasets.user_files import is_path
-from ..errors import CorruptFileError, DataError, UsageError, worded
+from ..errors import CorruptFileError, DataError, UsageError
 from ..system import backend
 from ..system.notes import say
 from .config import TrainConfig
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 
 
 IN_MEMORY = "arrays"  # the dataset of runs that were trained on arrays
-SMALLEST_BATCH = 4
-BATCHES = 16  # in an epoch, at least
-STEPS = 500  # of a training, at least: small sets are over-fitted by more
-MOST_EPOCHS = 200
 
 
 def load_data(config: TrainConfig) -> Dataset:
@@ -62,6 +58,8 @@ def check(config: TrainConfig, data: Dataset) -> Dataset:
             f"(channels x height x width), but {config.variant} takes {text(variant.image)}.\n"
             f"Fit the images to it (--resize), or train a variant that fits them: kae train {fitting}"
         )
+    if config.augment:
+        augmentation(config.augment).check(*data.image_shape[1:])
     data = binarized(data, config.binarize) if config.binarize else data
     data = only(data, config.classes) if config.classes else data
     data = _limited(data, config.limit)
@@ -77,34 +75,6 @@ def check(config: TrainConfig, data: Dataset) -> Dataset:
             f"{remedy}"
         )
     return data
-
-
-def settled(config: TrainConfig, data: Dataset) -> TrainConfig:
-    """The config with the validation split of the data, and with smaller batches and more epochs
-    for a small set of one's own, where these are not given.
-    """
-    changes: dict[str, int] = {}
-    if data.validation and not config.validation:
-        changes["validation"] = data.validation
-    images = len(data.train.images) - (config.validation or data.validation)
-    own = is_path(config.dataset) or data.name == IN_MEMORY
-    epochs, batch_size = config.epochs, config.batch_size
-    if "batch_size" not in config.given:  # large images come in smaller batches than small ones
-        recipe = recipes.find(config.architecture(data.image_shape), config.recipe)
-        batch_size = min(batch_size, recipe.batch_size)
-    if "batch_size" not in config.given and (batch_size > images or own):
-        batch_size = min(batch_size, max(SMALLEST_BATCH, images // BATCHES), images)
-    if "epochs" not in config.given and own:
-        steps = -(-images // batch_size)
-        epochs = min(max(epochs, -(-STEPS // steps)), MOST_EPOCHS)
-    if (epochs, batch_size) != (config.epochs, config.batch_size):
-        changes |= {"epochs": epochs, "batch_size": batch_size}
-        line = (
-            f"kae: {images:,} training images: {epochs} epochs in batches of {batch_size} "
-            "(--epochs and --batch-size choose others)"
-        )
-        say(worded(line))
-    return dataclasses.replace(config, **changes) if changes else config  # type: ignore[arg-type]
 
 
 def _limited(data: Dataset, limit: int | None) -> Dataset:

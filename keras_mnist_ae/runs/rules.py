@@ -77,6 +77,10 @@ class Number(Rule):
             raise UsageError(f"{name} is {value!r}; give {self.words}")
 
 
+PART = Number("a number from 0 to 1: a part of all steps", lambda part: 0 <= part <= 1)
+BELOW_1 = Number("a number from 0 to below 1", lambda number: 0 <= number < 1)
+
+
 @dataclass(frozen=True)
 class Flag(Rule):
     """Yes or no."""

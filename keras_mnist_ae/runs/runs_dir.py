@@ -1,6 +1,7 @@
-"""The folder that holds all runs: creating one, finding one, listing them."""
+"""The folder that holds all runs: creating one, finding one, listing them, removing one."""
 
 import math
+import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,12 +21,14 @@ def create(config: TrainConfig) -> Run:
     """A new run folder with the config in it, the latest from now on.
 
     Its name is the config's, else made of the UTC time, variant and backend. Raises `UsageError`
-    when a run of that name exists or a launcher has started several processes, and `WriteError`
-    when the folder cannot be made.
+    when a run of that name exists and is not to be overwritten, or a launcher has started several
+    processes, and `WriteError` when the folder cannot be made.
     """
     processes.refuse_several()
     runs_dir = Path(config.runs_dir)
     name = config.name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config.variant}-{config.backend}"
+    if config.overwrite and config.name:
+        _make_way(runs_dir / config.name, config)
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         path = _make(runs_dir, name, again=config.name is None)
@@ -51,8 +54,7 @@ def _make(runs_dir: Path, name: str, again: bool) -> Path:
                 return path
             if not again:
                 raise UsageError(
-                    f"a run named {name!r} exists in {runs_dir}.\n"
-                    f"Go on with it (kae resume {runs_dir / name}), or choose another --name."
+                    f"a run named {name!r} exists in {runs_dir}.\n{_ways_out(Run(path))}"
                 ) from None
         else:
             return path
@@ -68,6 +70,36 @@ def _is_abandoned(path: Path) -> bool:
     )
 
 
+def _ways_out(run: Run) -> str:
+    """What can be done where a run is in the way."""
+    others = "choose another --name, or give --overwrite to delete it first"
+    if run.finished or not (run.path / "config.toml").is_file():
+        return f"{others[0].upper()}{others[1:]}."
+    return f"Go on with it (kae resume {run.path}), {others}."
+
+
+def _make_way(path: Path, config: TrainConfig) -> None:
+    """Delete the run that is to be overwritten."""
+    if not path.exists() or _is_abandoned(path):
+        return
+    if not (path / "config.toml").is_file():
+        raise UsageError(f"{path} is no run, and is not overwritten.\nChoose another --name.")
+    if config.init and Path(config.init).resolve() == path.resolve():
+        raise UsageError(f"run {path} is where the weights come from (--init).\nChoose another --name.")
+    remove(Run(path))
+
+
+def remove(run: Run) -> None:
+    """Delete a run folder with all that is in it. Raises `UsageError` while a process writes there
+    and `WriteError`.
+    """
+    with run.locked():
+        try:
+            shutil.rmtree(run.path)
+        except OSError as error:
+            raise WriteError(f"cannot remove run {run.path}: {error.strerror}") from error
+
+
 def find(run: str | None, runs_dir: Path = Path("runs")) -> Run:
     """The run of that name in the runs folder, or the one at that path; the latest when `run` is
     None. Raises `UsageError`.
@@ -78,7 +110,8 @@ def find(run: str | None, runs_dir: Path = Path("runs")) -> Run:
         if (path / "config.toml").is_file():
             return Run(path)
     raise UsageError(
-        f"no run {run!r} in {runs_dir.resolve()}, and no run folder of that path.\nkae runs lists the runs."
+        f"no run {run!r} in {runs_dir.resolve()}, and no run folder of that path.\n"
+        f"kae runs --runs-dir {runs_dir} lists the runs."
     )
 
 

@@ -9,8 +9,8 @@ from ..architecture.limits import LARGEST
 from ..architecture.recipes import RECIPES
 from ..architecture.variant import Variant
 from ..system import backend as backends
-from .parse import parse_arrays, parse_image_shape, parse_noise, parse_range, size_of
-from .rules import Flag, Integer, Number, OneOf, Parsed, Setting, Table, Text, setting
+from .parse import parse_arrays, parse_augment, parse_image_shape, parse_noise, parse_range, size_of
+from .rules import BELOW_1, PART, Flag, Integer, Number, OneOf, Parsed, Setting, Table, Text, setting
 
 MODEL, DATA, VARIATIONAL, TRAINING, RUN = "Model", "Data", "Variational loss", "Training", "Run folder"
 LIKELIHOODS = ("bernoulli", "gaussian")  # of pixels, given a code: see models.losses
@@ -18,10 +18,6 @@ PRECISIONS = ("float32", "bfloat16")
 BINARIZE = ("static", "dynamic")  # how grey images are drawn as black and white: see datasets.binarize
 NAME = r"(?!latest$)[A-Za-z0-9_][A-Za-z0-9._-]*"
 RECIPES_OWN = "the recipe's"
-
-
-PART = Number("a number from 0 to 1: a part of all steps", lambda part: 0 <= part <= 1)
-BELOW_1 = Number("a number from 0 to below 1", lambda number: 0 <= number < 1)
 UNSET: Any = MISSING  # the variant's recipe fills it in: see `configure`
 
 
@@ -100,8 +96,15 @@ class Settings:
         0,
         DATA,
         Integer(0),
-        "Keep the last N training images out of training, and measure them after each epoch in "
-        "place of the test images.",
+        "Keep the last N training images out of training, and measure these instead of the test images.",
+    )
+    augment: str | None = setting(
+        None,
+        DATA,
+        Parsed("shift:PIXELS, flip, shift:PIXELS,flip or none", parse_augment),
+        "Move each training image by up to so many pixels, repeating its edge, or mirror half of them, "
+        "anew at each step: shift:PIXELS, flip, shift:PIXELS,flip or none.",
+        default="for conv, conv-best, vae-conv on less than 2,000 images of your own what suits; else none",
     )
     noise: str | None = setting(
         None,
@@ -111,7 +114,6 @@ class Settings:
         "salt-pepper:SHARE.",
         default="none",
     )
-
     binarize: str | None = setting(
         None,
         DATA,
@@ -120,7 +122,6 @@ class Settings:
         "once, dynamic the training images anew at each step.",
         default="grey",
     )
-
     likelihood: str = setting(
         "bernoulli",
         VARIATIONAL,
@@ -137,6 +138,13 @@ class Settings:
     )
     kl_warm_up: float = setting(
         0.0, VARIATIONAL, PART, "Part of all steps over which that weight rises from 0.", variational=True
+    )
+    importance: int = setting(
+        1,
+        VARIATIONAL,
+        Integer(1, 1000),
+        "Codes of each image in the loss: above 1 the importance-weighted bound of so many.",
+        variational=True,
     )
 
     recipe: str = setting(
@@ -167,6 +175,13 @@ class Settings:
         "0 keeps it constant.",
         default=RECIPES_OWN,
     )
+    ema: float = setting(
+        0.0,
+        TRAINING,
+        BELOW_1,
+        "Decay of an exponential moving average of the weights, such as 0.999, which is measured and "
+        "kept in place of the last weights; 0 keeps the last.",
+    )
     seed: int = setting(
         0, TRAINING, Integer(0), "Seed of the initial weights, the order of the images and noise."
     )
@@ -193,7 +208,6 @@ class Settings:
         "Batches (200) or seconds (30s) between checkpoints, beside one after each epoch.",
         default="60s, and short epochs share one",
     )
-
     patience: int | None = setting(
         None,
         TRAINING,
@@ -206,7 +220,6 @@ class Settings:
         None, TRAINING, Text(), "Start from the weights of this run, where they fit.", default="random"
     )
     init_part: str = setting("all", TRAINING, OneOf(("all", "encoder", "decoder")), "Which of them to take.")
-
     samples: bool = setting(
         True, RUN, Flag(), "Keep 64 test images in the run, so that it can be exported without data."
     )
@@ -218,6 +231,9 @@ class Settings:
         "The run folder is RUNS_DIR/NAME.",
         default="a name made of variant and time",
         personal=True,
+    )
+    overwrite: bool = setting(
+        False, RUN, Flag(), "Delete the run of that name, if there is one, for the new one.", personal=True
     )
 
     def __post_init__(self) -> None:

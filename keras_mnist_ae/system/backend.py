@@ -41,7 +41,7 @@ def warn_of_another() -> None:
 
 def current() -> str:
     """Name of the backend that Keras runs on, or will run on."""
-    if "keras" in sys.modules:
+    if sys.modules.get("keras"):
         return str(sys.modules["keras"].backend.backend())
     return os.environ["KERAS_BACKEND"]  # checked where it is used: TrainConfig
 

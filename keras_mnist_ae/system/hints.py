@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 def did_you_mean(name: object, choices: Iterable[str], cutoff: float = 0.6) -> str:
@@ -13,3 +14,9 @@ def did_you_mean(name: object, choices: Iterable[str], cutoff: float = 0.6) -> s
     """
     near = get_close_matches(str(name), list(choices), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def calibrating(folder: Path) -> str:
+    """The command that calibrates the run of a folder, or around it, as far as the folder tells."""
+    run = folder if (folder / "config.toml").is_file() else folder.parent
+    return f"kae calibrate {run}" if (run / "config.toml").is_file() else "kae calibrate"

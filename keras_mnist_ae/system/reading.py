@@ -4,8 +4,9 @@ import json
 import os
 import stat
 import tomllib
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from .atomic import DOTS
 
@@ -19,17 +20,28 @@ def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
 
 
 def read_bytes(path: Path, most: int) -> bytes:
-    """The content of a regular file of at most so many bytes: other files, such as pipes and
-    devices, are refused without waiting for them. Raises OSError and `ValueError`.
-    """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(descriptor)
-        if not stat.S_ISREG(about.st_mode):
-            raise ValueError("it is no regular file")
-        if about.st_size > most:
+    """The content of a regular file of at most so many bytes. Raises OSError and `ValueError`."""
+    with open_regular(path) as file:
+        if length(file) > most:
             raise ValueError(f"it has more than {most:,} bytes")
         return file.read(most)
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """A regular file to read: others, such as pipes and devices, are refused without waiting for
+    them. Raises OSError and `ValueError`.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    file = os.fdopen(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        file.close()
+        raise ValueError("it is no regular file")
+    return file
+
+
+def length(file: IO[bytes]) -> int:
+    """The bytes of an open file."""
+    return os.fstat(file.fileno()).st_size
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -35,6 +35,7 @@ class EpochReport(keras.callbacks.Callback):
         self.total = config.epochs
         self.seen = ("noisy " if config.noise else "") + ("validation" if config.validation else "test")
         self._rate = config.learning_rate
+        self._importance = config.importance
         self.history = history
         self.skipped = skipped
         self._run = run
@@ -75,7 +76,15 @@ class EpochReport(keras.callbacks.Callback):
         self._run.write_history(self.history)
         self._earlier, self.skipped = 0.0, 0
         where = f"epoch {epoch + 1:>{len(str(self.total))}}/{self.total}"
-        say(f"{where}   {_told('train', row, '')}   {_told(self.seen, row, 'val_')}   {row['seconds']:.1f} s")
+        losses = f"{self._told('train', row, '')}   {self._told(self.seen, row, 'val_')}"
+        say(f"{where}   {losses}   {row['seconds']:.1f} s")
+
+    def _told(self, images: str, row: dict[str, float], prefix: str) -> str:
+        if "kl" not in row:
+            return f"{images} MSE {row[prefix + 'loss']:.5f}"
+        reconstruction, kl = row[f"{prefix}reconstruction"], row[f"{prefix}kl"]
+        bound = f" bound {row[prefix + 'loss']:.2f}," if self._importance > 1 else ""
+        return f"{images}{bound} -ELBO {reconstruction + kl:.2f} nats (KL {kl:.2f})"
 
     def _diverged(self, loss: float, where: str) -> DivergedError:
         rate = self._rate
@@ -83,13 +92,6 @@ class EpochReport(keras.callbacks.Callback):
             f"training diverged: the loss is {loss} in {where}, at a learning rate of {rate:g}.\n"
             f"Try a lower one: --learning-rate {rate / 10:g}"
         )
-
-
-def _told(images: str, row: dict[str, float], prefix: str) -> str:
-    if "kl" in row:
-        reconstruction, kl = row[f"{prefix}reconstruction"], row[f"{prefix}kl"]
-        return f"{images} -ELBO {reconstruction + kl:.2f} nats (KL {kl:.2f})"
-    return f"{images} MSE {row[prefix + 'loss']:.5f}"
 
 
 class Checkpoints(keras.callbacks.Callback):

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import UsageError
+from ..runs.config import TrainConfig
+
 
 @dataclass(frozen=True)
 class Extras:
@@ -12,6 +15,13 @@ class Extras:
     callbacks: Sequence[Any] = ()
     optimizer: Any = None
     loss: Any = None
+
+    def check(self, config: TrainConfig) -> None:
+        """Raise `UsageError` where a setting is for what these stand in place of."""
+        if config.ema and self.optimizer is not None:
+            raise UsageError(
+                f"ema is for Adam; give your optimizer use_ema=True and ema_momentum={config.ema:g} instead"
+            )
 
     def names(self) -> dict[str, str]:
         """What the run's environment tells of them."""

@@ -4,12 +4,14 @@ error, a line per epoch.
 
 import math
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from ..datasets.augment import augmentation
 from ..datasets.dataset import Dataset
 from ..datasets.images import chunk_size, to_float
 from ..datasets.noise import Chance, corruption
@@ -23,6 +25,7 @@ from ..runs.config import TrainConfig
 from ..runs.folder import Run
 from ..system import signals
 from ..system.notes import say
+from .averages import MeasureAverages, has_averages, not_finalized, take_averages
 from .callbacks import Checkpoints, EpochBar, EpochReport, restore
 from .extras import Extras
 from .initial import initialise
@@ -41,8 +44,10 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run, extras
     The run's history is written after each epoch, a value per epoch: `loss`, `val_loss` (on the
     test images, or on those kept for validation; with noise where there is some), `seconds`; for a
     variational model, whose losses are in nats per image, the parts of them too: `reconstruction`,
-    `kl`, `val_reconstruction`, `val_kl`. Raises `DivergedError` when a loss is not finite,
-    `CorruptFileError` when no checkpoint can be read, and `WriteError`.
+    `kl`, `val_reconstruction`, `val_kl`, whose sum is -ELBO.
+
+    Raises `DivergedError` when a loss is not finite, `CorruptFileError` when no checkpoint can be
+    read, and `WriteError`.
     """
     newest = checkpoints.newest(run)
     images = training_images(data, config)
@@ -51,8 +56,11 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run, extras
     compile_model(model, config, len(images), extras)
     report = EpochReport(run, config, start.history, start.seconds, start.batch)
     callbacks = [report, Checkpoints(run, report, config.checkpoint_every, newest)]
+    averages = has_averages(model.optimizer)
+    if averages:
+        callbacks.append(MeasureAverages(images))
     if config.patience:
-        callbacks.append(Patience(run, config.patience))
+        callbacks.append(Patience(run, config.patience, images if averages else None))
     if newest:
         say(f"from epoch {start.epoch + 1}, batch {start.batch + 1}")
     else:
@@ -69,6 +77,10 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run, extras
     for begin, end, skipped in ((start.epoch, first, start.batch), (first, config.epochs, 0)):
         if begin < end and not model.stop_training:
             _fit(model, data, config, [*callbacks, *extras.callbacks], begin, end, skipped)
+    if averages:
+        take_averages(model, images)
+    if config.patience and (weights := checkpoints.best(run)):
+        model.set_weights(weights)
     if len(start.history["loss"]) * math.ceil(len(images) / config.batch_size) < SHORT:
         settle_statistics(model, images)
 
@@ -131,13 +143,15 @@ def chances(model: Autoencoder, config: TrainConfig, images: int) -> tuple[Chanc
     latent = model.variant.latent if model.variant.variational else 0
     noise = corruption(config.noise) if config.noise else None
     dynamic = config.binarize == "dynamic"
-    if not (noise or latent or dynamic):
+    augment = augmentation(config.augment) if config.augment else None
+    if not (noise or latent or dynamic or augment):
         return None, None
     warm_up = round(config.kl_warm_up * total_steps(config, images))
     drawn, steady = config.seed, config.seed + 1
     return (
-        Chance(drawn, noise, latent, config.beta, warm_up, dynamic),
-        Chance(steady, noise, latent, binarize=dynamic),  # those kept by --validation are grey
+        Chance(drawn, noise, latent, config.beta, warm_up, dynamic, augment, config.importance),
+        # those kept by --validation are grey, and as they are
+        Chance(steady, noise, latent, binarize=dynamic, importance=config.importance),
     )
 
 
@@ -155,10 +169,14 @@ def _fit(
     batches = Batches(images, config.batch_size, config.seed, skipped, chance)
     seen = data.train.images[len(images) :] if config.validation else data.test.images
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
-    with signals.deferred(), EpochBar() as bar:
+    with ExitStack() as stack:
+        stack.enter_context(signals.deferred())
+        bar = stack.enter_context(EpochBar())
+        if has_averages(model.optimizer):
+            stack.enter_context(not_finalized(model.optimizer))
         model.fit(
             batches,
-            validation_data=Batches(seen, chunk_size(seen), chance=steady),
+            validation_data=Batches(seen, max(1, chunk_size(seen) // config.importance), chance=steady),
             initial_epoch=begin,
             epochs=end,
             callbacks=[order, *([bar] if sys.stderr is not None and sys.stderr.isatty() else []), *callbacks],

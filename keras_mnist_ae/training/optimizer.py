@@ -55,7 +55,11 @@ def adam(config: TrainConfig, images: int) -> keras.optimizers.Adam:
         else config.learning_rate
     )
     return keras.optimizers.Adam(
-        rate, beta_2=config.beta_2, epsilon=PYTORCH_EPSILON * (1 - config.beta_2) ** 0.5
+        rate,
+        beta_2=config.beta_2,
+        epsilon=PYTORCH_EPSILON * (1 - config.beta_2) ** 0.5,
+        use_ema=config.ema > 0,
+        ema_momentum=config.ema,
     )
 
 

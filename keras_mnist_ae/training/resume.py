@@ -11,9 +11,10 @@ from ..runs import checkpoints
 from ..runs.config import TrainConfig, configure
 from ..runs.environment import describe, versions
 from ..runs.folder import Run
-from ..runs.reopen import load_data, settled
+from ..runs.reopen import load_data
 from ..system import backend, signals
 from ..system.notes import say
+from .defaults import settled
 from .extras import Extras
 
 NOT_THE_RESULT = ("platform", "inexact", "custom")  # in an environment, beside what bits depend on

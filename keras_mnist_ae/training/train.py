@@ -12,10 +12,11 @@ from ..runs import runs_dir as folder_of_runs
 from ..runs.config import TrainConfig, configure
 from ..runs.environment import describe
 from ..runs.folder import Run
-from ..runs.reopen import IN_MEMORY, check, load_data, settled
+from ..runs.reopen import IN_MEMORY, check, load_data
 from ..runs.settings import SETTINGS
 from ..system import backend as backends
 from ..system import signals
+from .defaults import settled
 from .extras import Extras
 from .hints import before_training
 
@@ -40,17 +41,20 @@ def train(
     classes: str | int | None = None,
     limit: int | None = None,
     validation: int | None = None,
+    augment: str | None = None,
     noise: str | None = None,
     binarize: str | None = None,
     likelihood: str | None = None,
     beta: float | None = None,
     kl_warm_up: float | None = None,
+    importance: int | None = None,
     recipe: str | None = None,
     epochs: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
     beta_2: float | None = None,
     warm_up: float | None = None,
+    ema: float | None = None,
     seed: int | None = None,
     precision: str | None = None,
     backend: str | None = None,
@@ -62,6 +66,7 @@ def train(
     samples: bool | None = None,
     runs_dir: str | PathLike[str] | None = None,
     name: str | None = None,
+    overwrite: bool | None = None,
 ) -> Run:
     """Train a variant and write its run folder. A line per epoch goes to stderr.
 
@@ -95,6 +100,10 @@ def train(
         limit: Use only the first N training images; the test set stays whole. Default: all.
         validation: Keep the last N training images out of training, and measure them after each
             epoch in place of the test images. Default: 0.
+        augment: Move each training image by up to so many pixels, repeating its edge, or mirror
+            half of them, anew at each step: shift:PIXELS, flip, shift:PIXELS,flip or none. Default:
+            for conv, conv-best and vae-conv on fewer than 2,000 images of your own what leaves them
+            alike; else none.
         noise: Noise on the input images, of pixels in [0, 1]: gaussian:DEVIATION, mask:SHARE or
             salt-pepper:SHARE. Default: none.
         binarize: Draw each pixel as 0 or 1, with its grey as the probability: static draws every
@@ -103,6 +112,8 @@ def train(
             'bernoulli'.
         beta: Weight of the KL divergence in the loss. Default: 1.0.
         kl_warm_up: Part of all steps over which that weight rises from 0. Default: 0.0.
+        importance: Codes of each image in the loss: above 1 the importance-weighted bound of so
+            many. Default: 1.
         recipe: reference, fast (its quality in the least time) or best (the least error). Default:
             'reference'.
         epochs: Passes over the training images. Default: the recipe's.
@@ -111,6 +122,8 @@ def train(
         beta_2: Decay rate of Adam's second moment. Default: the recipe's.
         warm_up: Part of all steps in which the learning rate rises from 0, to fall to 0 in the
             others; 0 keeps it constant. Default: the recipe's.
+        ema: Decay of an exponential moving average of the weights, such as 0.999, which is measured
+            and kept in place of the last weights; 0 keeps the last. Default: 0.0.
         seed: Seed of the initial weights, the order of the images and noise. Default: 0.
         precision: Precision of matrix products in training: float32, or bfloat16 where a device is
             fast at it. Default: 'float32'.
@@ -126,6 +139,7 @@ def train(
             True.
         runs_dir: Folder of the run folders. Default: 'runs'.
         name: The run folder is RUNS_DIR/NAME. Default: a name made of variant and time.
+        overwrite: Delete the run of that name, if there is one, for the new one. Default: False.
 
     Returns:
         The finished run, with `model`, `history`, `metrics` and `path`.
@@ -166,6 +180,7 @@ def train_config(config: TrainConfig, data: Dataset | None = None, extras: Extra
     from .finish import finish
 
     extras = extras or Extras()
+    extras.check(config)
     backends.choose(config.backend, config.device)
     data = load_data(config) if data is None else check(config, data)
     config = settled(config, data)

@@ -86,6 +86,7 @@ def quantise(stacks: Rows, ports: dict[str, tuple[Ports, Ports]], images: NDArra
 def summary(rows: list[Row]) -> str:
     """How each row with weights is computed, and why not in integers, for metadata and manifest."""
     integer = {row.name for row in _candidates(rows)}
+    storable = {row.name for row in _storable(rows)}
     words = []
     for row in rows:
         if not row.weight.size:
@@ -101,8 +102,12 @@ def summary(rows: list[Row]) -> str:
         if row.stored_scale is not None:
             words.append(f"{row.name}: float32 from weights of 8 bits, {reason}")
         else:
-            few = row.weight.size < SMALLEST
-            words.append(f"{row.name}: float32, {'few weights' if few else 'it costs too much error'}")
+            kept = "8 bits would move the switches of its pooling"
+            if row.weight.size < SMALLEST:
+                kept = "few weights"
+            elif row.name in storable:
+                kept = "it costs too much error"
+            words.append(f"{row.name}: float32, {kept}")
     return "; ".join(words)
 
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...analysis.scorer import CALIBRATION, Scorer
 from ...analysis.scores import SCORES, Statistics
 from ...errors import CorruptFileError
 from ...runs.folder import Run
 from ...system.notes import say
-from ..anomalies import CALIBRATION, Scorer
 from .base64_text import numbers64
 
 if TYPE_CHECKING:

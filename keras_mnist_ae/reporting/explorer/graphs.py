@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...errors import CorruptFileError, UsageError, ValidationError
 from ...export.formats import Precision
+from ...export.manifest import command
 from ...runs.folder import Run
 from ...system import backend
 from ...system.notes import say
@@ -37,9 +38,7 @@ def opened(
     if folder.is_dir():
         yield _checked(run, folder)
     elif precision:
-        raise UsageError(
-            f"there is no export in {folder}.\nMake one: kae export onnx --precision {precision} {run.path}"
-        )
+        raise UsageError(f"there is no export in {folder}.\nMake one: {command(folder)}")
     else:
         with tempfile.TemporaryDirectory() as temporary, progress("exporting"):
             _export(run, data, Path(temporary), largest)

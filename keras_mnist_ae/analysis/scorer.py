@@ -1,0 +1,77 @@
+"""A calibrated autoencoder that scores images: numpy beside what encodes and decodes."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import CorruptFileError, UsageError
+from ..system import npy
+from ..system.hints import calibrating
+from ..system.reading import read_bytes, read_json
+from . import scores
+from .codec import Codec
+from .conformal import p_values
+
+CALIBRATION, STATISTICS = "calibration.json", "scoring.npz"
+
+
+class Scorer:
+    """Scores images and says which are stranger than a threshold allows.
+
+    Args:
+        codec: the autoencoder.
+        folder: where `calibration.json` and `scoring.npz` lie, as `kae calibrate` wrote them.
+        weights_sha256: the fingerprint of the autoencoder's weights.
+
+    Raises:
+        UsageError: There is no calibration in the folder.
+        CorruptFileError: It is damaged, or of another model.
+    """
+
+    def __init__(self, codec: Codec, folder: Path, weights_sha256: str) -> None:
+        self.codec = codec
+        if not (folder / CALIBRATION).is_file():
+            raise UsageError(f"{folder} has no calibration yet.\nMake one: {calibrating(folder)}")
+        try:
+            self.facts = read_json(folder / CALIBRATION)
+            if self.facts["weights_sha256"] != weights_sha256:
+                raise CorruptFileError(
+                    f"the calibration in {folder} is of another model.\nMake it anew: {calibrating(folder)}"
+                )
+            statistics = read_bytes(folder / STATISTICS, npy.LARGEST_ARCHIVE)
+            if hashlib.sha256(statistics).hexdigest() != self.facts["statistics_sha256"]:
+                raise ValueError(f"{STATISTICS} beside it is another")
+            self.statistics = scores.Statistics(**npy.archive(folder / STATISTICS))
+            self.normal = np.array(self.facts["scores"], np.float64)
+            self.threshold = float(self.facts["threshold"])
+            self.score = str(self.facts["score"])
+            self.false_alarms = float(self.facts["false_alarms"])
+            self.largest_error = float(self.facts["largest_error"])
+            if self.score not in scores.SCORES or not len(self.normal):
+                raise ValueError(f"its score is {self.score!r}")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CorruptFileError(
+                f"{folder / CALIBRATION} cannot be used: {error}\nMake it anew: {calibrating(folder)}"
+            ) from error
+
+    def __call__(self, images: NDArray[np.float32], names: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Scores by name, and `p_value`, `flagged` and `reconstruction`, each of n rows.
+
+        Args:
+            images: (n, H, W, C) in [0, 1].
+            names: further scores beside the calibrated one.
+
+        Raises:
+            ValidationError: Codes, reconstructions or scores are not finite.
+        """
+        wanted = tuple(dict.fromkeys([self.score, *names]))
+        values, inputs = scores.computed(self.codec, images, self.statistics, wanted)
+        return {
+            **values,
+            "p_value": p_values(values[self.score], self.normal),
+            "flagged": values[self.score] > self.threshold,
+            "reconstruction": inputs.reconstructions,
+        }
