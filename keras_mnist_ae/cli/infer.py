@@ -1,5 +1,6 @@
 """kae infer: exported graphs over files, with numpy and onnxruntime alone."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import click
 
 from .completion import run_names
 from .options import as_json, data_dir, echo_json, runs_dir
+from .progress import progress
 
 
 @click.command()
@@ -18,13 +20,25 @@ from .options import as_json, data_dir, echo_json, runs_dir
     "--output",
     type=click.Path(path_type=Path),
     required=True,
-    help="A .npy or .npz file; for codes also a .csv or .parquet table; for images also a new folder.",
+    help="A .npy or .npz file; for codes also a .csv or .parquet table; for images also a new "
+    "folder. With --shards a folder.",
 )
 @click.option("--resize", is_flag=True, help="Resize the images to the size that the graphs take.")
 @click.option("--fit", type=click.Choice(["crop", "pad", "stretch"]), help="How.  [default: the run's]")
 @click.option("--range", help="LOW:HIGH, the numbers that count as black and white.  [default: the run's]")
 @click.option("--invert/--no-invert", default=None, help="Exchange black and white.  [default: the run's]")
 @click.option("--image-shape", help="HxW or HxWxC of images that are stored as rows of numbers.")
+@click.option(
+    "--shards",
+    type=click.IntRange(1),
+    help="Write N files into the folder OUTPUT, by several processes; a second call does what is missing.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes for them.  [default: all processors]")
+@click.option(
+    "--format",
+    type=click.Choice(["npy", "npz", "csv", "parquet"]),
+    help="Of shards; npz, csv and parquet keep names.  [default: npy]",
+)
 @click.option("--arrays", help="Names of the arrays in a .npz file, such as train=X.")
 @runs_dir
 @data_dir
@@ -36,6 +50,9 @@ def infer(
     output: Path,
     runs_dir: Path,
     data_dir: Path | None,
+    shards: int | None,
+    workers: int | None,
+    format: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -46,10 +63,39 @@ def infer(
     or the name of a dataset; to decode, codes. What is left out is said. Arrays are read in chunks:
     a file may be larger than the memory.
     """
+    what = "codes" if job == "encode" else "images"
+    if shards:
+        from ..export.infer_shards import infer_shards
+
+        began = time.monotonic()
+        told = infer_shards(
+            *(job, folder, source, output),
+            shards=shards,
+            workers=workers,
+            format=format,
+            runs_dir=runs_dir,
+            data_dir=data_dir,
+            progress=progress,
+            **options,
+        )
+        seconds = time.monotonic() - began
+        if as_json:
+            keys = ("shards", "made", "workers", "left_out", "model_sha256", "source_sha256")
+            echo_json(
+                {"job": job, "input": source, "output": str(output), "count": told["rows"]}
+                | {key: told[key] for key in keys}
+                | {"seconds": round(seconds, 3)}
+            )
+            return
+        made = f"{told['made']} of them made in {seconds:.1f} s" if told["made"] else "all were there"
+        click.echo(f"{told['rows']:,} {what} in {told['shards']} shards in {output}; {made}")
+        return
+    if workers or format:
+        raise click.UsageError("--workers and --format go with --shards N.")
     from ..export.infer import infer
 
     count = infer(job, folder, source, output, runs_dir=runs_dir, data_dir=data_dir, **options)
     if as_json:
         echo_json({"job": job, "input": source, "output": str(output), "count": count})
     else:
-        click.echo(f"{count:,} {'codes' if job == 'encode' else 'images'} in {output}")
+        click.echo(f"{count:,} {what} in {output}")

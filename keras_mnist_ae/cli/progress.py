@@ -36,11 +36,18 @@ def _bar(label: str, total: int | None) -> Iterator[Advance]:
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         TextColumn("{task.percentage:>3.0f} %" if total else ""),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True, expand=False) as bars:
-        task = bars.add_task(label, total=total)
-        yield lambda parts: bars.advance(task, parts)
+        task = bars.add_task(label, total=total, rate="")
+
+        def advance(parts: int) -> None:
+            bars.advance(task, parts)
+            speed = bars.tasks[0].speed
+            bars.update(task, rate=f"{speed:,.0f}/s" if speed and speed >= 1 else "")
+
+        yield advance
 
 
 @contextmanager
@@ -54,9 +61,10 @@ def _lines(label: str, total: int | None) -> Iterator[Advance]:
         now = time.monotonic()
         if now - told >= INTERVAL:
             told = now
-            left = (
-                f" of {total:,}, {(now - began) * (total - done) / done:.0f} s left" if total and done else ""
-            )
+            left = ""
+            if total and done:
+                rate = done / (now - began)
+                left = f" of {total:,}, {rate:,.0f}/s, {(total - done) / rate:.0f} s left"
             click.echo(f"kae: {label}: {done:,}{left}", err=True)
 
     yield advance

@@ -47,6 +47,7 @@ class Source:
     batch: int = 256  # items decoded before they are written
     parallel: bool = False  # decode in threads
     finish: Callable[[], list[str]] = list  # notes that are known once all is decoded
+    decoder: Callable[[Any], Image] | None = None  # as `decode` of the parts, for another process
 
 
 @dataclass

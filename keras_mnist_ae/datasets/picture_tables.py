@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from .assembly import Part, Source, some
+from .decoding import Decoder
 from .pictures import BROKEN
 from .reading import Fit, Reading
-from .resize import fitted, opened, pixels, upright
+from .resize import opened
 
 ROWS = 256  # looked at for the size of the pictures
 
@@ -54,23 +55,16 @@ def source(
                 continue
     if size is None or channels is None:
         raise ValueError(f"column {column!r} holds no pictures")
-    target = Fit(size.height, size.width)
-    channels = size.channels or channels
+    shape = (size.height, size.width, size.channels or channels)
+    decoder = Decoder(shape, reading)
 
     def decode(place: tuple[Any, int]) -> NDArray[np.uint8] | None:
         table, at = place
         try:
-            with opened(_content(table, column, at, path.parent), reading.size) as picture:
-                if not reading.size and picture.size != (target.width, target.height):
-                    raise ValueError(
-                        f"it is {picture.height}x{picture.width}, not {target.height}x{target.width}; "
-                        "fit them: --resize SIZE"
-                    )
-                image = pixels(fitted(upright(picture, channels, reading.value_range), target, reading.mode))
+            return decoder(_content(table, column, at, path.parent))
         except BROKEN as error:
             broken.append(f"row {at} ({' '.join(str(error).split())[:80]})")
             return None
-        return 255 - image if reading.invert else image
 
     def finish() -> list[str]:
         if 2 * len(broken) > total:
@@ -86,7 +80,6 @@ def source(
         )
         for split, table in tables.items()
     }
-    shape = (target.height, target.width, channels)
     return Source(str(path), parts, shape, parallel=True, finish=finish)
 
 

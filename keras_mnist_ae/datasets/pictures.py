@@ -1,6 +1,7 @@
 """A folder of pictures, or a stack of pages in one TIFF file, as a source of images."""
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -11,8 +12,9 @@ from ..errors import DataError
 from ..system import signals
 from . import folders
 from .assembly import Part, Source, some
+from .decoding import Decoder
 from .reading import Fit, Reading
-from .resize import eight_bits, fitted, fitted_array, opened, picture_file, pixels, upright
+from .resize import eight_bits, fitted_array, opened, picture_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -49,14 +51,14 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
     notes = [*order.notes, *notes, *folders.left_out(files)]
     good = {header.path for header in headers}
 
+    decoder = Decoder((size.height, size.width, channels), replace(reading, value_range=value_range))
+
     def decode(path: Path) -> NDArray[np.uint8] | None:
         try:
-            with opened(path, reading.size) as picture:
-                image = pixels(fitted(upright(picture, channels, value_range), size, reading.mode))
+            return decoder(path)
         except BROKEN as error:
             broken[path] = _reason(error)
             return None
-        return 255 - image if reading.invert else image
 
     parts = {}
     names = {name for entries in order.splits.values() for _, name in entries}
@@ -73,7 +75,7 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
         return [f"{len(names)} broken: {some(names)}"] if names else []
 
     shape = (size.height, size.width, channels)
-    return Source(str(folder), parts, shape, notes, parallel=True, finish=finish)
+    return Source(str(folder), parts, shape, notes, parallel=True, finish=finish, decoder=decoder)
 
 
 def stack(path: Path, reading: Reading) -> Source:

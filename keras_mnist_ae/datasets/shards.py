@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from ..system import signals
 from .assembly import Part, Source, some
+from .decoding import Decoder
 from .folders import PICTURES
 from .pictures import BROKEN
 from .reading import Fit, Reading
-from .resize import fitted, opened, pixels, upright
+from .resize import opened
 from .splits import split_of
 
 LARGEST_MEMBER = 2**28  # bytes
@@ -34,19 +35,11 @@ def source(files: list[Path], reading: Reading) -> Source:
 
     def decode(content: bytes) -> NDArray[np.uint8] | None:
         assert first is not None
-        height, width, channels = first
         try:
-            with opened(io.BytesIO(content), reading.size) as picture:
-                ready = upright(picture, channels, reading.value_range)
-                if not reading.size and ready.size != (width, height):
-                    raise ValueError(
-                        f"it is {ready.height}x{ready.width}, not {height}x{width}; fit them: --resize SIZE"
-                    )
-                image = pixels(fitted(ready, Fit(height, width), reading.mode))
+            return Decoder(first, reading)(io.BytesIO(content))
         except BROKEN as error:
             broken.append(" ".join(str(error).split())[:80])
             return None
-        return 255 - image if reading.invert else image
 
     for file in files:
         split = split_of(file.name.split("-")[0].split(".")[0]) or ""

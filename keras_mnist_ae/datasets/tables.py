@@ -34,16 +34,10 @@ def source(files: list[Path], reading: Reading) -> Source:
         DataError: They hold no images.
         MissingDependencyError: pyarrow is not installed.
     """
-    try:
-        import pyarrow as arrow
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"{files[0].name} needs pyarrow.\nInstall it: pip install 'keras_mnist_ae[tables]'"
-        ) from error
+    arrow = pyarrow(files[0])
     groups: dict[str, list[Path]] = {}
     for file in files:
-        split = split_of(re.split(r"[-_.]", file.stem)[0]) or split_of(file.parent.name)
-        split = split if len(files) > 1 else None
+        split = split_of_file(file) if len(files) > 1 else None
         groups.setdefault(split or "", []).append(file)
     try:
         tables = {
@@ -53,6 +47,22 @@ def source(files: list[Path], reading: Reading) -> Source:
     except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"{files[0]} cannot be used: {reason}") from error
+
+
+def pyarrow(path: Path) -> Any:
+    """The package that reads a table. Raises `MissingDependencyError`."""
+    try:
+        import pyarrow
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"{path.name} needs pyarrow.\nInstall it: pip install 'keras_mnist_ae[tables]'"
+        ) from error
+    return pyarrow
+
+
+def split_of_file(file: Path) -> str | None:
+    """The split that the name of a file, or of its folder, begins with."""
+    return split_of(re.split(r"[-_.]", file.stem)[0]) or split_of(file.parent.name)
 
 
 def _table(path: Path) -> Any:
@@ -88,23 +98,29 @@ def _is_number(cell: str) -> bool:
 
 def _source(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
     first = next(iter(tables.values()))
-    names = list(first.column_names)
-    picture = next(
-        (name for name in PICTURES if name in names and picture_tables.holds_pictures(first, name)), None
-    )
+    picture = picture_column(first)
     if picture:
-        label = _label_column(first)
+        label = label_column(first)
         labels = {
             split: None if label is None else _values(table.column(label), label)
             for split, table in tables.items()
         }
         images = picture_tables.source(path, tables, picture, labels, reading)
-        images.classes = _class_names(first, label) if label else ()
+        images.classes = class_names(first, label) if label else ()
         return images
     return _numbers(path, tables, reading)
 
 
-def _label_column(table: Any, pixel_count: int | None = None) -> str | None:
+def picture_column(table: Any) -> str | None:
+    """The column that holds pictures or their paths."""
+    names = list(table.column_names)
+    return next(
+        (name for name in PICTURES if name in names and picture_tables.holds_pictures(table, name)), None
+    )
+
+
+def label_column(table: Any, pixel_count: int | None = None) -> str | None:
+    """The column of labels, if there is one."""
     for name in table.column_names:
         if name.lower() in LABELS:
             return str(name)
@@ -113,7 +129,7 @@ def _label_column(table: Any, pixel_count: int | None = None) -> str | None:
     return None
 
 
-def _class_names(table: Any, column: str) -> tuple[str, ...]:
+def class_names(table: Any, column: str) -> tuple[str, ...]:
     """The names that a Hugging Face dataset keeps in its schema."""
     import json
 
@@ -127,28 +143,38 @@ def _class_names(table: Any, column: str) -> tuple[str, ...]:
 def _numbers(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
     """Tables with a pixel in each column."""
     first = next(iter(tables.values()))
-    ids = [name for name in first.column_names[:1] if name.lower() in IDS]
-    tables = {split: table.drop_columns(ids) for split, table in tables.items()}
-    first = next(iter(tables.values()))
-    count = len(first.column_names)
-    label = _label_column(first)
-    shape = reading.image_shape or _square(count - (label is not None)) or _square(count - 1)
-    if shape is None or math.prod(shape) not in (count, count - 1):
-        raise ValueError(
-            f"its {count} columns ({some(list(first.column_names))}) are no pixels of a square image, "
-            "nor a column of pictures; say the shape of an image: --image-shape HxW"
-        )
-    label = label or _label_column(first, math.prod(shape))
-    columns = [name for name in first.column_names if name != label]
+    shape, columns, label = pixel_columns(first, reading)
+    ids = _ids(first)
     parts = {}
     for split, table in tables.items():
         images = _pixel_rows(table.select(columns), shape, reading, path.name)
         labels = None if label is None else _values(table.column(label), label)
         parts[split] = Part(images, lambda image: image, labels)
     height, width, channels = next(iter(parts.values())).items.shape[1:]
-    names = _class_names(first, label) if label else ()
+    names = class_names(first, label) if label else ()
     notes = [f"left out the column {some(ids)}"] if ids else []
     return Source(str(path), parts, (height, width, channels), notes, classes=names)
+
+
+def pixel_columns(table: Any, reading: Reading) -> tuple[tuple[int, int, int], list[str], str | None]:
+    """Shape of the images in a table with a pixel in each column, these columns, and that of the
+    labels; a first column that numbers the rows is neither. Raises `ValueError`.
+    """
+    table = table.drop_columns(_ids(table))
+    count = len(table.column_names)
+    label = label_column(table)
+    shape = reading.image_shape or _square(count - (label is not None)) or _square(count - 1)
+    if shape is None or math.prod(shape) not in (count, count - 1):
+        raise ValueError(
+            f"its {count} columns ({some(list(table.column_names))}) are no pixels of a square image, "
+            "nor a column of pictures; say the shape of an image: --image-shape HxW"
+        )
+    label = label or label_column(table, math.prod(shape))
+    return shape, [name for name in table.column_names if name != label], label
+
+
+def _ids(table: Any) -> list[str]:
+    return [name for name in table.column_names[:1] if name.lower() in IDS]
 
 
 def _square(count: int) -> tuple[int, int, int] | None:
@@ -166,7 +192,7 @@ def _pixel_rows(table: Any, shape: tuple[int, int, int], reading: Reading, name:
         start = 0
         for batch in table.to_batches(max_chunksize=ROWS):
             signals.check()
-            columns = [_numeric(column, batch.schema.names[at]) for at, column in enumerate(batch)]
+            columns = [numeric(column, batch.schema.names[at]) for at, column in enumerate(batch)]
             part = scaled(np.stack(columns, axis=1), reading.value_range, name, start)
             part = 255 - part if reading.invert else part
             for image in part.reshape(-1, *shape):
@@ -179,7 +205,8 @@ def _pixel_rows(table: Any, shape: tuple[int, int, int], reading: Reading, name:
     return filled((table.num_rows, height, width, channels), rows())
 
 
-def _numeric(column: Any, name: str) -> NDArray[Any]:
+def numeric(column: Any, name: str) -> NDArray[Any]:
+    """The numbers of a column. Raises `ValueError`."""
     if column.null_count:
         raise ValueError(f"column {name!r} has empty cells")
     values = column.to_numpy(zero_copy_only=False)

@@ -49,10 +49,9 @@ def infer(
         DataError: The content does not fit.
         CorruptFileError, WriteError: A file is damaged, or cannot be written.
     """
-    model, asked = _graphs(os.fspath(folder), runs_dir)
-    asked = _with_options(asked, model.info, options)
-    ports = ["latent", *model.info.switches] if job == "decode" else ["image"]
-    names = ["latent", *model.info.switches] if job == "encode" else ["reconstruction"]
+    model, asked = graphs_of(os.fspath(folder), runs_dir)
+    asked = with_options(asked, model.info, options)
+    ports, names = ports_and_names(job, model.info)
     count = 0
     with (
         reading(os.fspath(source), ports, model.info.image, asked, data_dir) as given,
@@ -67,7 +66,13 @@ def infer(
     return count
 
 
-def _graphs(folder: str, runs_dir: Path) -> tuple[OnnxAutoencoder, Reading]:
+def ports_and_names(job: str, info: Info) -> tuple[list[str], list[str]]:
+    """The names of what a job takes, and of what it gives."""
+    codes = ["latent", *info.switches]
+    return codes if job == "decode" else ["image"], codes if job == "encode" else ["reconstruction"]
+
+
+def graphs_of(folder: str, runs_dir: Path) -> tuple[OnnxAutoencoder, Reading]:
     """The graphs in a folder or of a run, and how the run that they belong to reads images."""
     path = Path(folder)
     if not (path / "encoder.onnx").is_file() and not (path.is_dir() and any(path.glob("*.onnx"))):
@@ -99,7 +104,8 @@ def _mode(text: str) -> str:
     return next((mode for word, mode in words.items() if word in text), "crop")
 
 
-def _with_options(asked: Reading, info: Info, options: dict[str, Any]) -> Reading:
+def with_options(asked: Reading, info: Info, options: dict[str, Any]) -> Reading:
+    """The reading of a run with what was asked for in place of it."""
     size = Fit(*info.image) if asked.size or options.get("resize") else None
     asked = replace(asked, size=size)
     if options.get("fit"):

@@ -19,7 +19,7 @@ from ..errors import DataError, UsageError
 from ..models.ports import Array
 from ..system.notes import say
 from ..system.text import shown
-from .streams import CHUNK, Chunk, Input, images_in, opened, rows_of
+from .streams import CHUNK, Chunk, Input, Streams, images_in, opened, rows_of
 
 CODES = frozenset([".csv", ".parquet"])
 
@@ -67,12 +67,7 @@ def reading(
 def _codes(path: Path, ports: list[str], stack: ExitStack) -> Input:
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz"):
-        if suffix == ".npy" and len(ports) > 1:
-            raise UsageError(
-                f"this decoder takes {', '.join(ports)}: give a .npz file with these arrays, as `kae infer "
-                "encode` writes it."
-            )
-        return rows_of(path, opened(path, ports, stack), Reading())
+        return rows_of(path, code_streams(path, ports, stack), Reading())
     if suffix not in CODES or len(ports) > 1:
         raise DataError(f"codes cannot be read from {path.name}; give .npy, .npz, .csv or .parquet.")
     from .code_tables import read_codes
@@ -85,8 +80,18 @@ def _codes(path: Path, ports: list[str], stack: ExitStack) -> Input:
     return Input(len(codes), parts, names)
 
 
-def _images(path: Path, image: tuple[int, ...], asked: Reading, test: bool, own: bool) -> Input:
-    """Whatever training takes: the same reader, its items in their own order."""
+def code_streams(path: Path, ports: list[str], stack: ExitStack) -> Streams:
+    """Codes, and switches, in a .npy or .npz file. Raises `UsageError` and `DataError`."""
+    if path.suffix.lower() == ".npy" and len(ports) > 1:
+        raise UsageError(
+            f"this decoder takes {', '.join(ports)}: give a .npz file with these arrays, as `kae infer "
+            "encode` writes it."
+        )
+    return opened(path, ports, stack)
+
+
+def source_of(path: Path, image: tuple[int, ...], asked: Reading) -> Source:
+    """Whatever training takes: the same reader. Raises `DataError` for images of another shape."""
     single = path.is_file() and user_files.suffix_of(path) not in user_files.SUFFIXES
     there = user_files.picture(path) if single else user_files.find(path.absolute())
     height, width, channels = image
@@ -99,6 +104,12 @@ def _images(path: Path, image: tuple[int, ...], asked: Reading, test: bool, own:
             f"image has shape {source.shape}: the images of {path} are {have}, the graphs take {wanted}.\n"
             "Fit them: --resize"
         )
+    return source
+
+
+def _images(path: Path, image: tuple[int, ...], asked: Reading, test: bool, own: bool) -> Input:
+    """The items of a source in their own order."""
+    source = source_of(path, image, asked)
     numbers, classes = class_numbers(source)
     normal = _single_class(source)
     if own or (test and "test" in source.parts):
@@ -127,12 +138,17 @@ def _single_class(source: Source) -> str:
     return found.pop() if len(found) == 1 and others - found else ""
 
 
-def _decoded(path: Path, source: Source, names: list[str]) -> Iterator[Chunk]:
-    classes = [
-        "" if label is None else _class(label, source.classes)
+def classes_of(source: Source) -> list[str]:
+    """The name of the class of each item, "" where it has none."""
+    return [
+        "" if label is None else class_name(label, source.classes)
         for part in source.parts.values()
         for label in (part.labels if part.labels is not None else [None] * len(part.items))
     ]
+
+
+def _decoded(path: Path, source: Source, names: list[str]) -> Iterator[Chunk]:
+    classes = classes_of(source)
     chunk, count, number = Chunk({}), 0, 0
     images: list[Array] = []
     with many_pixels_allowed():
@@ -143,9 +159,9 @@ def _decoded(path: Path, source: Source, names: list[str]) -> Iterator[Chunk]:
                     chunk.names.append(names[number] if names else str(number))
                     chunk.classes.append(classes[number])
                 number += 1
-                if len(images) == CHUNK:
-                    count += CHUNK
-                    yield replace(chunk, arrays={"image": np.stack(images)})
+                if number % CHUNK == 0:  # where chunks begin does not hang on what cannot be read
+                    count += len(images)
+                    yield replace(chunk, arrays={"image": stacked(images, source.shape)})
                     chunk, images = Chunk({}), []
     if images:
         count += len(images)
@@ -154,7 +170,12 @@ def _decoded(path: Path, source: Source, names: list[str]) -> Iterator[Chunk]:
     say(shown(f"kae: {path.name}: {notes}"))
 
 
-def _class(label: Any, classes: tuple[str, ...]) -> str:
+def stacked(images: list[Array], shape: tuple[int, ...]) -> Array:
+    """The images of a chunk, of which there may be none."""
+    return np.stack(images) if images else np.empty((0, *shape), np.uint8)
+
+
+def class_name(label: Any, classes: tuple[str, ...]) -> str:
     """The name of a class. Of several labels of an image none is named."""
     if isinstance(label, np.ndarray) and label.size != 1:
         return ""

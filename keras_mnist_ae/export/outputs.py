@@ -48,7 +48,7 @@ def writing(target: Path, outputs: list[str], size: int, given: Input) -> Iterat
             with replacing(target) as temporary:
                 table = TABLES[suffix](temporary, size)
                 try:
-                    yield _rows(table)
+                    yield _rows(table, given.first)
                 finally:
                     table.close()
         case ".npz":
@@ -81,8 +81,8 @@ def writing(target: Path, outputs: list[str], size: int, given: Input) -> Iterat
             )
 
 
-def _rows(table: Any) -> Write:
-    count = 0
+def _rows(table: Any, first: int) -> Write:
+    count = first
 
     def write(chunk: Chunk) -> None:
         nonlocal count

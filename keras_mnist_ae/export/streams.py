@@ -39,7 +39,7 @@ class Chunk:
 class Input:
     """The chunks of a source, how many items they hold at most, and the names of all of these and
     of the classes, where the source has them; `normal` is the class of all its training images,
-    where its test images are of others too.
+    where its test images are of others too; `first` is the number of the first item.
     """
 
     total: int
@@ -47,6 +47,7 @@ class Input:
     names: list[str] = field(default_factory=list)
     classes: tuple[str, ...] = ()
     normal: str = ""
+    first: int = 0
 
 
 def images_in(path: Path, image: tuple[int, ...], asked: Reading, stack: ExitStack) -> Streams | None:
@@ -105,20 +106,32 @@ def _header(stream: IO[bytes], length: int) -> tuple[tuple[int, ...], np.dtype[A
     return shape, dtype
 
 
-def rows_of(path: Path, streams: Streams, asked: Reading) -> Input:
-    """The chunks of streams of one length. Raises `DataError`."""
+def rows_of(path: Path, streams: Streams, asked: Reading, start: int = 0, stop: int | None = None) -> Input:
+    """The chunks of streams of one length, from row `start` to before `stop`.
+
+    Raises `DataError`.
+    """
     lengths = {shape[0] for _, shape, _ in streams.values()}
     if len(lengths) > 1:
         raise DataError(f"the arrays in {path} are not equally long: {', '.join(map(str, sorted(lengths)))}")
     (total,) = lengths
+    end = total if stop is None else stop
+    try:
+        for stream, shape, dtype in streams.values():
+            stream.seek(start * prod(shape[1:]) * dtype.itemsize, 1)
+    except UNREADABLE as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
 
     def chunk(at: int) -> Chunk:
-        arrays = {name: rows(*stream, at, path) for name, stream in streams.items()}
+        arrays = {
+            name: rows(stream, (end, *shape[1:]), dtype, at, path)
+            for name, (stream, shape, dtype) in streams.items()
+        }
         if "image" in arrays:
             arrays["image"] = _scaled(arrays["image"], asked, path, at)
         return Chunk(arrays)
 
-    return Input(total, map(chunk, range(0, max(total, 1), CHUNK)))
+    return Input(total, map(chunk, range(start, max(end, 1), CHUNK)), first=start)
 
 
 def rows(

@@ -76,7 +76,7 @@ def size(
 
     for name, reason in REFUSED.items():
         if settings.get(name, SETTINGS[name].value) != SETTINGS[name].value:
-            raise UsageError(f"{name} is no setting of kae size: {reason}")
+            raise UsageError(f"{name} is no setting of `kae size`: {reason}")
     named = {"table": variant} if isinstance(variant, Table) else {"variant": variant}
     data = None
     if not isinstance(dataset, str | PathLike):

@@ -96,8 +96,7 @@ class Settings:
         0,
         DATA,
         Integer(0),
-        "Keep the last N training images out of training, and measure them after each epoch in "
-        "place of the test images.",
+        "Keep the last N training images out of training, and measure these instead of the test images.",
     )
     augment: str | None = setting(
         None,
@@ -105,8 +104,7 @@ class Settings:
         Parsed("shift:PIXELS, flip, shift:PIXELS,flip or none", parse_augment),
         "Move each training image by up to so many pixels, repeating its edge, or mirror half of them, "
         "anew at each step: shift:PIXELS, flip, shift:PIXELS,flip or none.",
-        default="for conv, conv-best and vae-conv on fewer than 2,000 images of your own what leaves them "
-        "alike; else none",
+        default="for conv, conv-best, vae-conv on less than 2,000 images of your own what suits; else none",
     )
     noise: str | None = setting(
         None,

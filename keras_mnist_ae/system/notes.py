@@ -1,11 +1,11 @@
-"""Lines that say what is done, left out or assumed."""
+"""Lines that say what is done, left out or assumed. Standard library only."""
 
+import sys
 from contextlib import suppress
-
-import click
 
 
 def say(line: str) -> None:
     """A line on stderr; where nobody reads it, or the disk behind it is full, work goes on."""
-    with suppress(OSError):
-        click.echo(line, err=True)
+    if sys.stderr:
+        with suppress(OSError, ValueError):  # ValueError: it is closed
+            print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,39 @@
+"""One encoded picture as the image that a model takes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .reading import Fit, Reading
+from .resize import fitted, opened, pixels, upright
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """From a file or stream to uint8 of `shape` (H, W, C). It can be sent to another process.
+
+    Args:
+        shape: of the images; pictures of another size are refused unless `reading` has a size.
+        reading: how they are read.
+
+    Raises:
+        ValueError: The picture has another size, too many pixels, or numbers out of range.
+    """
+
+    shape: tuple[int, int, int]
+    reading: Reading
+
+    def __call__(self, content: "Path | IO[bytes]") -> NDArray[np.uint8]:
+        height, width, channels = self.shape
+        asked = self.reading
+        with opened(content, asked.size) as picture:
+            ready = upright(picture, channels, asked.value_range)
+            if not asked.size and ready.size != (width, height):
+                raise ValueError(
+                    f"it is {ready.height}x{ready.width}, not {height}x{width}; fit them: --resize SIZE"
+                )
+            image = pixels(fitted(ready, Fit(height, width), asked.mode))
+        return 255 - image if asked.invert else image

@@ -1,0 +1,198 @@
+"""Images of Parquet files and tar shards, from any row to any other, without holding the others:
+for sets that are larger than memory.
+"""
+
+import re
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..system import signals
+from . import tables
+from .decoding import Decoder
+from .folders import PICTURES
+from .reading import Reading, scaled
+from .resize import fitted_array
+from .rows import Row, Streamed
+from .shards import LABELS, LARGEST_MEMBER
+from .splits import split_of
+
+ROWS = 256  # read at once
+
+
+@dataclass(frozen=True)
+class ParquetRows(Streamed):
+    """Rows of Parquet files: pictures in the column `picture`, else `pixels` in columns."""
+
+    picture: str | None
+    pixels: tuple[str, ...]
+    label: str | None
+    stored: tuple[int, int, int]  # of images in columns, before they are fitted
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        from pyarrow import parquet
+
+        return tables.class_names(parquet.read_schema(self.files[0]).empty_table(), self.label or "")
+
+    def _rows(self, path: Path, low: int, high: int, first: int, broken: list[str]) -> Iterator[Row]:
+        import pyarrow as arrow
+        from pyarrow import parquet
+
+        columns = [self.picture] if self.picture else list(self.pixels)
+        columns += [self.label] if self.label else []
+        begin = 0
+        try:
+            with parquet.ParquetFile(path, memory_map=True) as file:
+                for group in range(file.num_row_groups):
+                    size = file.metadata.row_group(group).num_rows
+                    at, begin = begin, begin + size
+                    if at >= high or begin <= low:
+                        continue
+                    for batch in file.iter_batches(ROWS, row_groups=[group], columns=columns):
+                        part = batch.slice(max(low - at, 0), max(high - max(low, at), 0))
+                        if len(part):
+                            yield from self._batch(part, path, first + max(at, low), broken)
+                        at += len(batch)
+        except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
+            raise DataError(f"{path} cannot be used: {' '.join(str(error).split())[:300]}") from error
+
+    def _batch(self, batch: Any, path: Path, at: int, broken: list[str]) -> Iterator[Row]:
+        signals.check()
+        labels = batch.column(self.label).to_pylist() if self.label else [None] * len(batch)
+        if self.picture:
+            for number, value in enumerate(batch.column(self.picture).to_pylist()):
+                content, name = _content(value, path.parent)
+                image = None
+                if content is None:
+                    broken.append(f"row {at + number} (it is empty)")
+                else:
+                    image = self._image(content, f"row {at + number}", broken)
+                yield Row(image, name, labels[number])
+            return
+        asked = self.decoder.reading
+        columns = [tables.numeric(batch.column(name), name) for name in self.pixels]
+        part = scaled(np.stack(columns, axis=1), asked.value_range, path.name, at)
+        part = 255 - part if asked.invert else part
+        for image, label in zip(part.reshape(-1, *self.stored), labels, strict=True):
+            yield Row(fitted_array(image, asked.size, asked.mode) if asked.size else image, None, label)
+
+
+def _content(value: Any, folder: Path) -> tuple[Any, str | None]:
+    """Bytes or path of a picture, and its name."""
+    name = None
+    if isinstance(value, dict):
+        name = value.get("path") or None
+        value = value.get("bytes") or name
+    if isinstance(value, bytes):
+        return value, name
+    return (folder / value, value) if isinstance(value, str) and value else (None, None)
+
+
+@dataclass(frozen=True)
+class TarRows(Streamed):
+    """Pictures in tar shards: members that follow each other and differ in their suffix alone are
+    one, as WebDataset has it.
+    """
+
+    def _rows(self, path: Path, low: int, high: int, first: int, broken: list[str]) -> Iterator[Row]:
+        for at, (key, content, label) in enumerate(_groups(path, low, high)):
+            if low <= at < high:
+                yield Row(self._image(content, key, broken), key, label)
+
+
+def _groups(path: Path, low: int, high: int) -> Iterator[tuple[str, bytes, str | None]]:
+    """Key, picture and label of each picture in a tar file before the one numbered `high`; those
+    before `low` are not read.
+    """
+    key, picture, label, at = "", None, None, 0
+    try:
+        with tarfile.open(path) as archive:
+            while at < high and (member := archive.next()) is not None:
+                archive.members = []  # type: ignore[attr-defined]  # which would grow with the file
+                name = PurePosixPath(member.name)
+                if not member.isfile() or name.name.startswith(".") or member.size > LARGEST_MEMBER:
+                    continue
+                found, suffix = str(name.parent / name.name.split(".")[0]), name.suffix.lower()
+                if found != key and picture is not None:
+                    yield key, picture, label
+                    picture, at = None, at + 1
+                if found != key:
+                    key, picture, label = found, None, None
+                    signals.check()
+                stream = archive.extractfile(member)
+                if stream and suffix in PICTURES:
+                    picture = stream.read() if at >= low else b""
+                elif stream and suffix in LABELS and member.size < 1000:
+                    label = stream.read().decode("utf-8", "replace").strip()
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if picture is not None and at < high:
+        yield key, picture, label
+
+
+def streamed(files: list[Path], shape: tuple[int, int, int], reading: Reading) -> Streamed | None:
+    """The rows of Parquet or tar files, those of each split together; None for other files.
+
+    Args:
+        shape: height, width and channels of the images.
+
+    Raises:
+        DataError: They hold no images.
+    """
+    decoder = Decoder(shape, reading)
+    match files[0].suffix.lower():
+        case ".tar":
+            ordered = _by_split(files, [split_of(re.split(r"[-.]", file.name)[0]) for file in files])
+            counts = tuple(sum(1 for _ in _groups(file, 2**63, 2**63)) for file in ordered)
+            if 0 in counts:
+                raise DataError(f"{ordered[counts.index(0)]} holds no pictures.")
+            return TarRows(ordered, counts, decoder)
+        case ".parquet":
+            ordered = _by_split(files, [tables.split_of_file(file) for file in files])
+            return _parquet(ordered, decoder)
+    return None
+
+
+def _by_split(files: list[Path], splits: list[str | None]) -> tuple[Path, ...]:
+    """The files in the order in which training reads them: split by split."""
+    if len(files) == 1:
+        return tuple(files)
+    order = list(dict.fromkeys(split or "" for split in splits))
+    found = [order.index(split or "") for split in splits]
+    return tuple(file for _, file in sorted(zip(found, files, strict=True), key=lambda pair: pair[0]))
+
+
+def _parquet(files: tuple[Path, ...], decoder: Decoder) -> ParquetRows:
+    arrow = tables.pyarrow(files[0])
+    from pyarrow import parquet
+
+    try:
+        counts = tuple(parquet.read_metadata(file).num_rows for file in files)
+        first = parquet.read_schema(files[0]).empty_table()
+        for file in files[1:]:
+            if other := set(first.column_names) - set(parquet.read_schema(file).names):
+                raise ValueError(f"{file.name} has no column {other.pop()!r}")
+        picture = tables.picture_column(first)
+        if picture:
+            return ParquetRows(files, counts, decoder, picture, (), tables.label_column(first), decoder.shape)
+        stored, columns, label = tables.pixel_columns(first, decoder.reading)
+        asked = decoder.reading
+        made = (
+            (asked.size.height, asked.size.width, asked.size.channels or stored[2]) if asked.size else stored
+        )
+        if made != decoder.shape:
+            have, wanted = ("x".join(map(str, shape)) for shape in (made, decoder.shape))
+            raise DataError(
+                f"image has shape {made}: the images of {files[0]} are {have}, the graphs take {wanted}.\n"
+                "Fit them: --resize"
+            )
+        return ParquetRows(files, counts, decoder, None, tuple(columns), label, stored)
+    except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(f"{files[0]} cannot be used: {reason}") from error
