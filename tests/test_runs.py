@@ -15,7 +15,7 @@ from faults import Failing
 
 from keras_mnist_ae import datasets, train
 from keras_mnist_ae.analysis import plots
-from keras_mnist_ae.errors import CorruptFileError, WriteError
+from keras_mnist_ae.errors import CorruptFileError, UsageError, WriteError
 from keras_mnist_ae.export import folder as exports
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
 from keras_mnist_ae.runs import checkpoints
