@@ -70,7 +70,18 @@ def test_public_names_are_pinned():
     assert keras_mnist_ae.__all__ == [
         *("VARIANTS", "Autoencoder", "Dataset", "Recipe", "Run", "Stack", "TrainConfig", "Variant"),
         *("__version__", "analyse", "build", "calibrate", "draw", "evaluate", "explore"),
-        *("export_onnx", "generate", "interpolate", "load", "publish", "report", "runs", "size", "train"),
+        *(
+            "export_onnx",
+            "generate",
+            "interpolate",
+            "load",
+            "publish",
+            "report",
+            "runs",
+            "score",
+            "size",
+            "train",
+        ),
     ]
     assert all(getattr(keras_mnist_ae, name) is not None for name in keras_mnist_ae.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

@@ -274,7 +274,7 @@ def test_what_cannot_be_exact_is_refused_and_named(tmp_path, crash, monkeypatch)
 
 
 @pytest.mark.slow("tensorflow", "jax")
-def test_finished_run_is_left_as_it_is_and_a_taken_name_points_to_resume(tmp_path):
+def test_finished_run_is_left_as_it_is_and_its_name_is_taken(tmp_path):
     finished = train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS)
     before = {path: path.stat().st_mtime_ns for path in finished.path.rglob("*") if path.name != ".lock"}
     done = run("resume", finished.path)
@@ -283,7 +283,7 @@ def test_finished_run_is_left_as_it_is_and_a_taken_name_points_to_resume(tmp_pat
     assert {
         path: path.stat().st_mtime_ns for path in finished.path.rglob("*") if path.name != ".lock"
     } == before
-    with pytest.raises(UsageError, match=r"kae\.Run\(.*mine.*\)\.resume\(\)"):
+    with pytest.raises(UsageError, match=r"exists in .*\nChoose another name, or give overwrite=True"):
         train("mlp", runs_dir=tmp_path, name="mine", **SETTINGS)
 
 

@@ -15,7 +15,7 @@ from faults import Failing
 
 from keras_mnist_ae import datasets, train
 from keras_mnist_ae.analysis import plots
-from keras_mnist_ae.errors import CorruptFileError, WriteError
+from keras_mnist_ae.errors import CorruptFileError, UsageError, WriteError
 from keras_mnist_ae.export import folder as exports
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
 from keras_mnist_ae.runs import checkpoints
@@ -262,3 +262,10 @@ def stop_at(target, instead):
         return instead(self, other) if other == target else original(self, other)
 
     return replace
+
+
+@pytest.mark.parametrize("what", ["config", "history", "metrics", "model", "variant"])
+def test_a_run_that_is_not_there_is_said_to_be_not_there(what, tmp_path):
+    with pytest.raises(UsageError, match=r"^there is no run .*nope$"):
+        getattr(Run(tmp_path / "nope"), what)
+    assert not (tmp_path / "nope").exists()

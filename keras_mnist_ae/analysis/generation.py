@@ -1,5 +1,6 @@
 """New images from a density fitted on training codes, and paths between codes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,9 +14,13 @@ from .neighbours import Codes, nearest
 from .probes import quietly
 
 Density = Literal["mixture", "gaussian", "prior"]
+Fit = Callable[[Codes, Density], Any]
+"""Fits a density, "mixture" or "gaussian", on codes (n, d): `fit_gaussians`, or what
+keeps what that finds."""
 COMPONENTS = 20  # of the mixture at most
 FITTED = 20_000  # training codes at most: more change little and take minutes
 CODES_PER_COMPONENT = 10  # and for each number of the code: so many codes a full covariance needs at least
+TOLERANCE = 0.01  # of the log likelihood per code in a step, in nats, at which the fit ends
 BORROWED = "borrowed from the training image whose code is nearest"
 
 
@@ -35,7 +40,13 @@ class Generated:
 
 
 def generate(
-    codec: Codec, train: Images, codes: Codes, count: int, density: Density = "mixture", seed: int = 0
+    codec: Codec,
+    train: Images,
+    codes: Codes,
+    count: int,
+    density: Density = "mixture",
+    seed: int = 0,
+    fit: Fit | None = None,
 ) -> Generated:
     """New images, decoded from codes drawn from a density fitted on the `codes` of the `train`
     images, uint8 of shape (n, H, W, C).
@@ -46,25 +57,26 @@ def generate(
     Pooling switches, which have no density, are borrowed from the training image whose code is
     nearest. Raises `ValidationError` when all codes are the same.
     """
-    new, components = drawn(codes, count, density, seed)
+    new, components = drawn(codes, count, density, seed, fit)
     images = decoded(codec, new, train, codes)
     distances, indices = nearest_images(train, images)
     return Generated(images, new, indices, distances, components)
 
 
-def drawn(codes: Codes, count: int, density: Density, seed: int) -> tuple[Codes, int]:
+def drawn(codes: Codes, count: int, density: Density, seed: int, fit: Fit | None = None) -> tuple[Codes, int]:
     """Codes (count, d) from a density that is fitted on others, or from the prior, and its number
-    of components.
+    of components. The seed is that of the draws: the density is the same for each.
     """
     if density == "prior":
         return np.random.default_rng(seed).standard_normal((count, codes.shape[1]), np.float32), 1
-    fitted = fit_gaussians(codes, density, seed)
+    fitted = (fit or fit_gaussians)(codes, density)
+    fitted.random_state = seed % 2**32
     new = fitted.sample(count)[0]
     np.random.default_rng(seed).shuffle(new)  # scikit-learn gives them component by component
     return new.astype(np.float32), len(fitted.weights_)
 
 
-def fit_gaussians(codes: Codes, density: Density = "mixture", seed: int = 0) -> Any:
+def fit_gaussians(codes: Codes, density: Density = "mixture") -> Any:
     """The Gaussian mixture of scikit-learn fitted on at most 20,000 codes of shape (n, d), with
     full covariances: one for "gaussian", else up to 20. Raises `ValidationError` when all codes are
     the same.
@@ -79,7 +91,22 @@ def fit_gaussians(codes: Codes, density: Density = "mixture", seed: int = 0) -> 
     )
     floor = 1e-6 * some.var(axis=0).mean()  # a dead unit's variance is 0, which no Gaussian has
     with quietly():
-        return GaussianMixture(components, reg_covar=floor, random_state=seed % 2**32).fit(some)
+        return GaussianMixture(components, tol=TOLERANCE, reg_covar=floor, random_state=0).fit(some)
+
+
+def gaussians(weights: Codes, means: Codes, covariances: Codes) -> Any:
+    """The Gaussian mixture of scikit-learn with these parameters, to draw from.
+
+    Args:
+        weights: of the k components, (k,).
+        means: (k, d).
+        covariances: (k, d, d).
+    """
+    from sklearn.mixture import GaussianMixture
+
+    mixture = GaussianMixture(len(weights))
+    mixture.weights_, mixture.means_, mixture.covariances_ = weights, means, covariances
+    return mixture
 
 
 def decoded(codec: Codec, codes: Codes, train: Images, train_codes: Codes) -> Images:

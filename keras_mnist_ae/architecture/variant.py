@@ -1,6 +1,7 @@
 """Recipes and variants: an autoencoder as two stacks. Standard library only."""
 
 from dataclasses import dataclass
+from html import escape
 from math import inf
 
 from ..errors import UsageError
@@ -125,6 +126,15 @@ class Variant:
     def variational(self) -> bool:
         """Whether the encoder gives mean and log variance of a code, not a code alone."""
         return any(isinstance(layer, Gaussian) for layer in self.encoder.layers)
+
+    def __str__(self) -> str:
+        """Summary, table, recipe and note, as `kae models NAME` prints them."""
+        loss = "evidence lower bound" if self.variational else "mean squared error"
+        parts = [f"{self.name}: {self.summary}", self.table(), f"recipe: {self.recipe}, {loss}", self.note]
+        return "\n\n".join(filter(None, parts))
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(str(self))}</pre>"
 
     def check_trainable(self) -> None:
         """Raise `UsageError` when encoder or decoder has no layer with weights."""

@@ -88,9 +88,10 @@ def _quality(run: Run, samples: int, progress: Progress) -> None:
 
 
 def _few_labels(run: Run, samples: int, progress: Progress) -> None:
-    from ..analysis import latent, pca
+    from ..analysis import pca
     from ..analysis.probes import few_labels_accuracy
     from ..datasets.images import to_float
+    from ..reporting import kept
     from ..reporting.codecs import keras_codec
 
     codec, data = keras_codec(run)
@@ -98,7 +99,7 @@ def _few_labels(run: Run, samples: int, progress: Progress) -> None:
         raise UsageError(f"{data.name} has no labels")
     linear = pca.fit(data.train.images, run.variant.latent)
     spaces = {
-        "codes": [latent.encoded(split.images, codec) for split in (data.train, data.test)],
+        "codes": kept.codes(run, codec, data, progress),
         "pca": [linear.encode(to_float(split.images)) for split in (data.train, data.test)],
     }
     numbers = {

@@ -75,7 +75,7 @@ def _keras(variant: Variant, images: Images, recipe: Recipe, stock: bool = False
             setattr(model, name, getattr(keras.Model, name).__get__(model))
     elif stock:
         model = model._stock()
-    settings: Any = SimpleNamespace(**vars(recipe))
+    settings: Any = SimpleNamespace(**vars(recipe), ema=0.0)
     model.compile(
         optimizer=adam(settings, len(images)),
         loss="mse",

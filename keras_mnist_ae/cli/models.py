@@ -54,13 +54,7 @@ def models(name: str | None, check: Path | None, toml: bool, as_json: bool) -> N
             }
         )
     else:
-        click.echo(f"{variant.name}: {variant.summary}\n\n{variant.table()}\n")
-        click.echo(
-            f"recipe: {variant.recipe}, "
-            f"{'evidence lower bound' if variant.variational else 'mean squared error'}"
-        )
-        if variant.note:
-            click.echo(f"\n{variant.note}")
+        click.echo(str(variant))
 
 
 def summary(variant: Variant) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ class Dataset:
         return f"{', '.join(parts)}, {classes}, {channels} x {height} x {width}"
 
     def _repr_html_(self) -> str:
-        return f"<pre>{self.name}: {self}</pre>"
+        return f"<pre>{escape(f'{self.name}: {self}')}</pre>"
 
     @classmethod
     def from_arrays(

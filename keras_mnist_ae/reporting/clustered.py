@@ -61,6 +61,7 @@ def cluster(
     from ..analysis import clusters as of
     from ..analysis import latent, pca
     from ..datasets.images import to_float
+    from . import kept
 
     chosen, skipped = _methods(methods)
     if seeds < 1:
@@ -68,8 +69,7 @@ def cluster(
     codec, data = keras_codec(run, data_dir, dataset)
     labels = data.test.labels
     count = _count(clusters, data)
-    with progress("encoding", len(data.train.images) + len(data.test.images)) as advance:
-        train, test = (latent.encoded(each.images, codec, advance) for each in (data.train, data.test))
+    train, test = kept.codes(run, codec, data, progress)
     latent.varied(train)
     linear = pca.fit(data.train.images, train.shape[1])
     splits = (data.train.images, data.test.images)

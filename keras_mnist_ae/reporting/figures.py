@@ -15,6 +15,7 @@ from ..datasets.catalog import Dataset, Split
 from ..datasets.images import Images, chunks, to_float
 from ..datasets.noise import corrupted
 from ..runs.folder import Run
+from . import kept
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +62,7 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
         plots.heat_map(_error_map(data.test.images, codec), "mean squared error, pixels in [0, 1]"),
     )
     tell("codes")
-    train, test = latent.encoded(data.train.images, codec), latent.encoded(data.test.images, codec)
+    train, test = kept.codes(run, codec, data)
     if latent.collapsed(train):
         return
     tell("map")
@@ -72,7 +73,9 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
     yield "traverse", traverse(codec, train, data.train.images)
     tell("samples")
     density = density_of(run)
-    made = generate(codec, data.train.images, train, SAMPLES, density, run.config.seed)
+    made = generate(
+        codec, data.train.images, train, SAMPLES, density, run.config.seed, kept.mixture(run, data)
+    )
     yield "samples", samples(made, data.train, density, bool(_switches(run)))
     if pairs := _pairs(data.test):
         tell("interpolations")

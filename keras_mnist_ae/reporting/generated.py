@@ -44,23 +44,22 @@ def generate(
     import numpy as np
 
     from ..analysis import generation
-    from ..analysis.latent import encoded
     from ..datasets.images import to_float
-    from . import figures
+    from . import figures, kept
     from . import quality as of_quality
 
     if density == "prior" and not run.variant.variational:
         raise UsageError(f"{run.config.variant} has no prior: only variational variants do")
     density = density or figures.density_of(run)
     codec, data = keras_codec(run, data_dir, dataset)
-    with progress("encoding", len(data.train.images)) as advance:
-        codes = encoded(data.train.images, codec, advance)
+    codes, _ = kept.codes(run, codec, data, progress)
+    fit = kept.mixture(run, data)
     with progress("generating") as advance:
-        made = generation.generate(codec, data.train.images, codes, n, density, seed)  # type: ignore[arg-type]
+        made = generation.generate(codec, data.train.images, codes, n, density, seed, fit)  # type: ignore[arg-type]
         advance(n)
         tests = to_float(data.test.images[:1000])
         usual, _ = generation.nearest_images(data.train.images, tests)
-    measured = of_quality.measure(codec, data, codes, density, seed, progress) if quality else None
+    measured = of_quality.measure(codec, data, codes, density, seed, progress, fit) if quality else None
     borrowed = bool(run.variant.switches)
     run.write_figure("generated", figures.samples(made, data.train, density, borrowed))  # type: ignore[arg-type]
     run.write_generated(images=made.images, codes=made.codes, nearest=made.nearest, distances=made.distances)

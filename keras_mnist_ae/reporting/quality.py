@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from ..analysis.codec import Codec
+    from ..analysis.generation import Fit
     from ..datasets.dataset import Dataset
 
 SAMPLES = 10_000  # generated, real and training images, at most: as many of each
@@ -17,13 +18,20 @@ HEADER = ("", "FID", "KID", "precision", "recall")
 
 
 def measure(
-    codec: "Codec", data: "Dataset", codes: "NDArray[Any]", density: str, seed: int, progress: Progress
+    codec: "Codec",
+    data: "Dataset",
+    codes: "NDArray[Any]",
+    density: str,
+    seed: int,
+    progress: Progress,
+    fit: "Fit | None" = None,
 ) -> dict[str, Any]:
     """FID, KID, precision and recall of generated images against the test images, beside those of
     as many training images: the `floor`, which a generator that draws perfectly would reach.
 
     Args:
         codes: of all training images, (n, d).
+        fit: fits the density; None fits it anew.
 
     Raises:
         UsageError: There are no labels for the classifier whose features are compared, or too few
@@ -48,7 +56,7 @@ def measure(
     with progress("training the classifier", classifier.steps(len(train.images))) as advance:
         judge = classifier.fit(train.images, train.labels, len(data.classes), advance)
     with progress("generating for the quality", count) as advance:
-        drawn, _ = generation.drawn(codes, count, density, seed)  # type: ignore[arg-type]
+        drawn, _ = generation.drawn(codes, count, density, seed, fit)  # type: ignore[arg-type]
         made = []
         for start in range(0, count, 500):
             images = generation.decoded(codec, drawn[start : start + 500], train.images, codes)

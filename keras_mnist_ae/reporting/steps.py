@@ -120,15 +120,14 @@ def analyse(
 def _analyse(run: Run, codec: "Codec", data: "Dataset", method: str, progress: Progress) -> Result:
     from ..analysis import latent, pca
     from ..datasets.images import to_float
-    from . import figures
+    from . import figures, kept
 
+    train, test = kept.codes(run, codec, data, progress)
     with progress("latent") as advance:
 
         def tell(phase: str) -> None:
             advance(1)
 
-        train = latent.encoded(data.train.images, codec)
-        test = latent.encoded(data.test.images, codec)
         linear = pca.fit(data.train.images, train.shape[1])
         linear_codes = [linear.encode(to_float(each.images)) for each in (data.train, data.test)]
         numbers = latent.analyse(data, train, test, linear_codes[0], linear_codes[1], tell)

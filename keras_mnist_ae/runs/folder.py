@@ -214,6 +214,8 @@ class Run(RunMethods):
             CorruptFileError: Its content is not what was written there.
         """
         path = self.path / name
+        if not self.path.is_dir():
+            raise UsageError(f"there is no run {self.path}")
         if not path.is_file():
             if self.finished:
                 raise UsageError(

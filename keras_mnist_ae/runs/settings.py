@@ -104,7 +104,7 @@ class Settings:
         Parsed("shift:PIXELS, flip, shift:PIXELS,flip or none", parse_augment),
         "Move each training image by up to so many pixels, repeating its edge, or mirror half of them, "
         "anew at each step: shift:PIXELS, flip, shift:PIXELS,flip or none.",
-        default="for conv, conv-best, vae-conv on less than 2,000 images of your own what suits; else none",
+        default="for conv, conv-best, vae-conv on fewer than 2,000 images of your own what suits; else none",
     )
     noise: str | None = setting(
         None,

@@ -53,7 +53,8 @@ def settled(config: TrainConfig, data: Dataset) -> TrainConfig:
         epochs = min(max(epochs, -(-wanted // steps)), MOST_EPOCHS)
     if (epochs, batch_size) != (config.epochs, config.batch_size) or "augment" in changes:
         changes |= {"epochs": epochs, "batch_size": batch_size}
-        line = f"kae: {images:,} training images: {epochs} epochs in batches of {batch_size}"
+        count = "1 epoch" if epochs == 1 else f"{epochs} epochs"
+        line = f"kae: {images:,} training images: {count} in batches of {batch_size}"
         others = "--epochs and --batch-size choose"
         if "augment" in changes:
             line += f", augment {augment}"

@@ -98,12 +98,12 @@ def train(
         classes: Train on images of these classes only, such as 3 or cat,dog; the test set keeps
             all. Default: all.
         limit: Use only the first N training images; the test set stays whole. Default: all.
-        validation: Keep the last N training images out of training, and measure them after each
-            epoch in place of the test images. Default: 0.
+        validation: Keep the last N training images out of training, and measure these instead of
+            the test images. Default: 0.
         augment: Move each training image by up to so many pixels, repeating its edge, or mirror
             half of them, anew at each step: shift:PIXELS, flip, shift:PIXELS,flip or none. Default:
-            for conv, conv-best and vae-conv on fewer than 2,000 images of your own what leaves them
-            alike; else none.
+            for conv, conv-best, vae-conv on fewer than 2,000 images of your own what suits; else
+            none.
         noise: Noise on the input images, of pixels in [0, 1]: gaussian:DEVIATION, mask:SHARE or
             salt-pepper:SHARE. Default: none.
         binarize: Draw each pixel as 0 or 1, with its grey as the probability: static draws every
