@@ -32,9 +32,7 @@ class JointStep:
         self._vector = parameters[0].new_empty(0)
         self._views: list[Tensor] = []
 
-    def __call__(
-        self, gradients: list[Tensor | None], loss: Tensor, terms: tuple[Tensor, ...] = ()
-    ) -> Joint:
+    def __call__(self, gradients: list[Tensor | None], loss: Tensor, terms: tuple[Tensor, ...] = ()) -> Joint:
         """Args:
         gradients: of this part's loss times its share of the images; [] where none are needed.
         loss: the mean over this part.

@@ -200,7 +200,7 @@ class Fast:
             ):
                 outcome = self.forward_pass(x, y, training=True)
             loss = outcome.loss * self.group.share.weight if self.group else outcome.loss
-            gradients = list(
+            gradients: list[Tensor | None] = list(
                 torch.autograd.grad(self.optimizer.scale_loss(loss), self.parameters, allow_unused=True)
             )
         with torch.no_grad():

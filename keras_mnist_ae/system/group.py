@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..errors import LostProcessError, UsageError
+from ..errors import DataError, LostProcessError, UsageError
 from . import processes, signals
 from .share import Share
 
@@ -82,6 +82,18 @@ class Group:
         """What each process says under that name, in their order."""
         self.tell(f"{name}/{self.rank}", value)
         return [self.ask(f"{name}/{rank}", within) for rank in range(self.size)]
+
+    def check_data(self, name: str, sha256: str) -> None:
+        """Raise `DataError` in all processes where one of them has read other data than the
+        first.
+        """
+        for rank, found in enumerate(shas := self.gather("data", sha256)):
+            if found != shas[0]:
+                raise DataError(
+                    f"process {rank + 1} of {self.size}, on {self.members[rank]['host']}, has read other "
+                    f"data: {name} has sha256 {found:.12} there, and {shas[0]:.12} in the first.\n"
+                    "Give all of them the same files."
+                )
 
     def may_speak(self) -> bool:
         """Whether it is this process that says why all end: the first, unless another's own
@@ -160,12 +172,14 @@ def together() -> Iterator[Group | None]:
 def _join() -> Group:
     import torch
     import torch.distributed as dist
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
 
     rank, size = processes.rank(), processes.count()
     place = f"{os.environ.get('MASTER_ADDR', '')}:{os.environ.get('MASTER_PORT', '')}"
     if not all(os.environ.get(name) for name in ("MASTER_ADDR", "MASTER_PORT")):
         raise UsageError(
-            f"WORLD_SIZE says {size} processes, but nothing says where they meet (MASTER_ADDR, MASTER_PORT).\n"
+            f"WORLD_SIZE says {size} processes, but not where they meet (MASTER_ADDR, MASTER_PORT).\n"
             "Start them with kae train --processes N or torchrun; or unset WORLD_SIZE."
         )
     card = torch.cuda.is_available()
@@ -176,15 +190,15 @@ def _join() -> Group:
         if dist.is_initialized():
             store = dist.distributed_c10d._get_default_store()
         else:
-            store = next(dist.rendezvous("env://", timeout=timedelta(seconds=CONNECT)))[0]
-        group = Group(dist.PrefixStore(f"kae/{next(_numbers)}", store), rank, size)
+            store = next(rendezvous("env://", timeout=timedelta(seconds=CONNECT)))[0]
+        group = Group(PrefixStore(f"kae/{next(_numbers)}", store), rank, size)
         left = max(1.0, CONNECT + 5 - (time.monotonic() - began))
         group.members = group.gather("here", _here(card), within=left)
         if not dist.is_initialized():
             cards = [member["card"] for member in group.members]
             alone = all(cards) and len(set(cards)) == size  # two on one card: NCCL refuses that
             dist.init_process_group(
-                "nccl" if alone else "gloo", store=dist.PrefixStore("kae", store), rank=rank,
+                "nccl" if alone else "gloo", store=PrefixStore("kae", store), rank=rank,
                 world_size=size, timeout=timedelta(seconds=left),
             )  # fmt: skip
             dist.distributed_c10d._set_pg_timeout(timedelta(seconds=COLLECTIVE))

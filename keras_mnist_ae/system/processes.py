@@ -59,9 +59,13 @@ def refuse_several(task: str) -> None:
         )
 
 
-def refuse_backend(backend: str) -> None:
-    """Raises `UsageError` where several processes cannot train together on the backend."""
-    if backend == "torch":
+def refuse_backend(backend: str, processes: int | None = None) -> None:
+    """Raises `UsageError` where several processes cannot train together on the backend.
+
+    Args:
+        processes: how many; None takes as many as the launcher has started.
+    """
+    if backend == "torch" or (processes or count()) == 1:
         return
     reason = {
         "tensorflow": "Keras' training over several TensorFlow processes is broken (keras#20585)",

@@ -1,5 +1,7 @@
 """The part of each batch that one of several processes computes."""
 
+from itertools import pairwise
+
 
 class Share:
     """Contiguous parts of batches, as even as can be: the r-th of them belongs to process r.
@@ -40,4 +42,4 @@ class Share:
     def counts(self) -> list[int]:
         """Images in the part of each process."""
         ends = [self.images * place // self.size for place in range(self.size + 1)]
-        return [end - begin for begin, end in zip(ends, ends[1:], strict=False)]
+        return [end - begin for begin, end in pairwise(ends)]

@@ -65,8 +65,7 @@ def received() -> int:
 
 
 def agree(number: int) -> None:
-    """All processes of a group stop after the batch at hand, since one of them was sent a signal.
-    """
+    """All processes of a group stop after the batch at hand: one of them was sent a signal."""
     global _agreed, _received
     _agreed = number
     _received = _received or number
