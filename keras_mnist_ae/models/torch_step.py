@@ -22,11 +22,11 @@ from torch.nn import functional as F  # noqa: N812
 from ..errors import UsageError
 from ..system.group import Group
 from . import torch_adam
-from .keras_forward import why_not_fast
 from .losses import divergence, log_ratio, sample, variational_loss
 from .torch_cuda_graph import Recorded
 from .torch_forward import Forward
 from .torch_joint_step import JointStep
+from .torch_stock import why_stock
 
 
 class TorchModel(keras.Model):
@@ -74,25 +74,6 @@ class TorchModel(keras.Model):
         if reason:
             warnings.warn(f"{self.name} runs Keras' own steps, which are slower: {reason}", stacklevel=3)
         self._fast = None if reason else Fast(self)
-
-
-def why_stock(model: Any) -> str | None:
-    """Why the model, as it is compiled, needs Keras' own steps, or None."""
-    if model.dtype_policy.compute_dtype != model.dtype_policy.variable_dtype:
-        return f"the dtype policy is {model.dtype_policy.name}"
-    if keras.distribution.distribution() is not None:
-        return "keras.distribution shares the work, and its steps join the gradients"
-    together = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if together and torch.distributed.get_world_size() > 1 and not model.group:
-        return "torch.distributed joins several processes"
-    if model.jit_compile:
-        return "jit_compile=True"
-    for method in ("call", "compute_loss"):
-        if not getattr(type(model), method).__module__.startswith(f"{__package__}."):
-            return f"its {method} is overridden"
-    if not model.trainable_weights:
-        return "none of its weights is trainable"
-    return why_not_fast(model)
 
 
 class Outcome(NamedTuple):
