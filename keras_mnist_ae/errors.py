@@ -126,6 +126,10 @@ class DivergedError(KaeError):
     exit_code = 7
 
 
+class LostProcessError(KaeError):
+    """One of several processes that trained together has ended."""
+
+
 class WriteError(KaeError):
     """A file or folder that cannot be written."""
 

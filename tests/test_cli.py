@@ -255,6 +255,7 @@ def test_exit_codes_are_the_contract():
         "ValidationError": 6,
         "DivergedError": 7,
         "WriteError": 8,
+        "LostProcessError": 1,
     }
 
 

@@ -6,8 +6,16 @@ from typing import Any
 import click
 
 from .. import __version__
-from ..errors import KaeError, MissingDependencyError, UsageError, WriteError, at_command_line
+from ..errors import (
+    KaeError,
+    LostProcessError,
+    MissingDependencyError,
+    UsageError,
+    WriteError,
+    at_command_line,
+)
 from ..system import signals
+from ..system.group import joined
 from ..system.text import message as bounded
 from .bench import bench
 from .cluster import cluster
@@ -62,13 +70,15 @@ class Commands(click.Group):
             if ctx.meta["debug"]:
                 traceback.print_exc()
             message, code = _ending(error)
-            click.echo(f"kae: {bounded(message)}", err=True)
+            group = joined()
+            if group is None or group.may_speak():
+                click.echo(f"kae: {bounded(message)}", err=True)
             ctx.exit(code)
 
 
 def _ending(error: BaseException) -> tuple[str, int]:
     """Message and exit code. A signal goes first: libraries wrap whatever is raised in them."""
-    if interrupted := signals.pending():
+    if (interrupted := signals.pending()) and not isinstance(error, LostProcessError):
         return str(interrupted), interrupted.exit_code
     match error:
         case KaeError():

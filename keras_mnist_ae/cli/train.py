@@ -1,5 +1,6 @@
 """kae train and kae resume."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import click
 
 from ..runs.rules import Setting
 from ..runs.settings import SETTINGS
+from ..system import processes as of_launcher
 from . import announce
 from .completion import dataset_names, variant_names
 from .options import as_json, data_dir, echo_json, run, runs_dir
@@ -54,6 +56,26 @@ def settings(command: Any) -> Any:
     return command
 
 
+processes = click.option(
+    "--processes",
+    type=click.IntRange(1),
+    help="Train in N processes of this machine together, on torch.  [default: 1]",
+)
+
+
+def in_processes(count: int | None, backend: str) -> None:
+    """Go on in so many processes: this one starts them, waits for them and ends as they do."""
+    there = of_launcher.count()
+    if there > 1 and count not in (None, there):
+        raise click.UsageError(f"a launcher has started {there} processes already; leave out --processes.")
+    if there > 1 or count in (None, 1):
+        return
+    of_launcher.refuse_backend(backend, int(count))
+    from ..system.launch import launch
+
+    click.get_current_context().exit(launch(sys.argv[1:], int(count)))
+
+
 @click.command(cls=GroupedOptions)
 @click.argument("variant", required=False, shell_complete=variant_names)
 @settings
@@ -62,13 +84,15 @@ def settings(command: Any) -> Any:
     type=click.Path(path_type=Path),
     help="TOML file of settings; options go before it.",
 )
+@processes
 @as_json
-def train(config: Path | None, as_json: bool, **options: Any) -> None:
+def train(config: Path | None, processes: int | None, as_json: bool, **options: Any) -> None:
     """Train VARIANT (conv-avgpool unless named) and write a run folder."""
     from ..runs.config import configure
     from ..training.train import train_config
 
     complete = configure(config, **options)
+    in_processes(processes, complete.backend)
     announce.training(complete)
     report(train_config(complete), as_json)
 
@@ -82,12 +106,14 @@ def train(config: Path | None, as_json: bool, **options: Any) -> None:
     is_flag=True,
     help="Go on even where the result cannot be that of a run that was never stopped.",
 )
+@processes
 @runs_dir
 @data_dir
 @as_json
 def resume(
     run: str | None,
     epochs: int | None,
+    processes: int | None,
     backend: str | None,
     allow_inexact: bool,
     runs_dir: Path,
@@ -104,6 +130,7 @@ def resume(
     from ..training.resume import resume
 
     stopped = find(run, runs_dir)
+    in_processes(processes, backend or stopped.config.backend)
     if stopped.finished and epochs is None:
         click.echo(f"run {stopped.path} is finished; to go on beyond its end: --epochs N", err=True)
     announce.of_run(stopped, "resume")
@@ -130,6 +157,8 @@ def finish(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: bool
 
 def report(run: Any, as_json: bool) -> None:
     """What a finished run achieved."""
+    if not of_launcher.is_first():
+        return
     history = run.history
     seconds = round(sum(history["seconds"]), 3)
     if as_json:

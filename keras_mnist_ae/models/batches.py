@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..datasets.dataset import Dataset
 from ..datasets.images import chunk_size, to_float
 from ..datasets.noise import Chance
+from ..system.share import Share
 
 Pair = tuple[Any, Any]  # what goes in, and the images that are to come out
 
@@ -42,7 +43,8 @@ class Batches(DataAdapter):
 
     With a seed each epoch has its own order, a permutation drawn from (seed, epoch): the same on
     every backend. Without one the order is that of the images. The first `skipped` batches are left
-    out.
+    out. With a `share` each is that part of it; what is drawn is drawn for the whole batch. On
+    torch.
     """
 
     def __init__(
@@ -52,9 +54,11 @@ class Batches(DataAdapter):
         seed: int | None = None,
         skipped: int = 0,
         chance: Chance | None = None,
+        share: Share | None = None,
     ) -> None:
         self.images = images
         self.chance = chance
+        self._share = share
         self.seed = seed
         self.skipped = skipped
         self._size = batch_size
@@ -94,12 +98,14 @@ class Batches(DataAdapter):
     def get_numpy_iterator(self) -> Iterator[Pair]:
         batches = math.ceil(len(self.images) / self._size)
         for batch, chosen in enumerate(self._chosen(), self.skipped):
-            images = to_float(self.images[chosen])
+            part = self._part(len(chosen))
             if self.chance is None:
+                images = to_float(self.images[chosen[part]])
                 yield images, images
                 continue
-            images = self.chance.targets(images, self.epoch, batch)
-            yield self.chance(images, self.epoch, batch, self.epoch * batches + batch), images
+            images = self.chance.targets(to_float(self.images[chosen]), self.epoch, batch)
+            given = self.chance(images, self.epoch, batch, self.epoch * batches + batch)
+            yield tree.map_structure(lambda array, part=part: array[part], given), images[part]
 
     def get_jax_iterator(self) -> Iterator[Pair]:
         import jax
@@ -132,7 +138,7 @@ class Batches(DataAdapter):
         for chosen in torch.split(
             torch.from_numpy(self.order[self.skipped * self._size :]).to(resident.device), self._size
         ):
-            batch = resident[chosen].to(torch.float32) / 255
+            batch = resident[chosen[self._part(len(chosen))]].to(torch.float32) / 255
             yield batch, batch
 
     def get_tf_dataset(self) -> Any:
@@ -160,6 +166,9 @@ class Batches(DataAdapter):
     @property
     def _resident(self) -> bool:
         return self.chance is None and self.images.nbytes <= RESIDENT
+
+    def _part(self, images: int) -> slice:
+        return self._share.take(images) if self._share else slice(None)
 
     def _chosen(self) -> Iterator[NDArray[np.int64]]:
         for start in range(self.skipped * self._size, len(self.images), self._size):

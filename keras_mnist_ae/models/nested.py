@@ -61,7 +61,8 @@ class Nested(Autoencoder):
 
     def _prepare(self) -> None:
         """The fast steps on torch: see `torch_step.TorchModel`."""
-        from .torch_step import Fast, Outcome, why_stock
+        from .torch_step import Fast, Outcome
+        from .torch_stock import why_stock
 
         class Steps(Fast):
             def forward_pass(self, x: Any, y: Any, training: bool) -> Outcome:

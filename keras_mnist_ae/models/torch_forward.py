@@ -23,18 +23,19 @@ from ..architecture.layers import (
     Unflatten,
 )
 from ..architecture.stack import Stack, Step
+from ..system.group import Group
 from .torch_convolution import convolution, parameters, store_as_computed, transposed_convolution
 from .torch_normalisation import activation, normalisation
 
 
 class Forward:
     """The rows of an autoencoder on tensors: images (n, H, W, C) to reconstructions of the same
-    shape.
+    shape. With a group these are its process' part of a batch.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._encoder = rows(model.variant.encoder, model.encoder)
-        self._decoder = rows(model.variant.decoder, model.decoder)
+    def __init__(self, model: Any, group: Group | None = None) -> None:
+        self._encoder = rows(model.variant.encoder, model.encoder, group)
+        self._decoder = rows(model.variant.decoder, model.decoder, group)
 
     def __call__(self, images: Tensor, training: bool) -> Tensor:
         saved = dict[str, Tensor]()
@@ -60,8 +61,8 @@ class Forward:
 Row = Callable[[Tensor, dict[str, Tensor], bool], Tensor]
 
 
-def rows(stack: Stack, part: Any) -> list[Row]:
-    rows = [_row(step, part) for step in stack]
+def rows(stack: Stack, part: Any, group: Group | None = None) -> list[Row]:
+    rows = [_row(step, part, group) for step in stack]
     rows[stack.last] = _exact(rows[stack.last])
     return rows
 
@@ -78,7 +79,7 @@ def _exact(row: Row) -> Row:
     return exact
 
 
-def _row(step: Step, part: Any) -> Row:
+def _row(step: Step, part: Any, group: Group | None) -> Row:
     """A row as a function of a tensor (n, C, H, W) or (n, d), the tensors saved by earlier rows,
     and whether it is training.
     """
@@ -90,11 +91,11 @@ def _row(step: Step, part: Any) -> Row:
             convolve = (convolution if isinstance(layer, Conv) else transposed_convolution)(
                 step, kernel, bias
             )
-            finish = normalisation(part.get_layer(f"{step.name}_norm"), act) if norm else activation(act)
+            finish = _finish(step, part, norm, act, group)
             return lambda x, saved, training: finish(convolve(x), training)
         case Dense(norm=norm, act=act):
             kernel, bias = parameters(part.get_layer(step.name))
-            finish = normalisation(part.get_layer(f"{step.name}_norm"), act) if norm else activation(act)
+            finish = _finish(step, part, norm, act, group)
             return lambda x, saved, training: finish(F.linear(x, kernel.T, bias), training)
         case Gaussian():
             (kernel, bias), (deviation, offset) = (
@@ -132,14 +133,15 @@ def _row(step: Step, part: Any) -> Row:
         case Dropout():
             if part.weights[0].value.device.type == "cuda":  # whose generator a recorded step moves on
                 away = F.dropout if len(step.input) == 1 else F.dropout2d
-                return lambda x, saved, training: away(x, layer.rate, training)
+                return _whole(lambda x, saved, training: away(x, layer.rate, training), group)
             drop = part.get_layer(
                 step.name
             )  # Keras' own: its masks follow from a seed, and its state is saved with the model
             if len(step.input) == 1:
-                return lambda x, saved, training: drop(x, training=training)
-            return lambda x, saved, training: drop(x.permute(0, 2, 3, 1), training=training).permute(
-                0, 3, 1, 2
+                return _whole(lambda x, saved, training: drop(x, training=training), group)
+            return _whole(
+                lambda x, saved, training: drop(x.permute(0, 2, 3, 1), training=training).permute(0, 3, 1, 2),
+                group,
             )
         case Branch(name=name):
 
@@ -153,6 +155,28 @@ def _row(step: Step, part: Any) -> Row:
             return lambda x, saved, training: activate(x + saved[name], training)
         case _:
             assert_never(layer)
+
+
+def _finish(step: Step, part: Any, norm: bool, act: Any, group: Group | None) -> Any:
+    """What follows a row's product: normalisation where the row has it, and the activation."""
+    return normalisation(part.get_layer(f"{step.name}_norm"), act, group) if norm else activation(act)
+
+
+def _whole(drop: Row, group: Group | None) -> Row:
+    """The row of a dropout. In a group its masks are drawn for the whole batch, as one process
+    draws them, and a part of them is used.
+    """
+    if group is None:
+        return drop
+    share = group.share
+
+    def part(x: Tensor, saved: dict[str, Tensor], training: bool) -> Tensor:
+        if not training:
+            return x
+        ones = x.new_ones((share.images, *x.shape[1:]))
+        return x * drop(ones, saved, training)[share.begin : share.begin + len(x)]
+
+    return part
 
 
 def _channels_last_gradient(x: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from ..architecture.layers import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Activation
+from ..system.group import Group
+from .torch_joint_normalisation import JointlyNormalised
 
 
 def activation(act: Activation | None) -> Callable[[Tensor, bool], Tensor]:
@@ -29,9 +31,12 @@ def activation(act: Activation | None) -> Callable[[Tensor, bool], Tensor]:
             assert_never(act)
 
 
-def normalisation(stock: Any, act: Activation | None) -> Callable[[Tensor, bool], Tensor]:
+def normalisation(
+    stock: Any, act: Activation | None, group: Group | None = None
+) -> Callable[[Tensor, bool], Tensor]:
     """Batch normalisation, then the activation. The moving variance averages the biased variance of
-    the batches, as in Keras; PyTorch's takes n / (n - 1) of it.
+    the batches, as in Keras; PyTorch's takes n / (n - 1) of it. With a group the statistics are
+    those of the batch of all its processes.
     """
     activate = activation(act)
     mean, variance = stock.moving_mean.value, stock.moving_variance.value
@@ -42,7 +47,10 @@ def normalisation(stock: Any, act: Activation | None) -> Callable[[Tensor, bool]
             return activate(
                 F.batch_norm(x, mean, variance, scale, offset, False, 0.0, BATCH_NORM_EPSILON), training
             )
-        x, of_batch, spread = Normalised.apply(x, scale, offset)  # type: ignore[no-untyped-call]
+        if group is None:
+            x, of_batch, spread = Normalised.apply(x, scale, offset)  # type: ignore[no-untyped-call]
+        else:
+            x, of_batch, spread = JointlyNormalised.apply(x, scale, offset, group)  # type: ignore[no-untyped-call]
         with torch.no_grad():
             mean.lerp_(of_batch, 1 - BATCH_NORM_MOMENTUM)
             variance.lerp_(spread, 1 - BATCH_NORM_MOMENTUM)

@@ -19,19 +19,25 @@ from keras.src.trainers.data_adapters import data_adapter_utils
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from ..errors import UsageError
+from ..system.group import Group
 from . import torch_adam
-from .keras_forward import why_not_fast
 from .losses import divergence, log_ratio, sample, variational_loss
 from .torch_cuda_graph import Recorded
 from .torch_forward import Forward
+from .torch_joint_step import JointStep
+from .torch_stock import why_stock
 
 
 class TorchModel(keras.Model):
     """keras.Model with PyTorch train and test steps; falls back to Keras' own with a warning that
     names the reason.
+
+    With a `group` each step is one of all its processes: each computes its share of the batch.
     """
 
     _fast: "Fast | None" = None
+    group: Group | None = None
 
     def make_train_function(self, force: bool = False) -> Any:
         if force or self.train_function is None:
@@ -59,32 +65,15 @@ class TorchModel(keras.Model):
         if self._fast is None or sample_weight is not None:
             return super().test_step(data)
         x, y = self._fast.tensors(x, y)
-        return self._fast.logs(x, y, self._fast.forward_pass(x, y, training=False))
+        return self._fast.logs(x, y, self._fast.look(x, y))
 
     def _prepare(self) -> None:
         reason = why_stock(self)
+        if reason and self.group:
+            raise UsageError(f"several processes cannot train {self.name} together: {reason}")
         if reason:
             warnings.warn(f"{self.name} runs Keras' own steps, which are slower: {reason}", stacklevel=3)
         self._fast = None if reason else Fast(self)
-
-
-def why_stock(model: Any) -> str | None:
-    """Why the model, as it is compiled, needs Keras' own steps, or None."""
-    if model.dtype_policy.compute_dtype != model.dtype_policy.variable_dtype:
-        return f"the dtype policy is {model.dtype_policy.name}"
-    if keras.distribution.distribution() is not None:
-        return "keras.distribution shares the work, and its steps join the gradients"
-    together = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if together and torch.distributed.get_world_size() > 1:
-        return "torch.distributed joins several processes"
-    if model.jit_compile:
-        return "jit_compile=True"
-    for method in ("call", "compute_loss"):
-        if not getattr(type(model), method).__module__.startswith(f"{__package__}."):
-            return f"its {method} is overridden"
-    if not model.trainable_weights:
-        return "none of its weights is trainable"
-    return why_not_fast(model)
 
 
 class Outcome(NamedTuple):
@@ -102,7 +91,8 @@ class Fast:
 
     def __init__(self, model: Any) -> None:
         self.model = model
-        self.forward = Forward(model)
+        self.group = group = model.group
+        self.forward = Forward(model, group)
         self.variables = model.trainable_weights
         self.parameters = [variable.value for variable in self.variables]
         weighted = getattr(model._compile_loss, "_user_loss_weights", None) is not None
@@ -120,6 +110,7 @@ class Fast:
         )
         self.step: Callable[[Any, Any], Outcome] = self._step
         self.device, self.dtype = self.parameters[0].device, getattr(torch, model.compute_dtype)
+        self.joint = (JointStep(group, self.parameters), JointStep(group, self.parameters)) if group else None
         if torch_adam.is_stock(optimizer) and self.device.type in ("cpu", "cuda"):
             optimizer._parallel_update_step = (
                 torch_adam.fused if self.device.type == "cpu" else torch_adam.recordable
@@ -128,12 +119,14 @@ class Fast:
                 variable.constraint is None for variable in self.variables
             ):
                 self.update = self._adam
-                if self.device.type == "cuda" and self._is_recordable():
+                if self.device.type == "cuda" and self._is_recordable() and not group:
                     self.step = Recorded(self._step)
 
     def is_outdated(self) -> bool:
         """Whether a setting changed that Keras reads at each step."""
-        return self.optimizer is not self.model.optimizer or self.settings != self._settings()
+        model = self.model
+        changed = self.optimizer is not model.optimizer or self.group is not model.group
+        return changed or self.settings != self._settings()
 
     def _settings(self) -> list[Any]:
         return [(variable.trainable, variable.regularizer, variable.constraint) for variable in self.watched]
@@ -187,12 +180,25 @@ class Fast:
                 else nullcontext()
             ):
                 outcome = self.forward_pass(x, y, training=True)
-            gradients = torch.autograd.grad(
-                self.optimizer.scale_loss(outcome.loss), self.parameters, allow_unused=True
+            loss = outcome.loss * self.group.share.weight if self.group else outcome.loss
+            gradients: list[Tensor | None] = list(
+                torch.autograd.grad(self.optimizer.scale_loss(loss), self.parameters, allow_unused=True)
             )
         with torch.no_grad():
-            self.update(list(gradients))
+            if self.joint:
+                joint = self.joint[0](gradients, outcome.loss, outcome.terms)
+                gradients, outcome = joint.gradients, Outcome(outcome.y_pred, joint.loss, joint.terms)
+            self.update(gradients)
         return outcome
+
+    def look(self, x: Any, y: Tensor) -> Outcome:
+        """The outcome of a batch that is not trained on."""
+        outcome = self.forward_pass(x, y, training=False)
+        if not self.joint:
+            return outcome
+        with torch.no_grad():
+            joint = self.joint[1]([], outcome.loss, outcome.terms)
+        return Outcome(outcome.y_pred, joint.loss, joint.terms)
 
     def _is_recordable(self) -> bool:
         """Whether a CUDA graph can replay the step: Keras' own losses and schedules copy numbers to
@@ -224,7 +230,8 @@ class Fast:
 
     def logs(self, x: Any, y: Tensor, outcome: Outcome) -> Any:
         """Keras' logs: the running mean of the loss over the images, and the metrics."""
-        model, tracker, images = self.model, self.model._loss_tracker, len(y)
+        model, tracker = self.model, self.model._loss_tracker
+        images = self.group.share.images if self.group else len(y)
         with torch.no_grad():
             tracker.total.value.add_(outcome.loss, alpha=images)
             tracker.count.value.add_(images)
@@ -235,5 +242,5 @@ class Fast:
                 outcome.terms,
                 strict=True,
             ):
-                metric.update_state(term)
+                metric.update_state(term.expand(images))
         return model.compute_metrics(x, y, outcome.y_pred)

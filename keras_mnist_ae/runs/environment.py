@@ -11,7 +11,8 @@ from typing import Any
 from .. import __version__
 from ..datasets.catalog import Dataset
 from ..models import torch_threads
-from ..system import backend
+from ..system import backend, processes
+from ..system.group import joined
 from .config import TrainConfig
 
 
@@ -36,6 +37,8 @@ def describe(config: TrainConfig, data: Dataset) -> dict[str, Any]:
         "device": backend.device_name(),
         "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS") or str(of_step or "unset"),
+        "processes": processes.count(),
+        **({"hosts": group.members} if (group := joined()) else {}),
         "dataset": data.name,
         "dataset_sha256": data.sha256,
         "train_images": len(data.train.images),

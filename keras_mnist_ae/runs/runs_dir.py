@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..errors import CorruptFileError, UsageError, WriteError
-from ..system import processes
 from ..system.atomic import write_text
 from ..system.reading import read_text
 from .checksums import CHECKSUMS
@@ -21,10 +20,9 @@ def create(config: TrainConfig) -> Run:
     """A new run folder with the config in it, the latest from now on.
 
     Its name is the config's, else made of the UTC time, variant and backend. Raises `UsageError`
-    when a run of that name exists and is not to be overwritten, or a launcher has started several
-    processes, and `WriteError` when the folder cannot be made.
+    when a run of that name exists and is not to be overwritten, and `WriteError` when the folder
+    cannot be made.
     """
-    processes.refuse_several()
     runs_dir = Path(config.runs_dir)
     name = config.name or f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{config.variant}-{config.backend}"
     if config.overwrite and config.name:

@@ -3,9 +3,13 @@
 import sys
 from contextlib import suppress
 
+from . import processes
+
 
 def say(line: str) -> None:
-    """A line on stderr; where nobody reads it, or the disk behind it is full, work goes on."""
-    if sys.stderr:
+    """A line on stderr; where nobody reads it, or the disk behind it is full, work goes on. Of
+    several processes of one job the first speaks.
+    """
+    if sys.stderr and processes.is_first():
         with suppress(OSError, ValueError):  # ValueError: it is closed
             print(line, file=sys.stderr, flush=True)

@@ -13,6 +13,8 @@ from typing import Any
 
 _received: int | None = None
 _deferred = False
+_together = False  # whether only a signal counts that all processes of a group know of
+_agreed: int | None = None  # that signal
 _remedy = ""  # what goes on with the work that is stopped
 _unfinished = 0  # things that are put right when an exception passes them
 
@@ -51,9 +53,22 @@ def leave() -> None:
 
 def pending() -> Interrupted | None:
     """The interruption that was received, although its exception may have been lost in a destructor
-    or wrapped by a library.
+    or wrapped by a library; in a group of processes that is training, the one that all agree on.
     """
-    return None if _received is None else Interrupted(_received)
+    number = _agreed if _together else _received
+    return None if number is None else Interrupted(number)
+
+
+def received() -> int:
+    """The number of the signal that this process was sent; 0 without one."""
+    return _received or 0
+
+
+def agree(number: int) -> None:
+    """All processes of a group stop after the batch at hand: one of them was sent a signal."""
+    global _agreed, _received
+    _agreed = number
+    _received = _received or number
 
 
 def check() -> None:
@@ -63,16 +78,20 @@ def check() -> None:
 
 
 @contextmanager
-def deferred() -> Iterator[None]:
+def deferred(together: bool = False) -> Iterator[None]:
     """Within the block a signal is noted, and raised at its end: for foreign code that an exception
     at any moment may crash.
+
+    Args:
+        together: whether `pending` and `check` tell only of what the processes of a group agree on,
+            since one that stopped a batch before the others would leave them waiting.
     """
-    global _deferred
-    _deferred = True
+    global _deferred, _together, _agreed
+    _deferred, _together, _agreed = True, together, None
     try:
         yield
     finally:
-        _deferred = False
+        _deferred = _together = False
     check()
 
 
@@ -83,6 +102,11 @@ def remedied(command: str) -> Iterator[None]:
     _remedy = command
     yield
     _remedy = ""
+
+
+def remedy() -> str:
+    """That command; "" without one."""
+    return _remedy
 
 
 @contextmanager

@@ -30,7 +30,9 @@ class EpochReport(keras.callbacks.Callback):
     number and after a signal.
     """
 
-    def __init__(self, run: Run, config: TrainConfig, history: History, seconds: float, skipped: int) -> None:
+    def __init__(
+        self, run: Run | None, config: TrainConfig, history: History, seconds: float, skipped: int
+    ) -> None:
         super().__init__()
         self.total = config.epochs
         self.seen = ("noisy " if config.noise else "") + ("validation" if config.validation else "test")
@@ -73,7 +75,8 @@ class EpochReport(keras.callbacks.Callback):
             raise self._diverged(row["val_loss"], f"the {self.seen} images after epoch {epoch + 1}")
         for column, value in row.items():
             self.history[column].append(value)
-        self._run.write_history(self.history)
+        if self._run:
+            self._run.write_history(self.history)
         self._earlier, self.skipped = 0.0, 0
         where = f"epoch {epoch + 1:>{len(str(self.total))}}/{self.total}"
         losses = f"{self._told('train', row, '')}   {self._told(self.seen, row, 'val_')}"

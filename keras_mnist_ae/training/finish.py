@@ -9,6 +9,7 @@ from ..analysis import latent, pca, plots
 from ..analysis.codec import Codec, of_model
 from ..analysis.metrics import noisy_error, squared_errors
 from ..analysis.verdict import verdict
+from ..architecture.variant import Variant
 from ..datasets.classes import numbers as class_numbers
 from ..datasets.dataset import Dataset
 from ..datasets.images import Images, to_float
@@ -40,6 +41,16 @@ def finish(run: Run, config: TrainConfig, data: Dataset, extras: Extras) -> None
     with torch_threads.limited(torch_threads.of_step(run.variant, config.batch_size)):
         fit(model, data, config, run, extras)
     write(run, config, data, model, before)
+
+
+def follow(variant: Variant, config: TrainConfig, data: Dataset, extras: Extras) -> None:
+    """Train beside the process that has the run folder."""
+    from ..models.build import build
+    from .fit import fit
+
+    model = build(variant, config.seed)
+    with torch_threads.limited(torch_threads.of_step(variant, config.batch_size)):
+        fit(model, data, config, None, extras)
 
 
 def write(run: Run, config: TrainConfig, data: Dataset, model: "Autoencoder", before: Images) -> None:

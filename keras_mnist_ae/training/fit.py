@@ -23,8 +23,10 @@ from ..runs import checkpoints
 from ..runs.checkpoints import Checkpoint
 from ..runs.config import TrainConfig
 from ..runs.folder import Run
-from ..system import signals
+from ..system import processes, signals
+from ..system.group import joined
 from ..system.notes import say
+from . import joint
 from .averages import MeasureAverages, has_averages, not_finalized, take_averages
 from .callbacks import Checkpoints, EpochBar, EpochReport, restore
 from .extras import Extras
@@ -38,8 +40,9 @@ SHORT = 1000  # steps below which the moving statistics are set anew at the end
 AT_ONCE = 16  # batches in one call on TensorFlow and JAX, at most: see `at_once`
 
 
-def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run, extras: Extras) -> None:
-    """Train the model as the config says, from the run's newest checkpoint where there is one.
+def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run | None, extras: Extras) -> None:
+    """Train the model as the config says, from the run's newest checkpoint where there is one. In a
+    group of processes the first has the run, and ends with the model; the others have None.
 
     The run's history is written after each epoch, a value per epoch: `loss`, `val_loss` (on the
     test images, or on those kept for validation; with noise where there is some), `seconds`; for a
@@ -49,18 +52,24 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run, extras
     Raises `DivergedError` when a loss is not finite, `CorruptFileError` when no checkpoint can be
     read, and `WriteError`.
     """
-    newest = checkpoints.newest(run)
+    model.group = group = joined()
+    newest = joint.start(group, checkpoints.newest(run) if run else None)
     images = training_images(data, config)
     start = newest or Checkpoint(0, 0, 0.0, {column: [] for column in columns(model)}, [])
-    _check(start, model, config, len(images), run)
+    if run:
+        _check(start, model, config, len(images), run)
     compile_model(model, config, len(images), extras)
     report = EpochReport(run, config, start.history, start.seconds, start.batch)
-    callbacks = [report, Checkpoints(run, report, config.checkpoint_every, newest)]
+    callbacks: list[Any] = [report]
+    if run:
+        callbacks.append(Checkpoints(run, report, config.checkpoint_every, newest))
+    if group:
+        callbacks.append(joint.Alike(group))
     averages = has_averages(model.optimizer)
     if averages:
         callbacks.append(MeasureAverages(images))
     if config.patience:
-        callbacks.append(Patience(run, config.patience, images if averages else None))
+        callbacks.append(Patience(run, report.history, config.patience, images if averages else None))
     if newest:
         say(f"from epoch {start.epoch + 1}, batch {start.batch + 1}")
     else:
@@ -69,7 +78,7 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run, extras
         else:
             start_bias(model, images)
         start_statistics(model, to_float(images[: config.batch_size]))
-    if newest and start.epoch == config.epochs:
+    if run and newest and start.epoch == config.epochs:
         restore(model, start)
     # The rest of the epoch that was interrupted first: Keras takes the number of its batches once
     # per call.
@@ -77,6 +86,9 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run, extras
     for begin, end, skipped in ((start.epoch, first, start.batch), (first, config.epochs, 0)):
         if begin < end and not model.stop_training:
             _fit(model, data, config, [*callbacks, *extras.callbacks], begin, end, skipped)
+    model.group = None
+    if run is None:
+        return
     if averages:
         take_averages(model, images)
     if config.patience and (weights := checkpoints.best(run)):
@@ -166,19 +178,23 @@ def _fit(
 ) -> None:
     images = training_images(data, config)
     chance, steady = chances(model, config, len(images))
-    batches = Batches(images, config.batch_size, config.seed, skipped, chance)
+    share = model.group.share if model.group else None
+    batches = Batches(images, config.batch_size, config.seed, skipped, chance, share)
     seen = data.train.images[len(images) :] if config.validation else data.test.images
+    shown = sys.stderr is not None and sys.stderr.isatty() and processes.is_first()
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
     with ExitStack() as stack:
-        stack.enter_context(signals.deferred())
+        stack.enter_context(signals.deferred(together=share is not None))
         bar = stack.enter_context(EpochBar())
         if has_averages(model.optimizer):
             stack.enter_context(not_finalized(model.optimizer))
         model.fit(
             batches,
-            validation_data=Batches(seen, max(1, chunk_size(seen) // config.importance), chance=steady),
+            validation_data=Batches(
+                seen, max(1, chunk_size(seen) // config.importance), chance=steady, share=share
+            ),
             initial_epoch=begin,
             epochs=end,
-            callbacks=[order, *([bar] if sys.stderr is not None and sys.stderr.isatty() else []), *callbacks],
+            callbacks=[order, *([bar] if shown else []), *callbacks],
             verbose=0,
         )

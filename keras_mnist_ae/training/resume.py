@@ -1,6 +1,7 @@
 """Going on with a run: after an interruption, beyond its end, or ending it as it stands."""
 
 import dataclasses
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from ..runs.config import TrainConfig, configure
 from ..runs.environment import describe, versions
 from ..runs.folder import Run
 from ..runs.reopen import load_data
-from ..system import backend, signals
+from ..system import backend, processes, signals
+from ..system.group import Group, together
 from ..system.notes import say
 from .defaults import settled
 from .extras import Extras
 
-NOT_THE_RESULT = ("platform", "inexact", "custom")  # in an environment, beside what bits depend on
+NOT_THE_RESULT = ("platform", "inexact", "custom", "hosts")  # in an environment, beside what bits depend on
 
 
 def resume(
@@ -53,18 +55,41 @@ def resume(
         run.checked("model.keras")
         return run
     changes = {"data_dir": data_dir and str(data_dir), "backend": backend_name, "epochs": epochs}
-    config = configure(run.checked("config.toml"), **changes)
+    with together() as group:
+        if group and not group.first:
+            config = configure(**tomllib.loads(group.ask("config")), data_dir=changes["data_dir"])
+            _follow(run, config, group, extras)
+        else:
+            _resume(run, configure(run.checked("config.toml"), **changes), group, inexact, extras)
+    return run
+
+
+def _resume(run: Run, config: TrainConfig, group: Group | None, inexact: bool, extras: Extras) -> None:
     with run.locked(), signals.remedied(f"kae resume {run.path}"):
+        processes.refuse_backend(config.backend)
         backend.choose(config.backend, config.device)
         data = run.data or load_data(config)
         config = settled(config, data)
+        if group:
+            group.tell("config", config.to_toml())
+            group.check_data(data.name, data.sha256)
         notes: list[str] = []
         if (run.path / "environment.json").is_file():
             notes = _check_environment(run, config, data, extras, inexact)
         if run.finished:
             notes += _extend(run, config)
         _write(run, config, data, notes, extras)
-    return run
+
+
+def _follow(run: Run, config: TrainConfig, group: Group, extras: Extras) -> None:
+    """Train beside the process that goes on with the run."""
+    from .finish import follow
+
+    backend.choose(config.backend, config.device)
+    data = run.data or load_data(config)
+    group.check_data(data.name, data.sha256)
+    with signals.remedied(f"kae resume {run.path}"):
+        follow(config.architecture(data.image_shape), config, data, extras)
 
 
 def conclude(run: Run, *, data_dir: Path | None = None) -> Run:
@@ -73,6 +98,7 @@ def conclude(run: Run, *, data_dir: Path | None = None) -> Run:
     Raises:
         UsageError: It has no checkpoint of a whole epoch yet.
     """
+    processes.refuse_several("end the run")
     if run.finished:
         return run
     config = configure(run.checked("config.toml"), data_dir=data_dir and str(data_dir))
@@ -105,7 +131,8 @@ def _check_environment(
     run: Run, config: TrainConfig, data: Dataset, extras: Extras, inexact: bool
 ) -> list[str]:
     """Notes on what changed since the run was started, earlier ones first."""
-    then, now = run.environment, {**versions(), **describe(config, data)}
+    then = {"processes": 1, **run.environment}
+    now = {**versions(), **describe(config, data)}
     if then.get("dataset_sha256") != now["dataset_sha256"]:
         raise DataError(
             f"{data.name} is not what run {run.path} was trained on: its content has another sha256."

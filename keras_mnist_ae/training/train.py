@@ -15,7 +15,8 @@ from ..runs.folder import Run
 from ..runs.reopen import IN_MEMORY, check, load_data
 from ..runs.settings import SETTINGS
 from ..system import backend as backends
-from ..system import signals
+from ..system import processes, signals
+from ..system.group import together
 from .defaults import settled
 from .extras import Extras
 from .hints import before_training
@@ -177,20 +178,31 @@ def explained(name: str) -> str:
 
 def train_config(config: TrainConfig, data: Dataset | None = None, extras: Extras | None = None) -> Run:
     """The same for settings that are complete; `data` in place of the dataset that they name."""
-    from .finish import finish
+    from .finish import finish, follow
 
     extras = extras or Extras()
     extras.check(config)
+    processes.refuse_backend(config.backend)
     backends.choose(config.backend, config.device)
-    data = load_data(config) if data is None else check(config, data)
-    config = settled(config, data)
-    variant = config.architecture(data.image_shape)
-    before_training(config, variant, data)
-    run = folder_of_runs.create(config)
-    with run.locked(), signals.remedied(f"kae resume {run.path}"):
-        run.write_variant(variant)
-        custom = {"custom": names} if (names := extras.names()) else {}
-        run.write_environment(**describe(config, data), **custom)
-        finish(run, config, data, extras)
+    with together() as group:
+        data = load_data(config) if data is None else check(config, data)
+        config = settled(config, data)
+        variant = config.architecture(data.image_shape)
+        before_training(config, variant, data)
+        if group:
+            group.check_data(data.name, data.sha256)
+        if group and not group.first:
+            run = Run(group.ask("run"))
+            with signals.remedied(f"kae resume {run.path}"):
+                follow(variant, config, data, extras)
+        else:
+            run = folder_of_runs.create(config)
+            if group:
+                group.tell("run", str(run.path))
+            with run.locked(), signals.remedied(f"kae resume {run.path}"):
+                run.write_variant(variant)
+                custom = {"custom": names} if (names := extras.names()) else {}
+                run.write_environment(**describe(config, data), **custom)
+                finish(run, config, data, extras)
     run.data = data if config.dataset == IN_MEMORY else None
     return run
