@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from scipy.spatial.distance import cdist, mahalanobis
-from skimage.metrics import structural_similarity
 from scipy.stats import binom
+from skimage.metrics import structural_similarity
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score, roc_auc_score
 
