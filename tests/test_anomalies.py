@@ -220,6 +220,15 @@ def test_training_sees_only_the_classes_asked_for(run):
         kae.train("mlp", "digits", classes="12", runs_dir=run.path.parent)
 
 
+def test_methods_of_a_run_are_the_functions(run):
+    assert run.score("digits", normal="0", top=3) == kae.score(run, "digits", normal="0", top=3)
+    assert len(run.score("digits", top=3).rows) == 3
+    facts = run.calibrate(0.1, score="error")
+    assert (facts["score"], facts["n"]) == ("error", 60)
+    assert run.score("digits")["threshold"] == facts["threshold"]
+    run.calibrate(0.05)
+
+
 def test_json_and_table_are_the_contract(run, tmp_path):
     code, out, err = answer("score", run.path, "digits", "--json", "-o", tmp_path / "a.csv")
     assert code == 0, err
