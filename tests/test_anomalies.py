@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from scipy.spatial.distance import cdist, mahalanobis
+from scipy.special import expit
 from scipy.stats import binom
 from skimage.metrics import structural_similarity
 from sklearn.decomposition import PCA
 from sklearn.metrics import average_precision_score, roc_auc_score
+from support import some
 
 import keras_mnist_ae as kae
 from keras_mnist_ae import datasets
-from keras_mnist_ae.analysis import scores
+from keras_mnist_ae.analysis import bound, scores
 from keras_mnist_ae.analysis.codec import Codec
 from keras_mnist_ae.analysis.conformal import p_values, threshold
 from keras_mnist_ae.analysis.detection import quality
@@ -44,7 +46,8 @@ def three_rows(images):
 CODEC = Codec(lambda images: [*three_rows(images), images], lambda outputs: blurred(outputs[1]))
 STATISTICS = fit(CODEC, TRAIN)
 UNSEEN = scored(CODEC, IMAGES[300:], STATISTICS, (scores.DEFAULT,))[scores.DEFAULT]
-VALUES = scored(CODEC, OTHERS, STATISTICS, tuple(scores.SCORES))
+NAMES = tuple(name for name in scores.SCORES if name not in scores.VARIATIONAL)
+VALUES = scored(CODEC, OTHERS, STATISTICS, NAMES)
 PIXELS = OTHERS.astype(np.float64) / 255
 REBUILT = blurred(OTHERS.astype(np.float32) / 255)
 
@@ -101,6 +104,32 @@ def test_structure_is_the_distance_of_scikit_images_ssim():
     shrunk = 0.95 * covariance + 0.05 * np.trace(covariance) / 64 * np.eye(64)
     expected = [mahalanobis(row, usual.mean(axis=0), np.linalg.inv(shrunk)) ** 2 / 64 for row in own]
     np.testing.assert_allclose(VALUES["structure"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("variance", [0.0, 0.03])
+def test_bound_is_that_of_torchs_distributions(variance):
+    """With the same noise of the codes: divergence and densities by torch."""
+    torch = pytest.importorskip("torch")
+    from torch.distributions import Bernoulli, Normal, kl_divergence
+
+    generator = np.random.default_rng(4)
+    images, weights = generator.random((5, 4, 4, 1), np.float32), generator.normal(size=(2, 16))
+    mean, log_variance = generator.normal(size=(2, 5, 2)).astype(np.float32)
+    codec = Codec(
+        None, lambda codes: expit(codes[0] @ weights).reshape(-1, 4, 4, 1), lambda _: (mean, log_variance)
+    )
+    posterior = Normal(torch.tensor(mean), torch.tensor(np.exp(0.5 * log_variance)))
+    expected = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1).double()
+    flat = torch.tensor(images.reshape(5, 16)).double()
+    for noise in bound._noise(2):
+        means = torch.sigmoid(
+            (posterior.mean + posterior.stddev * torch.tensor(noise)) @ torch.tensor(weights)
+        )
+        pixels = Normal(means, variance**0.5) if variance else Bernoulli(means, validate_args=False)
+        expected -= pixels.log_prob(flat).sum(1) / bound.DRAWS
+    np.testing.assert_allclose(bound.negative_elbo(codec, images, variance), expected, rtol=1e-4)
+    one = bound.negative_elbo(codec, images, variance)
+    np.testing.assert_array_equal(one, bound.negative_elbo(codec, images, variance))  # no chance in it
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (9, 31, 3), (5, 6, 1), (2, 2, 1)])
@@ -262,15 +291,37 @@ def test_tables_hold_the_same_in_each_kind(run, tmp_path):
 def test_scores_of_keras_and_of_the_export_are_equal(run, alone):
     ours, theirs = scorers.of_run(run).scorer, scorers.find(alone).scorer
     pixels = OTHERS.astype(np.float32) / 255
-    names = tuple(scores.SCORES)
-    expected, found = ours(pixels, names), theirs(pixels, names)
-    for name in names:
+    expected, found = ours(pixels, NAMES), theirs(pixels, NAMES)
+    for name in NAMES:
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-5, err_msg=name)
     graphs = OnnxAutoencoder(alone)
     np.testing.assert_allclose(graphs.score(OTHERS), expected["structure"], rtol=1e-5)
     assert graphs.flag(OTHERS).tolist() == (expected["structure"] > ours.threshold).tolist()
     squares = np.square(pixels - run.predict(pixels))[..., 0]
     np.testing.assert_allclose(graphs.error_map(OTHERS), squares, atol=1e-5)
+
+
+@pytest.mark.parametrize("likelihood", some(["bernoulli", "gaussian"], "gaussian"))
+def test_bound_scores_a_variational_run(tmp_path, likelihood):
+    settings = {"epochs": 4, "batch_size": 32, "latent_dim": 8, "likelihood": likelihood}
+    run = kae.train("vae-mlp", "digits", runs_dir=tmp_path, **settings)
+    kae.export_onnx(run, images=8)
+    facts = run.calibrate(0.1, score="elbo")
+    values = scorers.of_run(run).scorer(datasets.load("digits").test.images / np.float32(255))["elbo"]
+    assert values.mean() == pytest.approx(run.evaluate()["evidence"]["negative_elbo"], rel=0.02)
+    pixels = OTHERS.astype(np.float32) / 255
+    expected = scorers.of_run(run).scorer(pixels)["elbo"]
+    np.testing.assert_allclose(OnnxAutoencoder(run.path / "onnx").score(pixels), expected, rtol=1e-5)
+    assert facts["threshold"] == pytest.approx(np.sort(values)[-36])  # the 325th smallest of 360
+    noise = np.random.default_rng(0).random((20, 28, 28, 1), np.float32)
+    assert scorers.of_run(run).scorer(noise)["flagged"].all()
+
+
+def test_bound_of_other_runs_is_refused(run):
+    with pytest.raises(UsageError, match="score is 'elbo', which variational variants alone have"):
+        run.calibrate(score="elbo")
+    with pytest.raises(UsageError, match="the codes of mlp have no variance"):
+        OnnxAutoencoder(run.path / "onnx").posterior(OTHERS)
 
 
 def test_an_export_scores_with_numpy_and_onnxruntime_alone(alone):

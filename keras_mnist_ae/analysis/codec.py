@@ -21,13 +21,15 @@ Array = NDArray[Any]
 class Codec:
     """`encode` takes float32 images of shape (n, H, W, C) in [0, 1] and gives the list of codes, of
     shape (n, d), and pooling switches, (n, h, w, c), where there are any, and means for a
-    variational encoder; `decode` takes that list and gives images.
+    variational encoder; `decode` takes that list and gives images. `posterior` takes images and
+    gives mean and log variance of a variational code, (n, d) each; None for other variants.
 
     Both raise `ValidationError` when what they would give holds NaN or infinity.
     """
 
     encode: Callable[[Array], list[Array]]
     decode: Callable[[list[Array]], Array]
+    posterior: Callable[[Array], tuple[Array, Array]] | None = None
 
     def reconstruct(self, images: Array) -> Array:
         """The images after encoding and decoding; the same shape."""
@@ -45,7 +47,11 @@ def of_model(model: "Autoencoder") -> Codec:
     def decode(codes: list[Array]) -> Array:
         return np.asarray(model.decoder.predict_on_batch(codes if len(codes) > 1 else codes[0]))
 
-    return _checked(encode, decode)
+    def posterior(images: Array) -> tuple[Array, Array]:
+        mean, log_variance = model.encoder.predict_on_batch(images)
+        return np.asarray(mean), np.asarray(log_variance)
+
+    return _checked(encode, decode, posterior if model.variant.variational else None)
 
 
 class Graphs(Protocol):
@@ -54,6 +60,11 @@ class Graphs(Protocol):
     def encode(self, images: Array) -> Any: ...
 
     def decode(self, codes: Any) -> Array: ...
+
+    @property
+    def variational(self) -> bool: ...
+
+    def posterior(self, images: Array) -> tuple[Array, Array]: ...
 
 
 def of_graphs(graphs: Graphs) -> Codec:
@@ -66,15 +77,19 @@ def of_graphs(graphs: Graphs) -> Codec:
     def decode(codes: list[Array]) -> Array:
         return graphs.decode(codes if len(codes) > 1 else codes[0])
 
-    return _checked(encode, decode)
+    return _checked(encode, decode, graphs.posterior if graphs.variational else None)
 
 
-def _checked(encode: Callable[[Array], list[Array]], decode: Callable[[list[Array]], Array]) -> Codec:
+def _checked(
+    encode: Callable[[Array], list[Array]],
+    decode: Callable[[list[Array]], Array],
+    posterior: Callable[[Array], tuple[Array, Array]] | None,
+) -> Codec:
     def finite_codes(images: Array) -> list[Array]:
         found = encode(images)
         return [_finite(found[0], "the encoder", "codes"), *found[1:]]
 
-    return Codec(finite_codes, lambda codes: _finite(decode(codes), "the decoder", "images"))
+    return Codec(finite_codes, lambda codes: _finite(decode(codes), "the decoder", "images"), posterior)
 
 
 def _finite(array: Array, part: str, what: str) -> Array:

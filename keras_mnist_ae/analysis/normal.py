@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ..datasets.images import Advance, Images, chunks
 from . import pca
+from .bound import squared_errors
 from .codec import Codec
 from .scores import CELLS, Inputs, Statistics, computed
 from .structure import pooled, ssim_map
@@ -19,7 +20,9 @@ REFERENCES = 5_000  # training images among which neighbours are looked for, at 
 SHRINKAGE = 0.05  # of a covariance towards a multiple of the identity
 
 
-def fit(codec: Codec, train: Images, advance: Advance | None = None) -> Statistics:
+def fit(
+    codec: Codec, train: Images, advance: Advance | None = None, likelihood: str | None = None
+) -> Statistics:
     """The statistics of training images.
 
     Images that a threshold is calibrated on have no part in them: what `conformal` promises holds
@@ -29,6 +32,7 @@ def fit(codec: Codec, train: Images, advance: Advance | None = None) -> Statisti
         codec: the autoencoder.
         train: uint8 (n, H, W, C), at least 2.
         advance: called after each chunk with the number of images in it.
+        likelihood: of the pixels of a variational model, "bernoulli" or "gaussian".
     """
     codes, cells, errors = [], [], []
     for inputs in _inputs(codec, _spread(train, FITTED), advance):
@@ -51,6 +55,7 @@ def fit(codec: Codec, train: Images, advance: Advance | None = None) -> Statisti
         pca_mean=linear.mean,
         pca_components=linear.components,
         references=np.ascontiguousarray(_spread(train, REFERENCES).reshape(-1, train[0].size)),
+        pixel_variance=np.array([_pixel_variance(codec, train) if likelihood == "gaussian" else 0.0]),
     )
 
 
@@ -67,6 +72,11 @@ def scored(
         for name, part in computed(codec, chunk, statistics, names)[0].items():
             values[name].append(part)
     return {name: np.concatenate(parts) for name, parts in values.items()}
+
+
+def _pixel_variance(codec: Codec, train: Images) -> float:
+    errors = [squared_errors(codec, chunk) for chunk in chunks(_spread(train, FITTED))]
+    return float(np.concatenate(errors).mean()) + 1e-8  # as `elbo.evidence` has it
 
 
 def _inputs(codec: Codec, images: Images, advance: Advance | None) -> Iterator[Inputs]:

@@ -5,13 +5,14 @@ code, and from `Statistics` of the images that were trained on.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.images import Images, to_float
+from .bound import negative_elbo
 from .codec import Codec
 from .structure import pooled, ssim_map
 
@@ -30,7 +31,8 @@ class Statistics:
     `structure_precision` (k, k) of the structural similarities in a grid; `error` and `distance`
     hold mean and variance of the squared error and of the codes' Mahalanobis distance; `pca_mean`
     (pixels,), `pca_components` (pixels, c) and `references` (n, pixels) are of the images
-    themselves.
+    themselves; `pixel_variance` (1,) is that of a variational model's Gaussian likelihood, 0 for
+    Bernoulli's.
     """
 
     code_mean: Double
@@ -42,6 +44,7 @@ class Statistics:
     pca_mean: Double
     pca_components: Double
     references: NDArray[np.uint8]
+    pixel_variance: Double = field(default_factory=lambda: np.zeros(1))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The statistics by name, for a .npz file."""
@@ -50,11 +53,12 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Images and reconstructions (n, H, W, C) in [0, 1], and codes (n, d)."""
+    """Images and reconstructions (n, H, W, C) in [0, 1], codes (n, d), and what made them."""
 
     images: NDArray[np.float32]
     reconstructions: NDArray[np.float32]
     codes: NDArray[np.float32]
+    codec: Codec | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,13 @@ def likelihood(inputs: Inputs, statistics: Statistics) -> Double:
     return total
 
 
+def elbo(inputs: Inputs, statistics: Statistics) -> Double:
+    """The negative evidence lower bound of a variational model in nats: see `bound`."""
+    if inputs.codec is None:
+        raise TypeError("a bound needs the model, not its outputs alone")
+    return negative_elbo(inputs.codec, inputs.images, float(statistics.pixel_variance[0]))
+
+
 def linear(inputs: Inputs, statistics: Statistics) -> Double:
     """Mean squared error of a PCA with 32 components, which needs no training."""
     flat = inputs.images.reshape(len(inputs.images), -1) - statistics.pca_mean
@@ -161,12 +172,14 @@ SCORES: Mapping[str, Score] = {
         Score("ssim", "1 - SSIM", dissimilarity),
         Score("patch", "largest error of a 5 x 5 window", patch),
         Score("code", "Mahalanobis distance of the code", distance),
+        Score("elbo", "negative evidence lower bound in nats", elbo),
         Score("pca", "error of a PCA with 32 components", linear),
         Score("knn", "distance to the 5 nearest training images", neighbours),
     )
 }
 DEFAULT = "structure"
 UNTRAINED = ("pca", "knn")
+VARIATIONAL = ("elbo",)  # of variational variants alone
 
 
 def error_map(images: Images, reconstructions: Images) -> Double:
@@ -185,7 +198,7 @@ def computed(
 ) -> tuple[dict[str, Double], Inputs]:
     """Scores by name, each (n,), of images (n, H, W, C) in [0, 1], and what they come from."""
     outputs = codec.encode(images)
-    inputs = Inputs(images, codec.decode(outputs), outputs[0])
+    inputs = Inputs(images, codec.decode(outputs), outputs[0], codec)
     return {name: SCORES[name].compute(inputs, statistics) for name in names}, inputs
 
 

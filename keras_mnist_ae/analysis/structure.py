@@ -27,7 +27,7 @@ def ssim_map(images: NDArray[np.floating], reconstructions: NDArray[np.floating]
         >>> images = np.random.default_rng(0).random((2, 28, 28, 1))
         >>> ssim_map(images, images).shape
         (2, 22, 22)
-        >>> float(ssim_map(images, images).min())
+        >>> round(float(ssim_map(images, images).min()), 9)
         1.0
     """
     side = min(images.shape[1:3])

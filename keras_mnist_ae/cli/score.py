@@ -29,7 +29,7 @@ KEYS = (  # of --json, beside "run"
     "--score",
     default="structure",
     show_default=True,
-    help="structure, error+code, error, ssim, patch, code, pca or knn.",
+    help="structure, error+code, error, ssim, patch, code, pca, knn, or, of a variational run, elbo.",
 )
 @click.option(
     "--images",

@@ -110,6 +110,23 @@ class OnnxAutoencoder(Scoring):
         graph = self._graph("decoder")
         return self._run(graph, codes if len(graph.inputs) > 1 else [codes], graph.outputs)[0]
 
+    @property
+    def variational(self) -> bool:
+        """Whether a code has a variance."""
+        return any(port.name == "log_variance" for port in self._graph("encoder").outputs)
+
+    def posterior(self, images: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean and logarithm of the variance of the codes of a variational variant, (n, d) each.
+
+        Raises `UsageError` for other variants.
+        """
+        graph = self._graph("encoder")
+        ports = tuple(port for port in graph.outputs if port.name in ("latent", "log_variance"))
+        if len(ports) < 2:
+            raise UsageError(f"the codes of {graph.metadata['variant']} have no variance")
+        mean, log_variance = self._run(graph, [images], ports)
+        return mean, log_variance
+
     def reconstruct(self, images: ArrayLike) -> NDArray[np.float32]:
         """The images after encoding and decoding."""
         graph = self._graph("autoencoder")

@@ -38,6 +38,13 @@ class Scoring(ABC):
     @abstractmethod
     def reconstruct(self, images: ArrayLike) -> NDArray[np.float32]: ...
 
+    @property
+    @abstractmethod
+    def variational(self) -> bool: ...
+
+    @abstractmethod
+    def posterior(self, images: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+
     @abstractmethod
     def _image_port(self) -> Port: ...
 

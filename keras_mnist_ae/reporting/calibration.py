@@ -72,7 +72,7 @@ def calibrate(
         >>> calibrate(run, false_alarms=0.05)["n"]
         50
     """
-    check_score(score)
+    check_score(score, run.variant.variational)
     codec, data = keras_codec(run, data_dir, dataset)
     if run.variant.switches:
         line = (
@@ -84,7 +84,8 @@ def calibrate(
     found, where = _given(run, images, data_dir) if images else _kept_out(run, data)
     threshold(np.arange(float(len(found.images))), false_alarms)  # too few are refused before the work
     with progress("training images", min(len(train), normal.FITTED)) as advance:
-        statistics = normal.fit(codec, train, advance)
+        likelihood = run.config.likelihood if run.variant.variational else None
+        statistics = normal.fit(codec, train, advance, likelihood)
     with progress("normal images"):
         values = _scores(codec, found, statistics, score)
         pixels = _largest_error(codec, found)
@@ -104,11 +105,13 @@ def calibrate(
     return Result({"run": str(run.path), **facts}, text)
 
 
-def check_score(name: str) -> None:
+def check_score(name: str, variational: bool) -> None:
     """Raise `UsageError` for a score that there is not."""
-    if name not in scores.SCORES:
-        hint = did_you_mean(name, list(scores.SCORES))
-        raise UsageError(f"score is {name!r}{hint}; use one of {', '.join(scores.SCORES)}")
+    known = [each for each in scores.SCORES if variational or each not in scores.VARIATIONAL]
+    if name in scores.SCORES and name not in known:
+        raise UsageError(f"score is {name!r}, which variational variants alone have: vae-mlp, vae-conv")
+    if name not in known:
+        raise UsageError(f"score is {name!r}{did_you_mean(name, known)}; use one of {', '.join(known)}")
 
 
 class _Chunks:
