@@ -467,35 +467,80 @@ def test_gaussians_have_their_moments(script):
     np.testing.assert_allclose(np.cov(np.transpose(found)), np.cov(codes.T), atol=0.2)
 
 
-@pytest.mark.parametrize("name", ["error", "code", "error+code"])
-def test_scores_are_those_of_python(script, name):
+@pytest.mark.parametrize("shape", [(28, 28, 1), (9, 31, 3), (4, 5, 1)], ids=str)
+@pytest.mark.parametrize("name", ["structure", "ssim", "error", "code", "error+code"])
+def test_scores_are_those_of_python(script, name, shape):
     from keras_mnist_ae.analysis.scores import SCORES, Inputs, Statistics
-    from keras_mnist_ae.reporting.explorer.base64_text import numbers64
-    from keras_mnist_ae.reporting.explorer.calibration import factors
+    from keras_mnist_ae.analysis.structure import pooled, ssim_map
+    from keras_mnist_ae.reporting.explorer.calibration import computed
 
     rng = np.random.default_rng(9)
-    image, made, code = rng.random((1, 6, 6, 1)), rng.random((1, 6, 6, 1)), rng.normal(size=(1, 4))
-    root, nothing = rng.normal(size=(4, 4)), np.zeros(0)
-    moments = np.array([0.2, 0.01]), np.array([1.3, 0.7])
-    known = Statistics(rng.normal(size=4), root @ root.T, *moments, *(nothing,) * 5)
+    image, made = rng.random((2, 1, *shape), np.float32)
+    code = rng.normal(size=(1, 4)).astype(np.float32)
+    count = pooled(ssim_map(image, made), 8).shape[1]
+    roots = rng.normal(size=(4, 4)), rng.normal(size=(count, count))
+    moments, nothing = (np.array([0.2, 0.01]), np.array([1.3, 0.7])), np.zeros(0)
+    known = Statistics(
+        rng.normal(size=4),
+        roots[0] @ roots[0].T,
+        *moments,
+        rng.normal(size=count),
+        roots[1] @ roots[1].T,
+        *(nothing,) * 3,
+    )
     expected = float(SCORES[name].compute(Inputs(image, made, code), known)[0])
     data = {
         "score": name,
         "meaning": "",
         "false_alarms": 0.01,
         "threshold": 0.9 * expected,
-        "factors": factors(name, known),
-        "mean": numbers64(known.code_mean, "<f4"),
-        "precision": numbers64(known.code_precision[np.tril_indices(4)], "<f4"),
+        **computed(name, known),
+    }
+    view = {
+        "error": float(np.square(image - made).mean()),
+        "code": code[0].tolist(),
+        "image": image.ravel().tolist(),
+        "output": made.ravel().tolist(),
     }
     found = script(
-        "([data, error, code]) => modules.calibration.readCalibration(data).judge(error, code)",
-        [data, float(np.square(image - made).mean()), code[0].tolist()],
+        "([data, shape, view]) => modules.calibration.readCalibration(data, shape).judge(view)",
+        [data, list(shape), view],
     )
     assert found["value"] == pytest.approx(expected, rel=1e-5)
     assert found["flagged"]
-    data |= {"factors": None}
-    assert script("(data) => modules.calibration.readCalibration(data).judge", data) is None
+
+
+@pytest.mark.slow
+def test_an_image_is_judged_as_in_python(opened, copied_run, tmp_path):
+    from keras_mnist_ae import calibrate
+    from keras_mnist_ae.reporting.scorers import of_run
+
+    run = copied_run("conv-avgpool")
+    calibrate(run, 0.5)
+    page = opened(explore(run, tmp_path / "page.html"))
+    scorer = of_run(run).scorer
+    expected = scorer(datasets.load("digits").test.images[:1].astype(np.float32) / 255)
+    verdict = re.search(
+        r"(Flagged|Not flagged): its structure (\S+) is (above|within) the threshold (\S+)\.$", words(page)
+    )
+    assert float(verdict[2]) == pytest.approx(expected["structure"][0], rel=0.01)  # rounded, from float16
+    assert float(verdict[4]) == pytest.approx(scorer.threshold, rel=0.01)
+    assert (verdict[1], verdict[3]) == (
+        ("Flagged", "above") if expected["flagged"][0] else ("Not flagged", "within")
+    )
+    page.click("#tab-honest")
+    assert "is flagged: at most 50\u00a0% of normal images" in page.inner_text("#panel-honest")
+
+
+def test_score_that_a_page_does_not_compute_is_said(script):
+    from keras_mnist_ae.reporting.explorer.calibration import terms
+
+    assert terms("knn", None) is None
+    data = {"score": "knn", "meaning": "far", "false_alarms": 0.05, "threshold": 3.0, "terms": None}
+    found = script("(data) => modules.calibration.readCalibration(data, [9, 9, 1])", data)
+    assert found["judge"] is None
+    assert found["words"].startswith("knn (far) above 3 is flagged: at most 5\u00a0% of normal images")
+    assert found["words"].endswith("This page does not compute that score")
 
 
 def test_mixtures_have_their_moments(script):

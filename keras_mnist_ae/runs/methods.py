@@ -148,6 +148,25 @@ class RunMethods:
         """
         return _package().compare(self)
 
+    def calibrate(
+        self,
+        false_alarms: float = 0.01,
+        *,
+        score: str = "structure",
+        images: str | PathLike[str] | None = None,
+        dataset: Any = None,
+    ) -> Result:
+        """Set the threshold above which an image counts as strange, so that at most the share
+        `false_alarms` of further normal images is, in expectation: see `kae.calibrate`.
+        """
+        return _package().calibrate(self, false_alarms, score=score, images=images, dataset=dataset)
+
+    def score(self, source: str | PathLike[str], *, normal: str | None = None, top: int = 10) -> Result:
+        """How strange the images of a dataset, a folder or a file are, once the run is calibrated:
+        see `kae.score`.
+        """
+        return _package().score(self, source, normal=normal, top=top)
+
     def predict(self, images: "ArrayLike") -> "NDArray[Any]":
         """Reconstructions, float32 of shape (n, H, W, C) in [0, 1], of images in any form that
         `Autoencoder.reconstruct` takes.

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def calibration(run: Run, codec: "Codec", weights_sha256: str) -> dict[str, Any] | None:
     """The calibration of a run for the page, None where there is none or it is of another model.
 
-    `factors` are those of the mean squared error and of the code's distance in the score: the page
-    computes scores that are a sum of these two, and has None for others.
+    `terms` are the parts whose weighted sum the score is, None for one that the page does not
+    compute; `mean` and `precision` are those of the cells of `structure`, else of the code.
     """
     if not (run.path / CALIBRATION).is_file():
         return None
@@ -29,27 +29,35 @@ def calibration(run: Run, codec: "Codec", weights_sha256: str) -> dict[str, Any]
     except CorruptFileError as error:
         say(f"kae: the page has no threshold: {error}")
         return None
-    known, precision = scorer.statistics, scorer.statistics.code_precision
+    known = scorer.statistics
     return {
         "score": scorer.score,
         "meaning": SCORES[scorer.score].meaning,
         "false_alarms": float(scorer.facts["false_alarms"]),
         "threshold": scorer.threshold,
-        "factors": factors(scorer.score, known),
-        "mean": numbers64(known.code_mean, "<f4"),
+        **computed(scorer.score, known),
+    }
+
+
+def computed(score: str, known: Statistics) -> dict[str, Any]:
+    """What the page needs to compute a score: see `analysis.scores`."""
+    mean, precision = known.code_mean, known.code_precision
+    if score == "structure":
+        mean, precision = known.structure_mean, known.structure_precision
+    return {
+        "terms": terms(score, known),
+        "mean": numbers64(mean, "<f4"),
         "precision": numbers64(precision[np.tril_indices(len(precision))], "<f4"),  # it is symmetric
     }
 
 
-def factors(score: str, known: Statistics) -> list[float] | None:
-    """What error and distance are multiplied by in a score: see `analysis.scores`."""
+def terms(score: str, known: Statistics) -> dict[str, float] | None:
+    """The parts of a score and what each is multiplied by."""
     match score:
-        case "error":
-            return [1.0, 0.0]
-        case "code":
-            return [0.0, 1.0]
+        case "structure" | "ssim" | "error" | "code":
+            return {score: 1.0}
         case "error+code":
-            return [_weight(known.error), _weight(known.distance)]
+            return {"error": _weight(known.error), "code": _weight(known.distance)}
     return None
 
 

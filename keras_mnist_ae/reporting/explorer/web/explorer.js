@@ -20,7 +20,7 @@ export async function openOwn(data, world, source) {
     ...model,
     own: true,
     density: readDensity(data.density, facts.latent),
-    calibration: readCalibration(data.calibration),
+    calibration: readCalibration(data.calibration, world.shape),
     planes: [...model.planes, ...planes],
   };
 }
@@ -106,7 +106,8 @@ export class Explorer extends EventTarget {
   async viewImage(image, name, index = null) {
     const { codes, switches, images } = await this.model.client.ask("reconstruct", { images: image });
     const error = meanSquare(image, images), { sortedErrors, calibration } = this.model;
-    const found = { error, rank: rank(sortedErrors, error), verdict: calibration?.judge?.(error, codes) };
+    const verdict = calibration?.judge?.({ error, code: codes, image, output: images });
+    const found = { error, rank: rank(sortedErrors, error), verdict };
     return { kind: "image", image, name, index, code: codes, switches, output: images, ...found };
   }
 

@@ -2,7 +2,7 @@
 
 import { latest } from "./client.js";
 import { fromCanvas, lightOnDark, prepare } from "./prepare.js";
-import { make, makeCanvas, paint, percent, short } from "./tile.js";
+import { make, makeCanvas, paint, percent } from "./tile.js";
 import { distances, isolated, pixels, smallest, title } from "./world.js";
 
 const SIDE = 280;
@@ -130,11 +130,6 @@ export function startPad(explorer, panel) {
   return { load };
 }
 
-function strangeness({ rank, verdict }, many) {
-  const place = many < 2 ? "" : `Stranger than ${percent(rank)} of the test images: so many are reconstructed better.`;
-  return verdict ? `${place} ${judgement(verdict)}` : place;
-}
-
-function judgement({ flagged, score, value, threshold }) {
-  return `${flagged ? "Flagged" : "Not flagged"}: its ${score} ${short(value)} is ${flagged ? "above" : "within"} the threshold ${short(threshold)}.`;
+function strangeness({ rank }, many) {
+  return many < 2 ? "" : `Stranger than ${percent(rank)} of the test images: so many are reconstructed better.`;
 }

@@ -1,5 +1,6 @@
 // The stage: an image, what the autoencoder makes of it, and how far the two are apart.
 
+import { judgement } from "./calibration.js";
 import { make, paint, paintDifference, percent, short } from "./tile.js";
 import { title } from "./world.js";
 
@@ -32,5 +33,6 @@ function sentence({ view, world, model }) {
   if (view.kind === "code") return [make("b", {}, view.name), `, beside ${title(world, view.index)}: ${error}`];
   const many = model.sortedErrors.length;
   const place = many > 1 ? `, larger than for ${percent(view.rank)} of ${many.toLocaleString("en")} test images` : "";
-  return [make("b", {}, view.name), `: ${error}${place}`];
+  const verdict = view.verdict ? `. ${judgement(view.verdict)}` : "";
+  return [make("b", {}, view.name), `: ${error}${place}${verdict}`];
 }
