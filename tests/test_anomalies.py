@@ -26,7 +26,8 @@ from keras_mnist_ae.analysis.structure import pooled, ssim_map
 from keras_mnist_ae.cli.main import kae as command
 from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
-from keras_mnist_ae.reporting import scorers
+from keras_mnist_ae.reporting import detected, scorers
+from keras_mnist_ae.system.progress import silent
 
 IMAGES = datasets.load("digits").train.images
 TRAIN, NORMAL, OTHERS = IMAGES[:300], IMAGES[300:400], IMAGES[400:420]
@@ -330,6 +331,39 @@ def test_latest_run_is_taken_where_none_is_named(run):
         == answer("score", "two", "digits", "--runs-dir", runs)[1]
     )
     assert answer("score", "--runs-dir", runs)[0] == 2
+
+
+@pytest.fixture
+def copied(run, tmp_path):
+    """A copy of the run, to be written to."""
+    return kae.Run(shutil.copytree(run.path, tmp_path / "copy"))
+
+
+def test_report_tells_of_the_test_images_what_score_does(copied):
+    facts = kae.score(copied, "digits")
+    before = detected.section(copied)
+    assert f"above {facts['threshold']:.6g}. Of further normal images at most 5.00%" in before["threshold"]
+    assert before["test"] == ""
+    detected.renew(copied, None, None, silent)
+    shown = detected.section(copied)
+    assert f"Of the 360 test images {facts['flagged']} are flagged" in shown["test"]
+    assert f"{facts['false_alarms']:.2%} of the others" in shown["test"]
+    values = {name: value for name, value, _ in shown["measures"]}
+    assert values["AUROC of structure"] == f"{facts['auroc']:.4f}"
+    rows = {name: (flagged, auroc) for name, _, flagged, auroc in shown["classes"]}
+    assert rows["1"][1] == "normal"
+    assert rows["7"] == (str(facts["classes"]["7"]["flagged"]), f"{facts['classes']['7']['auroc']:.4f}")
+    assert copied.figure("anomalies").is_file()
+    kae.calibrate(copied, 0.1)
+    assert detected.section(copied)["test"] == ""  # those numbers were of another threshold
+
+
+@pytest.mark.slow
+def test_report_has_a_section_once_there_is_a_calibration(copied, finished_runs):
+    page = copied.report().read_text("utf-8")
+    assert 'id="anomalies"' in page
+    assert page.count("Scores and the strangest images") >= 1
+    assert detected.section(finished_runs("mlp")) is None
 
 
 def picture(path, pixels):

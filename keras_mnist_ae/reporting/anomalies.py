@@ -104,9 +104,15 @@ def scored(
     """The result of `score`, and the scores of all images."""
     own = chosen.dataset is not None and _same(source, chosen.dataset)
     with reading(source, ["image"], chosen.image, chosen.reading, data_dir, test=True, own=own) as given:
-        usual = _normal(given, normal or chosen.classes, source)
-        names = scores.UNTRAINED if usual else ()
-        found = _collected(chosen.scorer, given, chosen.image, names, top, progress)
+        return judged(chosen, given, _normal(given, normal or chosen.classes, source), top, progress)
+
+
+def judged(
+    chosen: Scored, given: Input, usual: list[str], top: int, progress: Progress = silent
+) -> tuple[Result, Scores]:
+    """As `scored`, of an input whose `usual` classes are normal; with none nothing is ranked."""
+    names = scores.UNTRAINED if usual else ()
+    found = _collected(chosen.scorer, given, chosen.image, names, top, progress)
     facts = {"run": chosen.name, **_facts(chosen.scorer, found, usual)}
     rows = [
         (

@@ -60,4 +60,9 @@ EXTRA = {  # made by a command of its own, and in the report only after it
         "Clusters",
         "The clusters of the test codes, the largest first: of each the test images nearest to its mean.",
     ),
+    "anomalies": Caption(
+        "Scores and the strangest images",
+        "Above, how often each score occurs, and the threshold. Below, the test images with the highest "
+        "scores, their reconstructions and the squared error of each pixel on one scale.",
+    ),
 }

@@ -11,7 +11,7 @@ from ..errors import CorruptFileError, UsageError
 from ..export import manifest
 from ..runs.folder import Run
 from ..system.reading import read_json
-from . import clustered, quality, text
+from . import clustered, detected, quality, text
 from .captions import CAPTIONS, EXTRA
 
 EMBEDDED = 1_000_000  # parameters of a model whose explorer stands in the report: 2 MB in float16
@@ -63,6 +63,7 @@ def write(run: Run, latent_missing: str = "") -> None:
         clustered=clustered,
         generation=metrics.get("quality"),
         quality=quality,
+        anomalies=detected.section(run),
         captions=CAPTIONS | EXTRA,
         pictures={
             name: base64.b64encode(run.checked(f"figures/{name}.png").read_bytes()).decode()

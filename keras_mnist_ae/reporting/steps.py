@@ -189,12 +189,13 @@ def report(
 
     What `evaluate`, `analyse`, `draw` and `explore` have not made yet is made first.
     """
-    from . import html
+    from . import detected, html
     from .captions import CAPTIONS
     from .explorer.explore import renew
 
     def write(latent_missing: str = "") -> Path:
         renew(run, data_dir, dataset, progress)
+        detected.renew(run, data_dir, dataset, progress)
         html.write(run, latent_missing)
         return run.report_file
 
