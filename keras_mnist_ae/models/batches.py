@@ -105,7 +105,10 @@ class Batches(DataAdapter):
                 continue
             images = self.chance.targets(to_float(self.images[chosen]), self.epoch, batch)
             given = self.chance(images, self.epoch, batch, self.epoch * batches + batch)
-            yield tree.map_structure(lambda array, part=part: array[part], given), images[part]
+            if self._share:
+                given = tree.map_structure(lambda array, part=part: array[part], given)
+                images = images[part]
+            yield given, images
 
     def get_jax_iterator(self) -> Iterator[Pair]:
         import jax

@@ -24,7 +24,7 @@ self.onmessage = ({ data: { id, kind, question } }) => {
     const answer = ANSWERS[kind](question);
     self.postMessage({ id, answer, milliseconds: performance.now() - start });
   } catch (error) {
-    const refusal = error instanceof Refusal ? error.message : `Its graph cannot be computed (${error.message}).`;
+    const refusal = error instanceof Refusal ? error.message : "Its graph is damaged, or not of this package.";
     self.postMessage({ id, refusal });
   }
 };
