@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 Double = NDArray[np.float64]
 
 WINDOW = 7  # pixels of a side
+AT_ONCE = 6_000  # pixels: what is computed from them stays in the processor's cache
 LUMINANCE, CONTRAST = 0.01**2, 0.03**2  # constants of Wang et al. 2004 for pixels in [0, 1]
 
 
@@ -30,17 +31,28 @@ def ssim_map(images: NDArray[np.floating], reconstructions: NDArray[np.floating]
         >>> round(float(ssim_map(images, images).min()), 9)
         1.0
     """
-    side = min(images.shape[1:3])
+    count, height, width, channels = images.shape
+    side = min(height, width)
     side = min(WINDOW, side - 1 + side % 2)
-    count = side * side
-    unbiased = count / (count - 1) if count > 1 else 1.0
-    a, b = images.astype(np.float64), reconstructions.astype(np.float64)
-    mean_a, mean_b = _means(a, side), _means(b, side)
-    squares = unbiased * (_means(a * a + b * b, side) - mean_a**2 - mean_b**2)
-    covariance = unbiased * (_means(a * b, side) - mean_a * mean_b)
-    above = (2 * mean_a * mean_b + LUMINANCE) * (2 * covariance + CONTRAST)
-    below = (mean_a**2 + mean_b**2 + LUMINANCE) * (squares + CONTRAST)
-    similarity: Double = (above / below).mean(axis=-1)
+    maps = np.empty((count, height - side + 1, width - side + 1))
+    at_once = max(1, AT_ONCE // (height * width * channels))
+    for start in range(0, count, at_once):
+        pair = (array[start : start + at_once] for array in (images, reconstructions))
+        a, b = (array.astype(np.float64).transpose(0, 3, 1, 2) for array in pair)
+        maps[start : start + at_once] = _similarity(a, b, side).mean(axis=1)
+    return maps
+
+
+def _similarity(a: Double, b: Double, side: int) -> Double:
+    """Of each window of two arrays (n, C, H, W)."""
+    planes = np.stack([a, b, a * a + b * b, a * b])
+    means = _window_sums(_window_sums(planes, side, axis=4), side, axis=3) / side**2
+    mean_a, mean_b, squares, product = means
+    unbiased = side**2 / (side**2 - 1) if side > 1 else 1.0
+    means_product, means_squares = mean_a * mean_b, mean_a * mean_a + mean_b * mean_b
+    above = (2 * means_product + LUMINANCE) * (2 * unbiased * (product - means_product) + CONTRAST)
+    below = (means_squares + LUMINANCE) * (unbiased * (squares - means_squares) + CONTRAST)
+    similarity: Double = above / below
     return similarity
 
 
@@ -62,14 +74,20 @@ def pooled(maps: Double, cells: int) -> Double:
     return maps.reshape(len(maps), -1)
 
 
-def _means(values: Double, side: int) -> Double:
-    """Means of all windows of (n, H, W, C), by differences of running sums."""
-    for axis in (1, 2):
-        sums = np.cumsum(values, axis=axis)
-        first = np.take(sums, [side - 1], axis=axis)
-        at = [slice(None)] * 4
-        upper, lower = list(at), list(at)
-        upper[axis], lower[axis] = slice(side, None), slice(None, -side)
-        rest = sums[tuple(upper)] - sums[tuple(lower)]
-        values = np.concatenate([first, rest], axis=axis) / side
-    return values
+def _window_sums(values: Double, side: int, axis: int) -> Double:
+    """Sums of all windows of an axis: of 1, 2, 4, ... neighbours, added up to `side`."""
+    count = values.shape[axis] - side + 1
+    total, powers, done, width = np.zeros(()), values, 0, 1
+    while done < side:
+        if side & width:
+            total = total + _part(powers, axis, done, count)
+            done += width
+        if done < side:
+            rest = powers.shape[axis] - width
+            powers = _part(powers, axis, 0, rest) + _part(powers, axis, width, rest)
+            width *= 2
+    return total
+
+
+def _part(values: Double, axis: int, start: int, count: int) -> Double:
+    return values[(slice(None),) * axis + (slice(start, start + count),)]
