@@ -1,6 +1,7 @@
 """Anomaly scores against independent oracles, thresholds that keep their promise, and the commands."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -282,8 +283,12 @@ def test_tables_hold_the_same_in_each_kind(run, tmp_path):
     with np.load(tmp_path / "a.npz") as stored:
         arrays = dict(stored)
     assert rows.column_names == columns.column_names == list(arrays)
-    for name in ("score", "p_value"):
-        assert rows[name].to_pylist() == columns[name].to_pylist() == arrays[name].tolist()
+    found = run.score("digits", output=tmp_path / "b.npz", maps=tmp_path / "maps", top=2)
+    for name in ("score", "p_value", "flagged"):
+        told = found.arrays[name].tolist()
+        assert rows[name].to_pylist() == columns[name].to_pylist() == arrays[name].tolist() == told
+    assert (tmp_path / "b.npz").read_bytes() == (tmp_path / "a.npz").read_bytes()
+    assert len(list((tmp_path / "maps").glob("*.png"))) == 2
     code, _, err = answer("score", run.path, "digits", "-o", tmp_path / "a.doc")
     assert (code, "cannot write .doc" in err) == (2, True)
 
@@ -462,6 +467,35 @@ def test_normal_images_are_those_of_the_classes_trained_on(tmp_path):
         kae.calibrate(run, 0.001)
     with pytest.raises(UsageError, match="score is 'structur'; did you mean 'structure'"):
         kae.calibrate(run, score="structur")
+
+
+def test_images_are_read_as_asked_for(run, tmp_path):
+    """Of another size, on another range and inverted: what is left is what the run reads."""
+    images = IMAGES[:120, ..., 0]
+    np.save(tmp_path / "as.npy", images)
+    np.save(tmp_path / "wide.npy", np.pad(images, ((0, 0), (0, 0), (10, 10))))
+    np.save(tmp_path / "other.npy", (255 - images).astype(np.float32) / 127.5 - 1)
+    expected = run.score(tmp_path / "as.npy").arrays["score"]
+    for name, options in (
+        ("wide", {"resize": True}),
+        ("other", {"range": "-1:1", "invert": True}),
+    ):
+        found = run.score(tmp_path / f"{name}.npy", **options).arrays["score"]
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+    code, _, err = answer("score", run.path, tmp_path / "wide.npy")
+    assert (code, "Fit them: --resize" in err) == (4, True)
+    command = ("calibrate", run.path, "--false-alarms", 0.05, "--images", tmp_path / "wide.npy")
+    assert answer(*command)[0] == 4
+    assert answer(*command, "--resize")[0] == 0
+    run.calibrate(0.05)
+    with pytest.raises(UsageError, match="fit is 'cut'; use one of crop, pad, stretch"):
+        run.score(tmp_path / "wide.npy", resize=True, fit="cut")
+
+
+def test_help_names_every_score():
+    told = " ".join(answer("calibrate", "--help")[1].split())
+    words = told.split("--score TEXT ")[1].split(". ")[0]
+    assert set(re.findall(r"[a-z+]{2,}", words)) & set(scores.SCORES) == set(scores.SCORES)
 
 
 def test_data_without_strange_images_are_said(run, tmp_path, capsys):

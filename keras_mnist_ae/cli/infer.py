@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .completion import run_names
-from .options import as_json, data_dir, echo_json, runs_dir
+from .options import as_json, data_dir, echo_json, reading, runs_dir
 from .progress import progress
 
 
@@ -23,11 +23,6 @@ from .progress import progress
     help="A .npy or .npz file; for codes also a .csv or .parquet table; for images also a new "
     "folder. With --shards a folder.",
 )
-@click.option("--resize", is_flag=True, help="Resize the images to the size that the graphs take.")
-@click.option("--fit", type=click.Choice(["crop", "pad", "stretch"]), help="How.  [default: the run's]")
-@click.option("--range", help="LOW:HIGH, the numbers that count as black and white.  [default: the run's]")
-@click.option("--invert/--no-invert", default=None, help="Exchange black and white.  [default: the run's]")
-@click.option("--image-shape", help="HxW or HxWxC of images that are stored as rows of numbers.")
 @click.option(
     "--shards",
     type=click.IntRange(1),
@@ -39,7 +34,7 @@ from .progress import progress
     type=click.Choice(["npy", "npz", "csv", "parquet"]),
     help="Of shards; npz, csv and parquet keep names.  [default: npy]",
 )
-@click.option("--arrays", help="Names of the arrays in a .npz file, such as train=X.")
+@reading
 @runs_dir
 @data_dir
 @as_json

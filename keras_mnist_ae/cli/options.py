@@ -4,7 +4,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,23 @@ runs_dir = click.option(
     show_default=True,
     help="Folder of the run folders.",
 )
+READING = (  # how the images of an input are read, in place of the run's way
+    click.option("--resize", is_flag=True, help="Resize the images to the size that the model takes."),
+    click.option("--fit", type=click.Choice(["crop", "pad", "stretch"]), help="How.  [default: the run's]"),
+    click.option("--range", help="LOW:HIGH, the numbers that are black and white.  [default: the run's]"),
+    click.option("--invert/--no-invert", default=None, help="Swap black and white.  [default: the run's]"),
+    click.option("--image-shape", help="HxW or HxWxC of images that are stored as rows of numbers."),
+    click.option("--arrays", help="Names of the arrays in a .npz file, such as train=X."),
+)
+
+
+def reading(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of `READING`, in their order."""
+    for option in reversed(READING):
+        command = option(command)
+    return command
+
+
 run = click.argument("run", required=False, shell_complete=run_names)
 
 

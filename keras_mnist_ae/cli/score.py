@@ -7,11 +7,11 @@ import click
 
 from . import announce
 from .completion import run_names
-from .options import as_json, data_dir, dataset, echo_json, echo_result, run, runs_dir
+from .options import as_json, data_dir, dataset, echo_json, echo_result, reading, run, runs_dir
 from .progress import progress
 
-KEYS = (  # of --json, beside "run"
-    *("score", "n", "threshold", "false_alarms", "flagged"),
+KEYS = (  # of --json
+    *("run", "score", "n", "threshold", "false_alarms", "flagged"),
     *("auroc", "average_precision", "pca_auroc", "knn_auroc"),
 )
 
@@ -37,6 +37,7 @@ KEYS = (  # of --json, beside "run"
     help="Normal images that training has not seen.  [default: the validation images, else those of "
     "the test that are of the classes trained on]",
 )
+@reading
 @runs_dir
 @data_dir
 @dataset
@@ -68,6 +69,7 @@ def calibrate(
 @click.option("--maps", type=click.Path(path_type=Path), help="Folder for pictures of the strangest.")
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="How many to show.")
 @click.option("--normal", help="Classes that are normal.  [default: those it was trained on]")
+@reading
 @runs_dir
 @data_dir
 @as_json
@@ -76,11 +78,9 @@ def score(
     source: str | None,
     output: Path | None,
     maps: Path | None,
-    top: int,
-    normal: str | None,
     runs_dir: Path,
-    data_dir: Path | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Score the images of INPUT, a dataset's name or a path, by RUN (the latest unless named) or by
     the exported graphs in DIR; the strangest are shown.
@@ -93,24 +93,16 @@ def score(
         run, source = None, run
     if source is None:
         raise click.UsageError("Missing argument 'INPUT'.")
-    from ..reporting import score_files
-    from ..reporting.anomalies import scored
-    from ..reporting.scorers import find
+    from ..reporting.anomalies import score
+    from ..reporting.score_files import strangest
 
-    if output:
-        score_files.check_target(output)
-    chosen = find(run, runs_dir)
-    result, found = scored(chosen, source, normal, top, data_dir, progress)
-    if output:
-        score_files.write_table(output, chosen.scorer, found)
-    if maps:
-        score_files.write_maps(maps, chosen.scorer, found)
+    result = score(run, source, output=output, maps=maps, runs_dir=runs_dir, progress=progress, **options)
     if as_json:
-        echo_json({"run": chosen.name, **{key: result[key] for key in KEYS}})
+        echo_json({key: result[key] for key in KEYS})
         return
     click.echo(str(result))
     click.echo()
-    click.echo(score_files.strangest(result.rows))
+    click.echo(strangest(result.rows))
     for what, path in (("table", output), ("maps", maps)):
         if path:
             click.echo(f"{what:14} {path}")

@@ -1,8 +1,9 @@
 """How images are read: to which size, which numbers count as black and white, and where."""
 
 import re
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,22 @@ class Fit(NamedTuple):
     def __str__(self) -> str:
         colours = {None: "", 1: ", grey", 3: ", RGB", 4: ", RGBA"}[self.channels]
         return f"{self.height}x{self.width}{colours}"
+
+
+class ReadingOptions(TypedDict, total=False):
+    """How images are read for a trained model, where that is not as its own were.
+
+    `resize` (True) makes them fit its size, `fit` says how: crop, pad or stretch. `range` is
+    LOW:HIGH, `invert` True or False; `image_shape` is HxW or HxWxC of rows of numbers, `arrays`
+    ROLE=NAME,... of a .npz file.
+    """
+
+    resize: bool
+    fit: str | None
+    range: str | None
+    invert: bool | None
+    image_shape: str | None
+    arrays: str | None
 
 
 @dataclass(frozen=True)
@@ -60,6 +77,26 @@ class Reading:
             " ".join(f"{role}={name}" for role, name in self.arrays),
         ]
         return " ".join(filter(None, parts))
+
+    def changed(self, image: tuple[int, ...], options: Mapping[str, Any]) -> Self:
+        """The reading of a model of images (height, width, channels) with `ReadingOptions`.
+
+        Raises `UsageError`.
+        """
+        asked = replace(self, size=Fit(*image) if self.size or options.get("resize") else None)
+        if mode := options.get("fit"):
+            if mode not in FITS:
+                raise UsageError(f"fit is {mode!r}; use one of {', '.join(FITS)}")
+            asked = replace(asked, mode=mode)
+        if text := options.get("range"):
+            asked = replace(asked, value_range=range_of(text))
+        if options.get("invert") is not None:
+            asked = replace(asked, invert=bool(options["invert"]))
+        if text := options.get("image_shape"):
+            asked = replace(asked, image_shape=shape_of(text))
+        if text := options.get("arrays"):
+            asked = replace(asked, arrays=arrays_of(text))
+        return asked
 
 
 def range_of(text: Any) -> tuple[float, float]:

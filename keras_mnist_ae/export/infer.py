@@ -5,13 +5,12 @@ in memory at a time.
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from ..datasets.reading import Fit, Reading, arrays_of, range_of, shape_of
+from ..datasets.reading import Fit, Reading, ReadingOptions, range_of
 from ..errors import UsageError
 from ..runs.runs_dir import find as find_run
-from . import manifest
-from .inputs import reading
+from . import inputs, manifest
 from .outputs import writing
 from .runtime import Info, OnnxAutoencoder
 from .streams import CHUNK, Chunk
@@ -25,7 +24,7 @@ def infer(
     *,
     runs_dir: Path = Path("runs"),
     data_dir: Path | None = None,
-    **options: Any,
+    **reading: Unpack[ReadingOptions],
 ) -> int:
     """Run `job` ("encode", "decode" or "reconstruct") of exported graphs over `source` into
     `target`; give the number of items.
@@ -41,8 +40,7 @@ def infer(
         target: a .npy file; a .npz file, needed where encoding gives switches too; for codes a .csv
             or .parquet table (name, class, z0, ...); for images a new folder of .png pictures,
             which bear the names of those that were read, else numbers.
-        options: settings of the reading in place of the run's: `resize` (True), `fit`, `range`,
-            `invert`, `image_shape`, `arrays`.
+        reading: what is read otherwise than the run's own images: see `ReadingOptions`.
 
     Raises:
         UsageError: There is no such run, source or kind of target.
@@ -50,11 +48,11 @@ def infer(
         CorruptFileError, WriteError: A file is damaged, or cannot be written.
     """
     model, asked = graphs_of(os.fspath(folder), runs_dir)
-    asked = with_options(asked, model.info, options)
+    asked = asked.changed(model.info.image, reading)
     ports, names = ports_and_names(job, model.info)
     count = 0
     with (
-        reading(os.fspath(source), ports, model.info.image, asked, data_dir) as given,
+        inputs.reading(os.fspath(source), ports, model.info.image, asked, data_dir) as given,
         writing(target, names, model.info.latent_size, given) as write,
     ):
         for chunk in given.chunks:
@@ -102,20 +100,3 @@ def _mode(text: str) -> str:
     """The mode of a resizing, from its words in the metadata."""
     words = {"padded": "pad", "alone": "stretch"}
     return next((mode for word, mode in words.items() if word in text), "crop")
-
-
-def with_options(asked: Reading, info: Info, options: dict[str, Any]) -> Reading:
-    """The reading of a run with what was asked for in place of it."""
-    size = Fit(*info.image) if asked.size or options.get("resize") else None
-    asked = replace(asked, size=size)
-    if options.get("fit"):
-        asked = replace(asked, mode=options["fit"])
-    if options.get("range"):
-        asked = replace(asked, value_range=range_of(options["range"]))
-    if options.get("invert") is not None:
-        asked = replace(asked, invert=bool(options["invert"]))
-    if options.get("image_shape"):
-        asked = replace(asked, image_shape=shape_of(options["image_shape"]))
-    if options.get("arrays"):
-        asked = replace(asked, arrays=arrays_of(options["arrays"]))
-    return asked

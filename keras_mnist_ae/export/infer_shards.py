@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
+from ..datasets.reading import ReadingOptions
 from ..errors import CorruptFileError, UsageError
 from ..system.progress import Progress, silent
 from ..system.workers import Count
-from .infer import graphs_of, ports_and_names, with_options
+from .infer import graphs_of, ports_and_names
 from .outputs import writing
 from .portions import Portion, divided
 from .runtime import OnnxAutoencoder
@@ -34,7 +35,7 @@ def infer_shards(
     runs_dir: Path = Path("runs"),
     data_dir: Path | None = None,
     progress: Progress = silent,
-    **options: Any,
+    **reading: Unpack[ReadingOptions],
 ) -> dict[str, Any]:
     """As `infer`, in shards that local processes write into the folder `target`: those that are
     missing there. The rows of all shards are those of one process, bit for bit.
@@ -55,7 +56,7 @@ def infer_shards(
         KaeError: The processes are killed again and again.
     """
     model, asked = graphs_of(os.fspath(folder), runs_dir)
-    asked = with_options(asked, model.info, options)
+    asked = asked.changed(model.info.image, reading)
     ports, names = ports_and_names(job, model.info)
     suffix = f".{format or ('npz' if len(names) > 1 else 'npy')}"
     if (suffix == ".npy" and len(names) > 1) or (suffix in (".csv", ".parquet") and names != ["latent"]):

@@ -1,48 +1,27 @@
-"""Scores of images by a calibrated autoencoder, of a run or of an export."""
+"""ScoredImages of images by a calibrated autoencoder, of a run or of an export."""
 
-from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..analysis import scores
 from ..analysis.detection import auroc, quality
 from ..analysis.scorer import Scorer
-from ..errors import DataError, UsageError, worded
-from ..export.inputs import reading
+from ..datasets.reading import ReadingOptions
+from ..errors import UsageError, worded
+from ..export import inputs
 from ..export.streams import Input
-from ..models.ports import Port, checked
 from ..system.hints import did_you_mean
 from ..system.notes import say
 from ..system.progress import Progress, silent
 from ..system.result import Result
 from .anomaly_text import text
+from .scored_images import ScoredImages, collected
 from .scorers import Scored, find
 
 GOOD = ("good", "normal", "ok")  # names of classes that say what is normal
-
-
-@dataclass
-class Scores:
-    """Scores of n images in their order, and the strangest of them.
-
-    `names` and `classes` are empty where the source has none; `strangest` are numbers of images,
-    the highest score first, `images` and `reconstructions` theirs, (k, H, W, C) in [0, 1].
-    """
-
-    names: list[str] = field(default_factory=list)
-    classes: list[str] = field(default_factory=list)
-    values: dict[str, NDArray[Any]] = field(default_factory=dict)
-    strangest: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-    images: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
-    reconstructions: NDArray[np.float32] = field(default_factory=lambda: np.empty(0, np.float32))
-
-    def name(self, number: int) -> str:
-        """The path of an image, or its number."""
-        return self.names[number] if self.names else str(number)
 
 
 def score(
@@ -51,9 +30,12 @@ def score(
     *,
     normal: str | None = None,
     top: int = 10,
+    output: str | PathLike[str] | None = None,
+    maps: str | PathLike[str] | None = None,
     data_dir: Path | None = None,
     runs_dir: Path | str = "runs",
     progress: Progress = silent,
+    **reading: Unpack[ReadingOptions],
 ) -> Result:
     """How strange images are to a calibrated autoencoder.
 
@@ -67,19 +49,25 @@ def score(
         normal: classes that are normal, by name or number, separated by commas; None takes those
             that the run was trained on, or the only class of the training images.
         top: how many of the strangest to keep.
+        output: a .csv, .parquet or .npz file to write, with a row an image.
+        maps: a folder for a picture of each of the strangest: image, reconstruction, error as heat.
         data_dir: where the datasets lie.
         runs_dir: where runs are looked for by name.
+        reading: what is read otherwise than the run's own images: `resize`, `fit`, `range`,
+            `invert`, `image_shape`, `arrays`.
 
     Returns:
         `score`, `n`, `threshold`, `flagged`, and, None without labels of what is normal,
         `false_alarms` (the share of normal images that is flagged), `auroc`, `average_precision`,
         `pca_auroc`, `knn_auroc`, with their `intervals`, and `classes`; `rows` holds a tuple
-        (image, class, score, p-value, flagged) for each of the strangest.
+        (image, class, score, p-value, flagged) for each of the strangest, `arrays` these five of
+        all images, (n,) each.
 
     Raises:
-        UsageError: There is no calibration, or no such class.
+        UsageError: There is no calibration, no such class or kind of file.
         DataError: The images are of another size, or damaged.
         CorruptFileError: The calibration is damaged, or of another model.
+        WriteError: A file cannot be written.
 
     Examples:
         >>> import keras_mnist_ae as kae
@@ -89,30 +77,31 @@ def score(
         >>> kae.score(run, "digits")["n"]
         360
     """
-    result, _ = scored(find(run, Path(runs_dir)), fspath(source), normal, top, data_dir, progress)
-    return result
+    from . import score_files
 
-
-def scored(
-    chosen: Scored,
-    source: str,
-    normal: str | None,
-    top: int,
-    data_dir: Path | None = None,
-    progress: Progress = silent,
-) -> tuple[Result, Scores]:
-    """The result of `score`, and the scores of all images."""
+    if output is not None:
+        score_files.check_target(Path(output))
+    source, chosen = fspath(source), find(run, Path(runs_dir))
     own = chosen.dataset is not None and _same(source, chosen.dataset)
-    with reading(source, ["image"], chosen.image, chosen.reading, data_dir, test=True, own=own) as given:
-        return judged(chosen, given, _normal(given, normal or chosen.classes, source), top, progress)
+    asked = chosen.reading.changed(chosen.image, reading)
+    with inputs.reading(source, ["image"], chosen.image, asked, data_dir, test=True, own=own) as given:
+        usual = _normal(given, normal or chosen.classes, source)
+        result, found = judged(chosen, given, usual, top, progress)
+    if output is not None:
+        score_files.write_table(Path(output), result.arrays)
+    if maps is not None:
+        score_files.write_maps(Path(maps), chosen.scorer, found)
+    return result
 
 
 def judged(
     chosen: Scored, given: Input, usual: list[str], top: int, progress: Progress = silent
-) -> tuple[Result, Scores]:
-    """As `scored`, of an input whose `usual` classes are normal; with none nothing is ranked."""
+) -> tuple[Result, ScoredImages]:
+    """The result of `score` and the scores of all images, of an input whose `usual` classes are
+    normal; with none nothing is ranked.
+    """
     names = scores.UNTRAINED if usual else ()
-    found = _collected(chosen.scorer, given, chosen.image, names, top, progress)
+    found = collected(chosen.scorer, given, chosen.image, names, top, progress)
     facts = {"run": chosen.name, **_facts(chosen.scorer, found, usual)}
     rows = [
         (
@@ -124,7 +113,7 @@ def judged(
         )
         for at in found.strangest
     ]
-    return Result(facts, text(facts), rows), found
+    return Result(facts, text(facts), rows, found.columns(chosen.scorer.score)), found
 
 
 def _same(source: str, dataset: str) -> bool:
@@ -159,51 +148,7 @@ def _class(word: str, known: tuple[str, ...]) -> str:
     )
 
 
-def _collected(
-    scorer: Scorer,
-    given: Input,
-    image: tuple[int, ...],
-    names: tuple[str, ...],
-    top: int,
-    progress: Progress,
-) -> Scores:
-    """Scores of all images, a chunk in memory at a time; of images the strangest alone are kept."""
-    port = Port("image", np.float32, (image[0], image[1], image[2]))
-    found, parts, count = Scores(), list[dict[str, Any]](), 0
-    highest = np.empty(0)
-    with progress("scoring", given.total) as advance:
-        for chunk in given.chunks:
-            images = chunk.arrays["image"]
-            if not len(images):
-                continue
-            pixels = checked(images.reshape(-1, *port.shape), port, count)
-            values = scorer(pixels, names)
-            both = (
-                np.concatenate([highest, values[scorer.score]]),
-                np.concatenate([found.strangest, np.arange(count, count + len(pixels))]),
-                _joined(found.images, pixels),
-                _joined(found.reconstructions, values.pop("reconstruction")),
-            )
-            best = np.argsort(-both[0], kind="stable")[:top]
-            highest, found.strangest, found.images, found.reconstructions = (part[best] for part in both)
-            parts.append(values)
-            found.names += chunk.names
-            found.classes += chunk.classes
-            count += len(pixels)
-            advance(len(pixels))
-    if not parts:
-        raise DataError("there is no image to score")
-    found.values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    if not any(found.classes):
-        found.classes = []
-    return found
-
-
-def _joined(kept: NDArray[Any], more: NDArray[Any]) -> NDArray[Any]:
-    return np.concatenate([kept, more]) if len(kept) else more
-
-
-def _facts(scorer: Scorer, found: Scores, usual: list[str]) -> dict[str, Any]:
+def _facts(scorer: Scorer, found: ScoredImages, usual: list[str]) -> dict[str, Any]:
     values, flagged = found.values[scorer.score], found.values["flagged"]
     facts: dict[str, Any] = {
         "score": scorer.score,

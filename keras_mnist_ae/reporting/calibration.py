@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from ..analysis.conformal import threshold
 from ..analysis.scorer import CALIBRATION, STATISTICS
 from ..datasets.dataset import Dataset
 from ..datasets.images import chunks
+from ..datasets.reading import ReadingOptions
 from ..errors import UsageError, worded
 from ..export import weights
 from ..export.formats import PRECISIONS
@@ -41,6 +42,7 @@ def calibrate(
     data_dir: Path | None = None,
     dataset: Any = None,
     progress: Progress = silent,
+    **reading: Unpack[ReadingOptions],
 ) -> Result:
     """Set the threshold above which an image counts as strange, by split conformal prediction.
 
@@ -55,6 +57,8 @@ def calibrate(
         images: a folder or file of normal images; None takes those of the run's dataset.
         data_dir: where the data lie now.
         dataset: where the run's dataset lies now, or other data of the same size.
+        reading: how `images` are read otherwise than the run's own: `resize`, `fit`, `range`,
+            `invert`, `image_shape`, `arrays`.
 
     Returns:
         `threshold`, `score`, `false_alarms`, `n`, the number of normal images, and `normal`, where
@@ -81,7 +85,7 @@ def calibrate(
         )
         say(worded(line))
     train = data.train.images[: len(data.train.images) - run.config.validation]
-    found, where = _given(run, images, data_dir) if images else _kept_out(run, data)
+    found, where = _given(run, images, data_dir, reading) if images else _kept_out(run, data)
     threshold(np.arange(float(len(found.images))), false_alarms)  # too few are refused before the work
     with progress("training images", min(len(train), normal.FITTED)) as advance:
         likelihood = run.config.likelihood if run.variant.variational else None
@@ -144,14 +148,17 @@ def _kept_out(run: Run, data: Dataset) -> "tuple[_Chunks, str]":
     )
 
 
-def _given(run: Run, images: str | PathLike[str], data_dir: Path | None) -> "tuple[_Chunks, str]":
+def _given(
+    run: Run, images: str | PathLike[str], data_dir: Path | None, options: ReadingOptions
+) -> "tuple[_Chunks, str]":
     """Normal images in a folder or file of the user's, and its name."""
-    from ..export.inputs import reading
+    from ..export import inputs
     from ..models.ports import Port, checked
 
     channels, height, width = run.variant.image
     port = Port("image", np.float32, (height, width, channels))
-    with reading(fspath(images), ["image"], port.shape, run.config.reading, data_dir) as given:
+    asked = run.config.reading.changed(port.shape, options)
+    with inputs.reading(fspath(images), ["image"], port.shape, asked, data_dir) as given:
         parts = [
             np.rint(checked(chunk.arrays["image"].reshape(-1, *port.shape), port, 0) * 255).astype(np.uint8)
             for chunk in given.chunks

@@ -19,7 +19,8 @@ from ..system.hints import calibrating
 from ..system.notes import say
 from ..system.progress import Progress
 from ..system.reading import read_json
-from .anomalies import Scores, judged
+from .anomalies import judged
+from .scored_images import ScoredImages
 from .scorers import Scored, of_run
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def _classes(numbers: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 
 
 @plots.styled
-def _picture(chosen: Scored, found: Scores, usual: list[str]) -> "Figure":
+def _picture(chosen: Scored, found: ScoredImages, usual: list[str]) -> "Figure":
     """A histogram of the scores with the threshold, above the strangest images and their errors."""
     from matplotlib.figure import Figure
 

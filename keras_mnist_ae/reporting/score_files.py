@@ -6,19 +6,20 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..analysis import plots
 from ..analysis.scorer import Scorer
 from ..analysis.scores import error_map
 from ..errors import MissingDependencyError, UsageError
 from ..system.atomic import replacing
-from .anomalies import Scores
 from .table import table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLUMNS = ("image", "class", "score", "p_value", "flagged")
+    from .scored_images import ScoredImages
+
 SUFFIXES = (".csv", ".parquet", ".npz")
 AT_ONCE = 10_000  # rows of a CSV file
 
@@ -40,7 +41,7 @@ def strangest(rows: list[Any]) -> str:
     return table(("image", "class", "score", "p-value", ""), cells)
 
 
-def write_table(path: Path, scorer: Scorer, found: Scores) -> None:
+def write_table(path: Path, columns: dict[str, NDArray[Any]]) -> None:
     """Write a row an image as CSV, Parquet or arrays, by the suffix.
 
     Raises:
@@ -49,36 +50,34 @@ def write_table(path: Path, scorer: Scorer, found: Scores) -> None:
         WriteError: The file cannot be written.
     """
     check_target(path)
-    values = (found.values[scorer.score], found.values["p_value"], found.values["flagged"])
-    count = len(values[0])
     with replacing(path) as temporary:
         match path.suffix.lower():
             case ".csv":
                 with temporary.open("w", newline="", encoding="utf-8") as file:
                     writer = csv.writer(file)
-                    writer.writerow(COLUMNS)
-                    writer.writerows(_rows(found, values))
+                    writer.writerow(columns)
+                    writer.writerows(_rows(columns))
             case ".npz":
-                columns = dict(zip(COLUMNS[2:], values, strict=True))
-                names: Any = np.array(found.names) if found.names else np.arange(count)
-                classes = np.array(found.classes) if found.classes else np.full(count, "")
                 with temporary.open("wb") as stream:
-                    np.savez(stream, allow_pickle=False, **{"image": names, "class": classes}, **columns)
+                    np.savez(stream, allow_pickle=False, **{key: _typed(c) for key, c in columns.items()})
             case _:
-                _parquet(temporary, found, values)
+                _parquet(temporary, columns)
 
 
-def _rows(found: Scores, values: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+def _typed(column: NDArray[Any]) -> NDArray[Any]:
+    """Text as an array of its own type, which needs no pickle."""
+    return column.astype(str) if column.dtype == object else column
+
+
+def _rows(columns: dict[str, NDArray[Any]]) -> Iterator[tuple[Any, ...]]:
     """Rows of numbers that read back as they were."""
-    for start in range(0, len(values[0]), AT_ONCE):
-        part = slice(start, start + AT_ONCE)
-        columns = [array[part].tolist() for array in values]
-        names = found.names[part] or range(start, start + len(columns[0]))
-        classes = found.classes[part] or [""] * len(columns[0])
-        yield from zip(names, classes, *columns, strict=True)
+    for start in range(0, len(columns["image"]), AT_ONCE):
+        yield from zip(
+            *(column[start : start + AT_ONCE].tolist() for column in columns.values()), strict=True
+        )
 
 
-def _parquet(path: Path, found: Scores, values: tuple[Any, ...]) -> None:
+def _parquet(path: Path, columns: dict[str, NDArray[Any]]) -> None:
     try:
         import pyarrow as arrow
         from pyarrow import parquet
@@ -86,13 +85,10 @@ def _parquet(path: Path, found: Scores, values: tuple[Any, ...]) -> None:
         raise MissingDependencyError(
             "writing Parquet needs pyarrow.\nInstall it: pip install 'keras_mnist_ae[tables]'"
         ) from error
-    count = len(values[0])
-    names = found.names or [str(number) for number in range(count)]
-    columns = dict(zip(COLUMNS, (names, found.classes or [""] * count, *values), strict=True))
-    parquet.write_table(arrow.table(columns), path)
+    parquet.write_table(arrow.table({**columns, "image": columns["image"].astype(str)}), path)
 
 
-def write_maps(folder: Path, scorer: Scorer, found: Scores) -> float:
+def write_maps(folder: Path, scorer: Scorer, found: "ScoredImages") -> float:
     """Pictures of the strangest images: the image, its reconstruction and the error of each pixel.
 
     The colours mean the same in every picture and in every call: they end at the calibration's

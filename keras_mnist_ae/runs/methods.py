@@ -6,13 +6,14 @@ as their first argument.
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
 from ..system.result import Result
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from ..datasets.reading import ReadingOptions
     from ..models.autoencoder import Autoencoder
 
 Precision = Literal["float32", "float16", "int8"]
@@ -155,17 +156,29 @@ class RunMethods:
         score: str = "structure",
         images: str | PathLike[str] | None = None,
         dataset: Any = None,
+        **reading: Unpack["ReadingOptions"],
     ) -> Result:
         """Set the threshold above which an image counts as strange, so that at most the share
         `false_alarms` of further normal images is, in expectation: see `kae.calibrate`.
         """
-        return _package().calibrate(self, false_alarms, score=score, images=images, dataset=dataset)
+        return _package().calibrate(
+            self, false_alarms, score=score, images=images, dataset=dataset, **reading
+        )
 
-    def score(self, source: str | PathLike[str], *, normal: str | None = None, top: int = 10) -> Result:
+    def score(
+        self,
+        source: str | PathLike[str],
+        *,
+        normal: str | None = None,
+        top: int = 10,
+        output: str | PathLike[str] | None = None,
+        maps: str | PathLike[str] | None = None,
+        **reading: Unpack["ReadingOptions"],
+    ) -> Result:
         """How strange the images of a dataset, a folder or a file are, once the run is calibrated:
         see `kae.score`.
         """
-        return _package().score(self, source, normal=normal, top=top)
+        return _package().score(self, source, normal=normal, top=top, output=output, maps=maps, **reading)
 
     def predict(self, images: "ArrayLike") -> "NDArray[Any]":
         """Reconstructions, float32 of shape (n, H, W, C) in [0, 1], of images in any form that
