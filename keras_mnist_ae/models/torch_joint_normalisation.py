@@ -35,7 +35,7 @@ class JointlyNormalised(torch.autograd.Function):
             parts[share.rank, 1] = (rows - parts[share.rank, 0]).square_().sum(0)
         group.total(parts)
         means, deviations = parts.unbind(1)
-        pixels = len(rows) // len(x)
+        pixels = len(rows) // max(share.count, 1)  # of an image, in all its codes (--importance)
         counts = scale.new_tensor([count * pixels for count in share.counts])[:, None]
         mean = (counts * means).sum(0) / counts.sum()
         variance = (deviations + counts * (means - mean).square()).sum(0) / counts.sum()
