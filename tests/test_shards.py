@@ -269,7 +269,7 @@ def test_workers_that_die_again_and_again_are_given_up():
 def test_killed_at_random_and_run_again(graphs, tmp_path, victim):
     """Each row once and the same bytes; no process is left."""
     psutil = pytest.importorskip("psutil")
-    images = np.tile(IMAGES, (30, 1, 1, 1))
+    images = np.tile(IMAGES, (120, 1, 1, 1))  # seconds of work, so that kills meet it
     np.save(tmp_path / "i.npy", images)
     assert run("encode", graphs, tmp_path / "i.npy", "-o", tmp_path / "one.npy").exit_code == 0
     command = [sys.executable, "-m", "keras_mnist_ae", "infer", "encode", graphs, tmp_path / "i.npy"]
