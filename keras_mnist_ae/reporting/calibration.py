@@ -65,7 +65,8 @@ def calibrate(
         they are from. They are kept in the run, and in its exports.
 
     Raises:
-        UsageError: There is no such score, or there are too few normal images.
+        UsageError: There is no such score, there are too few normal images, or `reading` is given
+            without `images`.
         DataError: The data are missing or have changed.
         ValidationError: The model gives NaN or infinity.
 
@@ -77,6 +78,9 @@ def calibrate(
         50
     """
     check_score(score, run.variant.variational)
+    if images is None and (given := [name for name, value in reading.items() if value not in (None, False)]):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(f"{flags} say how the images of --images are read: name these too.")
     codec, data = keras_codec(run, data_dir, dataset)
     if run.variant.switches:
         line = (
