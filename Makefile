@@ -20,12 +20,17 @@ test: .venv/installed-dev
 	$(MAKE) --jobs=2 --output-sync=target --keep-going test-torch test-others
 
 test-others:
-	$(MAKE) --jobs=1 --keep-going test-tensorflow test-jax
+	MAKEFLAGS=k $(MAKE) test-tensorflow test-jax
 
 test-torch: ONLY =
 test-tensorflow test-jax: ONLY = --backend-only
+# All of TensorFlow's tests need several processes, one after the other: see --part in tests/conftest.py.
+test-tensorflow: PARTS = $(if $(FULL),1/4 2/4 3/4 4/4,1/1)
+test-torch test-jax: PARTS = 1/1
 $(BACKENDS:%=test-%): test-%: .venv/installed-dev
-	KERAS_BACKEND=$* OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=10 $(if $(FULL),--full --record docs/data/tests-$*.json,$(ONLY))
+	status=0; for part in $(PARTS); do \
+	    KERAS_BACKEND=$* OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=10 --part $$part \
+	        $(if $(FULL),--full --record docs/data/tests-$*.json,$(ONLY)) || status=$$?; done; exit $$status
 
 # Keeps its results in docs/data: docs/reliability.md shows them.
 test-full: .venv/installed-dev

@@ -35,6 +35,13 @@ def pytest_addoption(parser):
         help="only the tests marked `backend`, which depend on the Keras backend",
     )
     parser.addoption("--record", type=Path, metavar="FILE", help="write the result there, as JSON")
+    parser.addoption(
+        "--part",
+        default="1/1",
+        metavar="K/N",
+        help="every N-th test file, from the K-th: TensorFlow keeps what XLA compiled until the process "
+        "ends, and Linux allows a process 65,530 pieces of memory; --record adds the parts up",
+    )
 
 
 def pytest_configure(config):
@@ -51,13 +58,17 @@ def pytest_sessionfinish(session, exitstatus):
     if file is None:
         return
     reports = session.config.pluginmanager.get_plugin("terminalreporter").stats
+    minutes = round((time.monotonic() - session.config.stash[STARTED]) / 60, 1)
+    counts = {outcome: len(reports.get(outcome, ())) for outcome in ("passed", "failed", "error", "skipped")}
+    added = {"exit": int(exitstatus), **counts, "minutes": minutes}
+    if not session.config.getoption("--part").startswith("1/"):
+        before = json.loads(file.read_text(encoding="utf-8"))
+        added = {key: round(value + before[key], 1) for key, value in added.items()}
     record = {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "backend": BACKEND,
         "full": session.config.getoption("--full"),
-        "exit": int(exitstatus),
-        **{outcome: len(reports.get(outcome, ())) for outcome in ("passed", "failed", "error", "skipped")},
-        "minutes": round((time.monotonic() - session.config.stash[STARTED]) / 60, 1),
+        **added,
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("keras", "numpy", "onnxruntime")},
@@ -74,11 +85,14 @@ def pytest_collection_modifyitems(config, items):
     `slow` takes the backends on which a test is slow: none means all.
     """
     kept, left_out = [], []
+    part, parts = map(int, config.getoption("--part").split("/"))
+    files = list(dict.fromkeys(item.path for item in items))
+    chosen = set(files[part - 1 :: parts])
     for item in items:
         slow = [mark for mark in item.iter_markers("slow") if not mark.args or BACKEND in mark.args]
         runs = config.getoption("--full") or not slow
         runs = runs and (item.get_closest_marker("backend") or not config.getoption("--backend-only"))
-        (kept if runs else left_out).append(item)
+        (kept if runs and item.path in chosen else left_out).append(item)
     items[:] = kept
     config.hook.pytest_deselected(items=left_out)
 
