@@ -29,8 +29,8 @@ test-tensorflow: PARTS = $(if $(FULL),1/4 2/4 3/4 4/4,1/1)
 test-torch test-jax: PARTS = 1/1
 $(BACKENDS:%=test-%): test-%: .venv/installed-dev
 	status=0; for part in $(PARTS); do \
-	    KERAS_BACKEND=$* OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=10 --part $$part \
-	        $(if $(FULL),--full --record docs/data/tests-$*.json,$(ONLY)) || status=$$?; done; exit $$status
+	    KERAS_BACKEND=$* OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=10 --part=$$part \
+	        $(if $(FULL),--full --record=docs/data/tests-$*.json,$(ONLY)) || status=$$?; done; exit $$status
 
 # Keeps its results in docs/data: docs/reliability.md shows them.
 test-full: .venv/installed-dev
