@@ -133,7 +133,7 @@ def test_other_data_in_one_of_them_are_refused(tmp_path):
     script.write_text(
         "import os, sys\n"
         "os.chdir(os.environ['RANK'])\n"
-        "sys.argv = ['kae', 'train', 'mlp', '--dataset', './a.npy', '--epochs', '1']\n"
+        "sys.argv = ['kae', 'train', 'mlp', '--dataset', './a.npy', '--epochs', '1', '--backend', 'torch']\n"
         "from keras_mnist_ae.__main__ import main\n"
         "main()\n"
     )

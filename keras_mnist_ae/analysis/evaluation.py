@@ -9,7 +9,8 @@ import numpy as np
 from ..architecture.variant import Variant
 from ..datasets.catalog import Dataset, Split
 from ..datasets.images import Advance, Images
-from . import metrics, pca
+from . import metrics
+from .baselines import baselines
 from .metrics import PerImage, Reconstruct
 
 WORST = 10
@@ -27,29 +28,17 @@ def evaluate(
     Returns:
         `n` and every metric of `METRICS`; `intervals`, a 95 % bootstrap interval of each;
         `per_class`, the same numbers by class; `worst`, the images with the largest errors;
-        `compression`, the size of the code in bits; `pca_mse` and `mean_image_mse`, the errors of
-        a PCA and of the mean image, both fitted on `pca_images` of the training images;
-        `pca_components`, as many as the code has numbers, or fewer where the images vary in fewer
-        directions.
+        `compression`, the size of the code in bits; the numbers of `baselines`.
     """
     images: Split = getattr(data, split)
-    per_image = metrics.measure(images.images, reconstruct, advance)
-    linear = pca.fit(data.train.images, variant.latent)
-    mean = linear.mean.reshape(data.train.images.shape[1:])
-
-    def mean_image(chunk: Images) -> Images:
-        return np.broadcast_to(mean, chunk.shape)
-
+    per_image = metrics.measure(images, reconstruct, advance)
     return {
         **metrics.summary(per_image),
         "intervals": metrics.intervals(per_image),
         "per_class": _per_class(per_image, images.labels, data.classes),
         "worst": _worst(per_image["mse"], images.labels, data.classes),
         "compression": compression(variant),
-        "pca_components": linear.components.shape[1],
-        "pca_images": linear.fitted,
-        "pca_mse": float(metrics.squared_errors(images.images, linear.reconstruct).mean()),
-        "mean_image_mse": float(metrics.squared_errors(images.images, mean_image).mean()),
+        **baselines(data, images, variant.latent),
     }
 
 

@@ -4,13 +4,14 @@ A metric is a row of `METRICS`. Whatever prints or stores metrics reads that tab
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..datasets.dataset import Split
 from ..datasets.images import Advance, Images, chunks
 from ..datasets.noise import Chance, Corruption
 from .structure import ssim_map
@@ -91,19 +92,21 @@ METRICS = (
 )
 
 
-def measure(images: Images, reconstruct: Reconstruct, advance: Advance | None = None) -> dict[str, PerImage]:
+def measure(
+    images: Images | Split, reconstruct: Reconstruct, advance: Advance | None = None
+) -> dict[str, PerImage]:
     """Every metric of `METRICS` that images have one by one, float64 of shape (n,), by key.
 
     Args:
-        images: uint8 of shape (n, H, W, C).
+        images: uint8 of shape (n, H, W, C); the errors are to the targets that a split has.
         advance: called after each chunk with the number of images in it.
     """
     metrics = {metric.key: metric.per_image for metric in METRICS if metric.per_image}
     values: dict[str, list[PerImage]] = {key: [] for key in metrics}
-    for chunk in chunks(images, advance):
+    for chunk, wanted in pairs(images, advance):
         reconstructions = reconstruct(chunk)
         for key, per_image in metrics.items():
-            values[key].append(per_image(chunk, reconstructions))
+            values[key].append(per_image(wanted, reconstructions))
     return {key: np.concatenate(parts) for key, parts in values.items()}
 
 
@@ -129,9 +132,20 @@ def intervals(per_image: Mapping[str, PerImage]) -> dict[str, list[float]]:
     return {key: sorted([low[key], high[key]]) for key in low}
 
 
-def squared_errors(images: Images, reconstruct: Reconstruct) -> PerImage:
-    """The `mse` of each of some uint8 images, without the other metrics."""
-    return np.concatenate([mse(chunk, reconstruct(chunk)) for chunk in chunks(images)])
+def squared_errors(images: Images | Split, reconstruct: Reconstruct) -> PerImage:
+    """The `mse` of each of some uint8 images, to the targets that a split has, without the other
+    metrics.
+    """
+    return np.concatenate([mse(wanted, reconstruct(chunk)) for chunk, wanted in pairs(images)])
+
+
+def pairs(images: Images | Split, advance: Advance | None = None) -> Iterator[tuple[Images, Images]]:
+    """What goes in and what is to come out, float32 in [0, 1], a chunk at a time."""
+    split = images if isinstance(images, Split) else Split(images, None)
+    if split.targets is None:
+        yield from ((chunk, chunk) for chunk in chunks(split.images, advance))
+    else:
+        yield from zip(chunks(split.images, advance), chunks(split.targets), strict=True)
 
 
 def noisy_error(images: Images, reconstruct: Reconstruct, noise: Corruption, seed: int) -> float:

@@ -93,10 +93,10 @@ def strips(rows: Sequence[tuple[str, np.ndarray]], heads: Sequence[str] = (), ti
 
 
 def before_and_after(shown: np.ndarray, given: np.ndarray, before: np.ndarray, after: np.ndarray) -> "Figure":
-    """Test images, with their noise where `given` differs, and what the untrained and the trained
-    model make of them.
+    """Test images, what went in where `given` differs, and what the untrained and the trained model
+    make of it.
     """
-    noisy = [] if given is shown else [("with noise", given)]
+    noisy = [] if given is shown else [("going in", given)]
     return strips([("original", shown), *noisy, ("before training", before), ("after training", after)])
 
 

@@ -18,9 +18,9 @@ def verdict(
 
     Args:
         history: `loss` and `val_loss`, a value per epoch.
-        metrics: `train_mse`, `test_mse`, and where they were measured `mean_image_mse` and
-            `pca_mse`, the errors of the mean image and of a PCA with as many components as the code
-            has numbers.
+        metrics: `train_mse`, `test_mse`, and where they were measured `mean_image_mse`, `pca_mse`
+            and `input_mse`, the errors of the mean image, of a PCA with as many components as the
+            code has numbers, and of the images as they went in.
         collapsed: why the codes tell nothing, where they do not differ.
     """
     error = metrics["test_mse"]
@@ -44,6 +44,12 @@ def verdict(
             f"Worse than a PCA of the same size: test MSE {error:.5f} against {pca:.5f}. "
             f"Try more --epochs{', then --recipe best' if len(history['loss']) > 1 else ''}, "
             "then a larger variant."
+        )
+    untouched = metrics.get("input_mse")
+    if untouched is not None and error > untouched:
+        sentences.append(
+            f"Worse than doing nothing: test MSE {error:.5f}, while the images as they go in are at "
+            f"{untouched:.5f} of their targets. Try a larger --latent-dim, then more --epochs."
         )
     if trend := _trend(history, error, metrics["train_mse"]):
         sentences.append(trend)

@@ -19,7 +19,7 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
     """The datasets and where each is found."""
     import dataclasses
 
-    from ..datasets.catalog import available
+    from ..datasets.listing import available
 
     found = available(data_dir)
     if as_json:

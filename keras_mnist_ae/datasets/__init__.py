@@ -2,7 +2,8 @@
 library.
 """
 
-from .catalog import Available, Dataset, Split, available, data_folder, load
+from .catalog import Dataset, Split, data_folder, load
+from .listing import Available, available
 from .reading import Reading
 
 __all__ = ["Available", "Dataset", "Reading", "Split", "available", "data_folder", "load"]

@@ -23,7 +23,8 @@ PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 
 class Decoded(NamedTuple):
     """The arrays of a set, the names of its classes, the sha256 of the arrays, a note for the
-    user, and how many of the last training images are a validation split.
+    user, and how many of the last training images are a validation split; where they are `paired`,
+    the second half of an image's channels is what is to come out.
     """
 
     arrays: Arrays
@@ -31,6 +32,7 @@ class Decoded(NamedTuple):
     sha256: str
     note: str = ""
     validation: int = 0
+    paired: bool = False
 
 
 def decoded(name: str, origin: Path, sources: list[Path], decode: Callable[[], Any]) -> Decoded:

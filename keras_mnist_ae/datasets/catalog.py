@@ -23,7 +23,7 @@ from .mapped import filled
 from .reading import Fit, Reading
 from .resize import fitted_array
 
-__all__ = ["SOURCES", "Available", "Dataset", "Origin", "Split", "available", "data_folder", "load"]
+__all__ = ["SOURCES", "Dataset", "Origin", "Split", "data_folder", "load"]
 
 TFDS_NAME = r"tfds:(\w+(?:/\w[\w.\-]*)?)(:[\w.*]+)?"
 # TFDS gives a folder the name of its version once it is whole
@@ -32,10 +32,13 @@ PREPARED = "[0-9]*.[0-9]*.[0-9]*/dataset_info.json"
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a dataset comes from beside its name: the data folder, and whether to download."""
+    """Where a dataset comes from beside its name: the data folder, whether to download, and the
+    path of the images that are to come out.
+    """
 
     data_dir: Path | None = None
     download: bool = True
+    target: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -48,15 +51,6 @@ class NamedSource:
     resizes: bool = False  # `read` applies the reading itself
 
 
-@dataclass(frozen=True)
-class Available:
-    """A line of `kae data list`."""
-
-    name: str
-    description: str
-    where: str
-
-
 def load(
     name: str | os.PathLike[str],
     data_dir: Path | None = None,
@@ -64,6 +58,7 @@ def load(
     download: bool = True,
     fit: Fit | None = None,
     reading: Reading | None = None,
+    target: Path | None = None,
 ) -> Dataset:
     """The image set of a name or at a path.
 
@@ -77,9 +72,11 @@ def load(
         download: whether to fetch what is not there.
         fit: the size that the images are resized to.
         reading: size, range and layout of the images; replaces `fit`.
+        target: the path of the images that are to come out, for images of one's own: pictures of
+            the same names, or as many images of an array.
 
     Raises:
-        UsageError: There is no dataset of that name.
+        UsageError: There is no dataset of that name, or it takes no targets.
         DataError: Data are missing, with the ways out, or damaged.
         MissingDependencyError, WriteError: It cannot be prepared.
 
@@ -90,7 +87,9 @@ def load(
     name, reading = os.fspath(name), reading or Reading(fit)
     for source in SOURCES:
         if source.serves(name):
-            content = source.read(name, Origin(data_dir, download), reading)
+            if target and not source.resizes:
+                raise UsageError(f"target is for images of your own, given by their path; {name} has none")
+            content = source.read(name, Origin(data_dir, download, target), reading)
             data = of_decoded(name, content)
             return data if source.resizes else _resized(data, reading)
     hint = did_you_mean(name.lower(), [*IDX_SETS, "digits"])
@@ -105,13 +104,16 @@ def load(
 
 def _own(name: str, origin: Origin, reading: Reading) -> Decoded:
     path = Path(name).expanduser().absolute()
-    there = user_files.find(path)
+    there, title = user_files.find(path), f"{path.name} {reading}"
+    if origin.target:
+        target = origin.target.expanduser().absolute()
+        there, title = there.with_targets(user_files.find(target)), f"{title} to {target}"
 
     def read() -> Any:
         content = there.read(reading)
         return content.arrays, content.classes, content.note, content.validation
 
-    content = decoded(f"{path.name} {reading}", path, there.files, read)
+    content = decoded(title, path, there.files, read)._replace(paired=origin.target is not None)
     note = f"; {content.note}" if content.note else ""
     say(f"kae: {path.name}: {of_decoded(name, content)}{note}")
     return content
@@ -122,7 +124,7 @@ def _digits(name: str, origin: Origin, reading: Reading) -> Decoded:
 
 
 def _published(name: str, origin: Origin, reading: Reading) -> Decoded:
-    folder, known = _existing_folder(origin.data_dir), IDX_SETS[name]
+    folder, known = existing_folder(origin.data_dir), IDX_SETS[name]
     if paths := find(folder / name, known):
         return decoded(name, folder / name, paths, lambda: (read_set(paths, known), known.classes))
     return _tfds(name, f"kae_idx/{name}", folder, origin.download)
@@ -131,7 +133,7 @@ def _published(name: str, origin: Origin, reading: Reading) -> Decoded:
 def _any_tfds(name: str, origin: Origin, reading: Reading) -> Decoded:
     match = re.fullmatch(TFDS_NAME, name)
     assert match
-    return _tfds(name, match[1], _existing_folder(origin.data_dir), origin.download)
+    return _tfds(name, match[1], existing_folder(origin.data_dir), origin.download)
 
 
 SOURCES = [
@@ -165,42 +167,7 @@ def data_folder(data_dir: Path | None) -> Path:
     return Path(data_dir or os.environ.get("KAE_DATA_DIR") or cache_folder() / "data").expanduser()
 
 
-def available(data_dir: Path | None = None) -> list[Available]:
-    """Every dataset and where it is found: what `kae data list` prints. Raises `DataError` for a
-    named folder that does not exist.
-    """
-    folder = _existing_folder(data_dir)
-    rows = []
-    for name, known in IDX_SETS.items():
-        (train, height, width), (test, _, _) = known.files[0].shape, known.files[2].shape
-        sizes = f"{train:,} + {test:,} images of {height} x {width}, {len(known.classes)} classes"
-        rows.append(Available(name, f"{known.title}, {sizes}", _where(name, folder)))
-    words = "handwritten digits, 1,437 + 360 images of 28 x 28 (enlarged from 8 x 8), 10 classes"
-    rows.append(Available("digits", words, "embedded"))
-    prepared = (folder / "tfds").rglob(PREPARED)
-    others = {path.relative_to(folder / "tfds").parts[0] for path in prepared} - {"kae_idx"}
-    where = f"prepared in {folder / 'tfds'}: {', '.join(sorted(others))}"
-    if not others:
-        where = "not here: kae data get tfds:NAME"
-    rows.append(Available("tfds:NAME", "any image dataset of TensorFlow Datasets", where))
-    kinds = "; ".join(kind.words for kind in user_files.FILES)
-    words = f"a folder of pictures (sub-folders are splits and classes); {kinds}"
-    rows.append(Available("PATH", words, "given by you"))
-    return rows
-
-
-def _where(name: str, folder: Path) -> str:
-    try:
-        if find(folder / name, IDX_SETS[name]):
-            return f"IDX files in {folder / name}"
-    except DataError as error:
-        return str(error).splitlines()[0]
-    prepared = folder / "tfds" / "kae_idx" / name
-    there = any(prepared.glob(PREPARED))
-    return f"prepared in {prepared}" if there else f"not here: kae data get {name}"
-
-
-def _existing_folder(data_dir: Path | None) -> Path:
+def existing_folder(data_dir: Path | None) -> Path:
     """The data folder; the default one need not exist yet, a named one must. Raises `DataError`."""
     folder = data_folder(data_dir)
     named = "--data-dir" if data_dir else "KAE_DATA_DIR" if os.environ.get("KAE_DATA_DIR") else None

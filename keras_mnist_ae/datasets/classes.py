@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import DataError, UsageError
 from ..system.hints import did_you_mean
 from .dataset import Dataset, Split
+from .images import Images
 from .mapped import filled
 
 
@@ -28,10 +29,15 @@ def only(data: Dataset, classes: str) -> Dataset:
     if not chosen[:count].any():
         raise DataError(f"{data.name} has no training image of class {classes}")
     at = np.flatnonzero(chosen)
-    shape = (len(at), *data.train.images.shape[1:])
-    images = filled(shape, (data.train.images[index] for index in at))
-    images.flags.writeable = False
-    return dataclasses.replace(data, train=Split(images, labels[at]), validation=int(chosen[count:].sum()))
+
+    def taken(images: Images) -> Images:
+        kept = filled((len(at), *images.shape[1:]), (images[index] for index in at))
+        kept.flags.writeable = False
+        return kept
+
+    targets = None if data.train.targets is None else taken(data.train.targets)
+    train = Split(taken(data.train.images), labels[at], targets)
+    return dataclasses.replace(data, train=train, validation=int(chosen[count:].sum()))
 
 
 def numbers(data: Dataset, classes: str) -> list[int]:

@@ -18,11 +18,23 @@ from .splits import stratified
 @dataclass(frozen=True)
 class Split:
     """Images uint8 of shape (n, H, W, C), labels int64 of shape (n,) or None where there are none.
+    `targets`, of the images' shape, are what is to come out, where that is not the images.
     Read-only, often memory-mapped.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64] | None
+    targets: NDArray[np.uint8] | None = None
+
+    @property
+    def wanted(self) -> NDArray[np.uint8]:
+        """What is to come out: the targets, or the images."""
+        return self.images if self.targets is None else self.targets
+
+    def take(self, at: Any) -> "Split":
+        """Some images by a slice, a mask or an array of numbers, with what belongs to them."""
+        labels = None if self.labels is None else self.labels[at]
+        return Split(self.images[at], labels, None if self.targets is None else self.targets[at])
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,8 @@ class Dataset:
         parts += [f"{self.validation:,} validation"] if self.validation else []
         parts.append(f"{len(self.test.images):,} test")
         classes = f"{len(self.classes)} classes" if self.classes else "no labels"
-        return f"{', '.join(parts)}, {classes}, {channels} x {height} x {width}"
+        pairs = "" if self.train.targets is None else ", with targets"
+        return f"{', '.join(parts)}, {classes}, {channels} x {height} x {width}{pairs}"
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(f'{self.name}: {self}')}</pre>"
@@ -72,6 +85,8 @@ class Dataset:
         labels: ArrayLike | None = None,
         test_labels: ArrayLike | None = None,
         *,
+        targets: ArrayLike | None = None,
+        test_targets: ArrayLike | None = None,
         classes: Sequence[str] = (),
         name: str = "arrays",
     ) -> "Dataset":
@@ -83,6 +98,8 @@ class Dataset:
             test: the same for the test; None takes one in six of `train`, of each class alike.
             labels: of the training images: whole numbers, text or one-hot rows.
             test_labels: of the test images.
+            targets: what is to come out of `train`, of the same shape; None means `train` itself.
+            test_targets: the same for `test`.
             classes: names of the classes 0, 1, ...; () names them by their labels.
 
         Raises:
@@ -93,20 +110,23 @@ class Dataset:
             >>> print(Dataset.from_arrays(np.zeros((60, 28, 28), np.uint8)))
             50 train, 10 test, no labels, 1 x 28 x 28
         """
-        images = _images(train, "train")
+        images = _with_targets(_images(train, "train"), targets, "targets")
         numbers, named = _labels(labels, len(images), "labels")
         if test is None:
             chosen = stratified(numbers, len(images), name)
             splits = [(images[at], None if numbers is None else numbers[at]) for at in chosen]
         else:
-            others = _images(test, "test")
+            others = _with_targets(_images(test, "test"), test_targets, "test_targets")
+            if (targets is None) != (test_targets is None):
+                raise DataError("give both targets and test_targets, or none of them")
             if others.shape[1:] != images.shape[1:]:
                 raise DataError(f"train has images of {images.shape[1:]}, test of {others.shape[1:]}")
             both, named = _both(labels, test_labels, len(images), len(others))
             splits = [(images, both[0]), (others, both[1])]
         names = tuple(classes) if len(classes) else named
         arrays = (*splits[0], *splits[1])
-        return of_decoded(name, Decoded(arrays, names, content_sha256(arrays)))
+        content = Decoded(arrays, names, content_sha256(arrays), paired=targets is not None)
+        return of_decoded(name, content)
 
 
 def of_decoded(name: str, content: Decoded) -> Dataset:
@@ -115,10 +135,17 @@ def of_decoded(name: str, content: Decoded) -> Dataset:
         if array is not None:
             array.flags.writeable = False
     train_images, train_labels, test_images, test_labels = content.arrays
+
+    def split(images: NDArray[np.uint8], labels: Labels) -> Split:
+        half = images.shape[-1] // 2
+        return (
+            Split(images[..., :half], labels, images[..., half:]) if content.paired else Split(images, labels)
+        )
+
     return Dataset(
         name,
-        Split(train_images, train_labels),
-        Split(test_images, test_labels),
+        split(train_images, train_labels),
+        split(test_images, test_labels),
         content.classes,
         content.sha256,
         content.validation,
@@ -138,6 +165,15 @@ def _images(values: ArrayLike, name: str) -> NDArray[np.uint8]:
         return scaled(array, None, name)
     except ValueError as error:
         raise DataError(str(error)) from error
+
+
+def _with_targets(images: NDArray[np.uint8], targets: ArrayLike | None, name: str) -> NDArray[np.uint8]:
+    if targets is None:
+        return images
+    wanted = _images(targets, name)
+    if wanted.shape != images.shape:
+        raise DataError(f"{name} has shape {wanted.shape}; what goes in has {images.shape}")
+    return np.concatenate([images, wanted], axis=-1)
 
 
 def _labels(values: Any, count: int, name: str) -> tuple[Labels, tuple[str, ...]]:

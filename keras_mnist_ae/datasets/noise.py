@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from ..errors import UsageError
 from .augment import Augmentation
 from .binarize import drawn
+from .dataset import Split
+from .images import to_float
 
 Images = NDArray[np.float32]
 
@@ -97,8 +99,12 @@ class Chance:
         )
 
 
-def corrupted(images: Images, noise: str | None, seed: int) -> Images:
-    """Float images with noise of that kind drawn from the seed; the images themselves where `noise`
-    is None.
+def first_images(split: Split, count: int, noise: str | None, seed: int) -> tuple[Images, Images]:
+    """The first images of a split as they are to come out and as they go in, float32: with noise of
+    that kind drawn from the seed, or, without noise or other targets, the same array.
     """
-    return Chance(seed, corruption(noise))(images, 0, 0, 0) if noise else images
+    first = split.take(slice(count))
+    wanted = to_float(first.wanted)
+    if first.targets is not None:
+        return wanted, to_float(first.images)
+    return wanted, Chance(seed, corruption(noise))(wanted, 0, 0, 0) if noise else wanted

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..errors import DataError
 from . import arrays, folders, idx_files, pictures, shards, tables
 from .assembly import Content, Source, assemble
+from .pairs import paired
 from .reading import Reading
 from .resize import many_pixels_allowed
 
@@ -67,6 +68,13 @@ class Files(NamedTuple):
         """The images as a dataset. Raises `DataError`."""
         with many_pixels_allowed():
             return assemble(self.source(reading))
+
+    def with_targets(self, targets: "Files") -> "Files":
+        """The same images with those that are to come out behind their channels: see `paired`."""
+        return Files(
+            [*self.files, *targets.files],
+            lambda reading: paired(self.source(reading), targets.source(reading)),
+        )
 
 
 def find(path: Path) -> Files:

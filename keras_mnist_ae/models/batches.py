@@ -29,17 +29,19 @@ def fit_arguments(
     data: Dataset, seed: int, batch_size: int | None = None, epochs: int = 1, **options: Any
 ) -> dict[str, Any]:
     """What Keras' `fit` takes to train on a dataset as `kae.train` does."""
-    batches = Batches(data.train.images, batch_size or 32, seed)
+    batches = Batches(data.train.images, batch_size or 32, seed, targets=data.train.targets)
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
     callbacks = options.pop("callbacks", None) or []
     callbacks = [*callbacks] if isinstance(callbacks, list | tuple) else [callbacks]
-    options.setdefault("validation_data", Batches(data.test.images, chunk_size(data.test.images)))
+    test = Batches(data.test.images, chunk_size(data.test.images), targets=data.test.targets)
+    options.setdefault("validation_data", test)
     return {"x": batches, "epochs": epochs, "callbacks": [order, *callbacks], **options}
 
 
 class Batches(DataAdapter):
-    """Pairs (images, the same images), float32 of shape (batch, H, W, C) in [0, 1], made from uint8
-    as they are asked for; where something is left to `chance`, that in place of the first.
+    """Pairs (images, the same images, or their `targets`), float32 of shape (batch, H, W, C) in
+    [0, 1], made from uint8 as they are asked for; where something is left to `chance`, that in
+    place of the first.
 
     With a seed each epoch has its own order, a permutation drawn from (seed, epoch): the same on
     every backend. Without one the order is that of the images. The first `skipped` batches are left
@@ -55,8 +57,10 @@ class Batches(DataAdapter):
         skipped: int = 0,
         chance: Chance | None = None,
         share: Share | None = None,
+        targets: NDArray[np.uint8] | None = None,
     ) -> None:
         self.images = images
+        self.targets = targets
         self.chance = chance
         self._share = share
         self.seed = seed
@@ -101,10 +105,15 @@ class Batches(DataAdapter):
             part = self._part(len(chosen))
             if self.chance is None:
                 images = to_float(self.images[chosen[part]])
-                yield images, images
+                yield images, images if self.targets is None else to_float(self.targets[chosen[part]])
                 continue
-            images = self.chance.targets(to_float(self.images[chosen]), self.epoch, batch)
-            given = self.chance(images, self.epoch, batch, self.epoch * batches + batch)
+            drawn = self.images[chosen]
+            if self.targets is not None:  # moved alike
+                drawn = np.concatenate([drawn, self.targets[chosen]], axis=-1)
+            images = self.chance.targets(to_float(drawn), self.epoch, batch)
+            channels = self.images.shape[-1]
+            given = self.chance(images[..., :channels], self.epoch, batch, self.epoch * batches + batch)
+            images = images[..., -channels:]
             if self._share:
                 given = tree.map_structure(lambda array, part=part: array[part], given)
                 images = images[part]
@@ -168,7 +177,7 @@ class Batches(DataAdapter):
 
     @property
     def _resident(self) -> bool:
-        return self.chance is None and self.images.nbytes <= RESIDENT
+        return self.chance is None and self.targets is None and self.images.nbytes <= RESIDENT
 
     def _part(self, images: int) -> slice:
         return self._share.take(images) if self._share else slice(None)

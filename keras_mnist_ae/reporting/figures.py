@@ -8,12 +8,12 @@ import numpy as np
 from ..analysis import latent, plots
 from ..analysis.codec import Codec, of_model
 from ..analysis.generation import BORROWED, Density, Generated, decoded, generate, interpolate
-from ..analysis.metrics import squared_errors
+from ..analysis.metrics import pairs, squared_errors
 from ..analysis.neighbours import Codes, nearest
 from ..analysis.projection import plane
 from ..datasets.catalog import Dataset, Split
-from ..datasets.images import Images, chunks, to_float
-from ..datasets.noise import corrupted
+from ..datasets.images import Images, to_float
+from ..datasets.noise import first_images
 from ..runs.folder import Run
 from . import kept
 
@@ -50,16 +50,15 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
     else:
         yield "losses", plots.losses({"training": run.history["loss"], seen: run.history["val_loss"]})
     tell("reconstructions")
-    shown = to_float(data.test.images[:SHOWN])
-    given = corrupted(shown, run.config.noise, run.config.seed + 1)
+    wanted, given = first_images(data.test, SHOWN, run.config.noise, run.config.seed + 1)
     before = of_model(build(run.variant, run.config.seed)).reconstruct(given)
-    yield "reconstructions", plots.before_and_after(shown, given, before, codec.reconstruct(given))
+    yield "reconstructions", plots.before_and_after(wanted, given, before, codec.reconstruct(given))
     tell("classes")
     yield "classes", best_and_worst(data, codec)
     tell("errors")
     yield (
         "errors",
-        plots.heat_map(_error_map(data.test.images, codec), "mean squared error, pixels in [0, 1]"),
+        plots.heat_map(_error_map(data.test, codec), "mean squared error, pixels in [0, 1]"),
     )
     tell("codes")
     train, test = kept.codes(run, codec, data)
@@ -86,7 +85,7 @@ def best_and_worst(data: Dataset, codec: Codec) -> "Figure":
     """The test images with the smallest and the largest error of each class, up to ten; without
     labels the ten of all.
     """
-    errors, labels = squared_errors(data.test.images, codec.reconstruct), data.test.labels
+    errors, labels = squared_errors(data.test, codec.reconstruct), data.test.labels
     if labels is None:
         order = np.argsort(errors, kind="stable")
         best, worst = order[:SHOWN], order[::-1][:SHOWN]
@@ -206,11 +205,11 @@ def _pairs(test: Split) -> list[tuple[int, int]]:
     return list(zip(firsts[::2], firsts[1::2], strict=False))
 
 
-def _error_map(images: Images, codec: Codec) -> Images:
-    total = np.zeros(images.shape[1:3])
-    for chunk in chunks(images):
-        total += np.square(chunk.astype(np.float64) - codec.reconstruct(chunk)).mean(axis=-1).sum(axis=0)
-    return total / len(images)
+def _error_map(split: Split, codec: Codec) -> Images:
+    total = np.zeros(split.images.shape[1:3])
+    for chunk, wanted in pairs(split):
+        total += np.square(wanted.astype(np.float64) - codec.reconstruct(chunk)).mean(axis=-1).sum(axis=0)
+    return total / len(split.images)
 
 
 def _short(name: str) -> str:

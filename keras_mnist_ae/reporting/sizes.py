@@ -21,6 +21,7 @@ LARGEST = 64  # numbers of the code, unless told otherwise
 VALIDATION = 5000  # training images that the knee is read from, at most: a tenth of the others
 REFUSED = {
     "noise": "the curve is of images without noise",
+    "target": "the curve is of images that are to come out as they went in",
     "binarize": "the curve is of grey images",
     "ema": "the last weights are measured",
     "patience": "all epochs are trained",

@@ -130,8 +130,10 @@ def baselines(metrics: dict[str, Any]) -> str:
     """What needs no training, on the same data."""
     components = metrics["pca_components"]
     pca, mean = metrics["pca_mse"], metrics["mean_image_mse"]
+    untouched = f", the images as they went in {metrics['input_mse']:.5f}" if "input_mse" in metrics else ""
     return (
-        f"Beside it: a PCA with {components} components has an MSE of {pca:.5f}, the mean image {mean:.5f}."
+        f"Beside it: a PCA with {components} components has an MSE of {pca:.5f}, the mean image {mean:.5f}"
+        f"{untouched}."
     )
 
 

@@ -119,8 +119,10 @@ def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
         settings["data_dir"] = str(
             Path(settings["data_dir"]).expanduser().absolute()
         )  # the run may be read from another folder
-    if isinstance(settings.get("dataset"), str) and user_files.is_path(settings["dataset"]):
-        settings["dataset"] = str(Path(settings["dataset"]).expanduser().absolute())
+    paths = ["dataset", "target"] if user_files.is_path(str(settings.get("dataset", ""))) else []
+    for setting in paths:
+        if isinstance(settings.get(setting), str):
+            settings[setting] = str(Path(settings[setting]).expanduser().absolute())
     for setting in ("checkpoint_every", "resize", "classes"):
         if type(settings.get(setting)) is int:
             settings[setting] = str(settings[setting])

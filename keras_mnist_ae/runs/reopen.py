@@ -24,6 +24,7 @@ from .folder import Run
 from .samples import read_samples
 
 if TYPE_CHECKING:
+    from ..architecture.variant import Variant
     from ..models.autoencoder import Autoencoder
 
 
@@ -45,7 +46,8 @@ def load_data(config: TrainConfig) -> Dataset:
     if config.data_dir and is_path(config.dataset):
         say("kae: the data folder is not used: the dataset is a path")
     data_dir = Path(config.data_dir) if config.data_dir else None
-    return check(config, load(config.dataset, data_dir, reading=config.reading))
+    target = Path(config.target) if config.target else None
+    return check(config, load(config.dataset, data_dir, reading=config.reading, target=target))
 
 
 def check(config: TrainConfig, data: Dataset) -> Dataset:
@@ -58,6 +60,8 @@ def check(config: TrainConfig, data: Dataset) -> Dataset:
             f"(channels x height x width), but {config.variant} takes {text(variant.image)}.\n"
             f"Fit the images to it (--resize), or train a variant that fits them: kae train {fitting}"
         )
+    if data.train.targets is not None:
+        _check_targets(config, variant)
     if config.augment:
         augmentation(config.augment).check(*data.image_shape[1:])
     data = binarized(data, config.binarize) if config.binarize else data
@@ -77,18 +81,23 @@ def check(config: TrainConfig, data: Dataset) -> Dataset:
     return data
 
 
+def _check_targets(config: TrainConfig, variant: "Variant") -> None:
+    """Raise `UsageError` for what needs the images themselves to come out."""
+    for name in ("noise", "binarize"):
+        if getattr(config, name):
+            raise UsageError(f"{name} and target exclude each other: both say what goes in")
+    if variant.variational:
+        raise UsageError(f"a target is for variants that are not variational; {variant.name} is")
+
+
 def _limited(data: Dataset, limit: int | None) -> Dataset:
     """The first training images, and all of the validation split at their end."""
-    images, labels = data.train.images, data.train.labels
-    count = len(images) - data.validation
+    images = len(data.train.images)
+    count = images - data.validation
     if limit is None or limit >= count:
         return data
-    if data.validation:
-        at = np.r_[:limit, count : len(images)]
-        train = Split(images[at], None if labels is None else labels[at])
-    else:
-        train = Split(images[:limit], None if labels is None else labels[:limit])
-    return dataclasses.replace(data, train=train)
+    at = np.r_[:limit, count:images] if data.validation else slice(limit)
+    return dataclasses.replace(data, train=data.train.take(at))
 
 
 def reopen(
@@ -138,11 +147,14 @@ def reopen_data(
         return run.data
     if dataset is not None and not isinstance(dataset, str):
         return _of_that_size(run, dataset if isinstance(dataset, Dataset) else in_memory(dataset))
-    changes: dict[str, str] = {}
+    changes: dict[str, str | None] = {}
     if data_dir:
         changes["data_dir"] = str(data_dir)
     if dataset:
         changes["dataset"] = str(Path(dataset).absolute()) if is_path(dataset) else dataset
+        if run.config.target:
+            changes["target"] = None
+            say("kae: without the run's targets: what is to come out are the images themselves")
     try:
         data = load_data(dataclasses.replace(run.config, **changes))  # type: ignore[arg-type]
         if not dataset and data.sha256 != run.environment.get("dataset_sha256"):

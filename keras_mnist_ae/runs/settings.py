@@ -40,6 +40,9 @@ class Settings:
     dataset: str = setting(
         "mnist", DATA, Text(), "A name from `kae data list`, a folder of pictures, or a .npz or .npy file."
     )
+    target: str | None = setting(
+        None, DATA, Text(), "Path of what is to come out, such as clean images.", default="the images"
+    )
     data_dir: str | None = setting(
         None, DATA, Text(), "Folder of the datasets.", default="KAE_DATA_DIR, else the user's cache folder"
     )
@@ -212,8 +215,7 @@ class Settings:
         None,
         TRAINING,
         Integer(1),
-        "Stop after N epochs without a lower error on the validation images, and keep the weights of "
-        "the best epoch.",
+        "Stop after N epochs without a lower validation error, and keep the weights of the best epoch.",
         default="train all epochs",
     )
     init: str | None = setting(
@@ -242,9 +244,4 @@ class Settings:
                 row.rule.check(name, value)
 
 
-def rows() -> dict[str, Setting]:
-    """The table by the names of its settings."""
-    return {each.name: each.metadata["setting"] for each in fields(Settings)}
-
-
-SETTINGS = rows()
+SETTINGS: dict[str, Setting] = {each.name: each.metadata["setting"] for each in fields(Settings)}

@@ -2,6 +2,7 @@
 and torch unless told otherwise.
 """
 
+import logging
 import os
 import sys
 import warnings
@@ -74,6 +75,8 @@ def choose(backend: str, device: str = "auto") -> None:
     if backend == "tensorflow" and "tensorflow" not in sys.modules:
         with _stderr_muted(), lean.imports(backend):
             import_module("tensorflow")
+        # which it says of several models, as if they were one that is traced again and again
+        logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
     lean.load(backend)
     if device == "gpu" and device_name() == "cpu":
         raise UsageError(

@@ -10,7 +10,7 @@ from ..analysis.metrics import squared_errors
 from ..architecture.variants import VARIANTS
 from ..datasets.dataset import Dataset
 from ..datasets.frameworks import in_memory
-from ..datasets.images import to_float
+from ..datasets.noise import first_images
 from ..errors import UsageError
 from ..runs import runs_dir as folder_of_runs
 from ..runs.config import configure
@@ -60,7 +60,8 @@ def from_model(
         run.write_environment(**describe(config, data), **BY_HAND)
         run.write_history(_whole(history, columns(model), model, data))
         untrained = build(variant, config.seed)
-        write(run, config, data, model, of_model(untrained).reconstruct(to_float(data.test.images[:SHOWN])))
+        _, inputs = first_images(data.test, SHOWN, config.noise, config.seed + 1)
+        write(run, config, data, model, of_model(untrained).reconstruct(inputs))
     run.data = data if config.dataset == IN_MEMORY else None
     return run
 
@@ -86,5 +87,5 @@ def _whole(
             row |= {f"{prefix}{part}": found[part] for part in ("reconstruction", "kl")}
             row[f"{prefix}loss"] = found["negative_elbo"]
         else:
-            row[f"{prefix}loss"] = float(squared_errors(split.images, of_model(model).reconstruct).mean())
+            row[f"{prefix}loss"] = float(squared_errors(split, of_model(model).reconstruct).mean())
     return {**{column: [row[column]] for column in measured}, "seconds": [0.0]}

@@ -5,15 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis import latent, pca, plots
+from ..analysis import latent, plots
+from ..analysis.baselines import baselines
 from ..analysis.codec import Codec, of_model
 from ..analysis.metrics import noisy_error, squared_errors
 from ..analysis.verdict import verdict
 from ..architecture.variant import Variant
 from ..datasets.classes import numbers as class_numbers
 from ..datasets.dataset import Dataset
-from ..datasets.images import Images, to_float
-from ..datasets.noise import corrupted, corruption
+from ..datasets.images import Images
+from ..datasets.noise import corruption, first_images
 from ..models import torch_threads
 from ..runs import checkpoints
 from ..runs.checksums import to_json
@@ -35,8 +36,7 @@ def finish(run: Run, config: TrainConfig, data: Dataset, extras: Extras) -> None
     from .fit import fit  # imports keras, so the backend is chosen first
 
     model = build(run.variant, config.seed)
-    shown = to_float(data.test.images[:SHOWN])
-    inputs = corrupted(shown, config.noise, config.seed + 1)
+    _, inputs = first_images(data.test, SHOWN, config.noise, config.seed + 1)
     before = of_model(model).reconstruct(inputs)
     with torch_threads.limited(torch_threads.of_step(run.variant, config.batch_size)):
         fit(model, data, config, run, extras)
@@ -60,10 +60,9 @@ def write(run: Run, config: TrainConfig, data: Dataset, model: "Autoencoder", be
         before: the first test images as the untrained model reconstructed them.
     """
     run.write_model(model)
-    shown = to_float(data.test.images[:SHOWN])
-    inputs = corrupted(shown, config.noise, config.seed + 1)
+    wanted, inputs = first_images(data.test, SHOWN, config.noise, config.seed + 1)
     codec = of_model(run.model)
-    figure = plots.before_and_after(shown, inputs, before, codec.reconstruct(inputs))
+    figure = plots.before_and_after(wanted, inputs, before, codec.reconstruct(inputs))
     run.write_figure("reconstructions", figure)
     if config.samples:
         write_samples(run, data)
@@ -76,8 +75,8 @@ def write(run: Run, config: TrainConfig, data: Dataset, model: "Autoencoder", be
 def metrics(config: TrainConfig, data: Dataset, codec: Codec) -> dict[str, float]:
     """The errors of the trained model, on [0, 1]."""
     errors = {
-        "train_mse": float(squared_errors(data.train.images, codec.reconstruct).mean()),
-        "test_mse": float(squared_errors(data.test.images, codec.reconstruct).mean()),
+        "train_mse": float(squared_errors(data.train, codec.reconstruct).mean()),
+        "test_mse": float(squared_errors(data.test, codec.reconstruct).mean()),
     }
     if config.noise:
         errors["noisy_test_mse"] = noisy_error(
@@ -90,25 +89,17 @@ def judged(run: Run, data: Dataset, codec: Codec, errors: Mapping[str, float]) -
     """What the errors mean beside those of a PCA and of the mean image, in sentences; on the test
     images of the classes that were trained on.
     """
-    images = data.test.images
+    test = data.test
     if run.config.classes and data.test.labels is not None:
-        images = images[np.isin(data.test.labels, class_numbers(data, run.config.classes))]
-        error = float(squared_errors(images, codec.reconstruct).mean())
+        test = test.take(np.isin(data.test.labels, class_numbers(data, run.config.classes)))
+        error = float(squared_errors(test, codec.reconstruct).mean())
         errors = {**errors, "test_mse": error}
-    linear = pca.fit(data.train.images, run.variant.latent)
-    mean = linear.mean.reshape(data.train.images.shape[1:])
-
-    def mean_image(chunk: Images) -> Images:
-        return np.broadcast_to(mean, chunk.shape)
-
-    baselines = {
-        "pca_mse": float(squared_errors(images, linear.reconstruct).mean()),
-        "mean_image_mse": float(squared_errors(images, mean_image).mean()),
-    }
+    beside = baselines(data, test, run.variant.latent)
+    beside = {name: value for name, value in beside.items() if name.endswith("_mse")}
     codes = latent.encoded(data.train.images[:LOOKED_AT], codec)
     collapsed, counted = latent.collapsed(codes), dict[str, int]()
     if run.variant.variational and len(codes) > 1:
         collapsed = collapsed or latent.inactive(codes)
         counted = {"active_units": latent.active_units(codes)}
-    sentences = verdict(run.history, {**errors, **baselines}, collapsed)
-    return {**baselines, **counted, "verdict": sentences}
+    sentences = verdict(run.history, {**errors, **beside}, collapsed)
+    return {**beside, **counted, "verdict": sentences}

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from ..datasets.augment import augmentation
-from ..datasets.dataset import Dataset
+from ..datasets.dataset import Dataset, Split
 from ..datasets.images import chunk_size, to_float
 from ..datasets.noise import Chance, corruption
 from ..errors import CorruptFileError
@@ -54,7 +53,7 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run | None,
     """
     model.group = group = joined()
     newest = joint.start(group, checkpoints.newest(run) if run else None)
-    images = training_images(data, config)
+    images = training_split(data, config).images
     start = newest or Checkpoint(0, 0, 0.0, {column: [] for column in columns(model)}, [])
     if run:
         _check(start, model, config, len(images), run)
@@ -76,7 +75,7 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run | None,
         if config.init:
             say(initialise(model, Path(config.init), config.init_part))
         else:
-            start_bias(model, images)
+            start_bias(model, training_split(data, config).wanted)
         start_statistics(model, to_float(images[: config.batch_size]))
     if run and newest and start.epoch == config.epochs:
         restore(model, start)
@@ -143,9 +142,9 @@ def at_once(model: Autoencoder, batch_size: int, checkpoint_every: str | None = 
     return max(count for count in range(1, most + 1) if int(checkpoint_every) % count == 0)
 
 
-def training_images(data: Dataset, config: TrainConfig) -> np.ndarray:
-    """The training images without those kept for validation, uint8 of shape (n, H, W, C)."""
-    return data.train.images[: len(data.train.images) - config.validation]
+def training_split(data: Dataset, config: TrainConfig) -> Split:
+    """The training images without those kept for validation."""
+    return data.train.take(slice(len(data.train.images) - config.validation))
 
 
 def chances(model: Autoencoder, config: TrainConfig, images: int) -> tuple[Chance | None, Chance | None]:
@@ -176,11 +175,13 @@ def _fit(
     end: int,
     skipped: int,
 ) -> None:
-    images = training_images(data, config)
+    train = training_split(data, config)
+    images = train.images
     chance, steady = chances(model, config, len(images))
     share = model.group.share if model.group else None
-    batches = Batches(images, config.batch_size, config.seed, skipped, chance, share)
-    seen = data.train.images[len(images) :] if config.validation else data.test.images
+    batches = Batches(images, config.batch_size, config.seed, skipped, chance, share, train.targets)
+    seen = data.train.take(slice(len(images), None)) if config.validation else data.test
+    size = max(1, chunk_size(seen.images) // config.importance)
     shown = sys.stderr is not None and sys.stderr.isatty() and processes.is_first()
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
     with ExitStack() as stack:
@@ -190,9 +191,7 @@ def _fit(
             stack.enter_context(not_finalized(model.optimizer))
         model.fit(
             batches,
-            validation_data=Batches(
-                seen, max(1, chunk_size(seen) // config.importance), chance=steady, share=share
-            ),
+            validation_data=Batches(seen.images, size, chance=steady, share=share, targets=seen.targets),
             initial_epoch=begin,
             epochs=end,
             callbacks=[order, *([bar] if shown else []), *callbacks],

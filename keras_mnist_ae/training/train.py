@@ -32,6 +32,7 @@ def train(
     latent_dim: int | None = None,
     batch_norm: bool | None = None,
     dropout: float | None = None,
+    target: str | PathLike[str] | None = None,
     data_dir: str | PathLike[str] | None = None,
     resize: str | int | None = None,
     fit: str | None = None,
@@ -85,6 +86,7 @@ def train(
         latent_dim: Length of the code. Default: the variant's.
         batch_norm: Batch normalisation before each activation of the hidden layers. Default: False.
         dropout: Dropout rate after each hidden layer. Default: 0.0.
+        target: Path of what is to come out, such as clean images. Default: the images.
         data_dir: Folder of the datasets. Default: KAE_DATA_DIR, else the user's cache folder.
         resize: Resize the images to SIZE or HEIGHTxWIDTH pixels; `variant`, or no value, to the
             variant's size. Default: None.
@@ -132,8 +134,8 @@ def train(
         device: auto (a GPU where the backend sees one), cpu or gpu. Default: 'auto'.
         checkpoint_every: Batches (200) or seconds (30s) between checkpoints, beside one after each
             epoch. Default: 60s, and short epochs share one.
-        patience: Stop after N epochs without a lower error on the validation images, and keep the
-            weights of the best epoch. Default: train all epochs.
+        patience: Stop after N epochs without a lower validation error, and keep the weights of the
+            best epoch. Default: train all epochs.
         init: Start from the weights of this run, where they fit. Default: random.
         init_part: Which of them to take. Default: 'all'.
         samples: Keep 64 test images in the run, so that it can be exported without data. Default:
