@@ -3,7 +3,7 @@ meet the same code.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -22,18 +22,21 @@ class Codec:
     """`encode` takes float32 images of shape (n, H, W, C) in [0, 1] and gives the list of codes, of
     shape (n, d), and pooling switches, (n, h, w, c), where there are any, and means for a
     variational encoder; `decode` takes that list and gives images. `posterior` takes images and
-    gives mean and log variance of a variational code, (n, d) each; None for other variants.
+    gives mean and log variance of a variational code, (n, d) each; None for other variants. `whole`
+    does both steps in one, where something does. So many `threads` may call them at once.
 
-    Both raise `ValidationError` when what they would give holds NaN or infinity.
+    All raise `ValidationError` when what they would give holds NaN or infinity.
     """
 
     encode: Callable[[Array], list[Array]]
     decode: Callable[[list[Array]], Array]
     posterior: Callable[[Array], tuple[Array, Array]] | None = None
+    whole: Callable[[Array], Array] | None = None
+    threads: int = 1
 
     def reconstruct(self, images: Array) -> Array:
         """The images after encoding and decoding; the same shape."""
-        return self.decode(self.encode(images))
+        return self.whole(images) if self.whole else self.decode(self.encode(images))
 
 
 def of_model(model: "Autoencoder") -> Codec:
@@ -61,14 +64,16 @@ class Graphs(Protocol):
 
     def decode(self, codes: Any) -> Array: ...
 
+    def reconstruct(self, images: Array) -> Array: ...
+
     @property
     def variational(self) -> bool: ...
 
     def posterior(self, images: Array) -> tuple[Array, Array]: ...
 
 
-def of_graphs(graphs: Graphs) -> Codec:
-    """The codec of exported graphs in onnxruntime."""
+def of_graphs(graphs: Graphs, threads: int = 1) -> Codec:
+    """The codec of exported graphs in onnxruntime, for so many threads at once."""
 
     def encode(images: Array) -> list[Array]:
         found = graphs.encode(images)
@@ -77,7 +82,11 @@ def of_graphs(graphs: Graphs) -> Codec:
     def decode(codes: list[Array]) -> Array:
         return graphs.decode(codes if len(codes) > 1 else codes[0])
 
-    return _checked(encode, decode, graphs.posterior if graphs.variational else None)
+    def whole(images: Array) -> Array:
+        return _finite(graphs.reconstruct(images), "the autoencoder", "images")
+
+    checked = _checked(encode, decode, graphs.posterior if graphs.variational else None)
+    return replace(checked, whole=whole, threads=threads)
 
 
 def _checked(

@@ -1,6 +1,9 @@
 """A calibrated autoencoder that scores images: numpy beside what encodes and decodes."""
 
 import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +61,7 @@ class Scorer:
             ) from error
 
     def __call__(self, images: NDArray[np.float32], names: tuple[str, ...] = ()) -> dict[str, Any]:
-        """Scores by name, and `p_value`, `flagged` and `reconstruction`, each of n rows.
+        """Scores by name, and `p_value`, `flagged`, `image` and `reconstruction`, each of n rows.
 
         Args:
             images: (n, H, W, C) in [0, 1].
@@ -67,11 +70,42 @@ class Scorer:
         Raises:
             ValidationError: Codes, reconstructions or scores are not finite.
         """
-        wanted = tuple(dict.fromkeys([self.score, *names]))
-        values, inputs = scores.computed(self.codec, images, self.statistics, wanted)
+        return self._scored(images, self._wanted(names))
+
+    def each(
+        self, parts: Iterable[NDArray[np.float32]], names: tuple[str, ...] = ()
+    ) -> Iterator[dict[str, Any]]:
+        """The same of each part of some images, in turn: several parts at once where the codec
+        allows it, else numpy's work on one beside the model's on the next.
+        """
+        wanted = self._wanted(names)
+        threads = self.codec.threads
+        ahead = 0 if threads == 1 and set(scores.VARIATIONAL) & set(wanted) else threads  # the model's too
+        waiting: deque[Future[dict[str, Any]]] = deque()
+        with ThreadPoolExecutor(threads) as workers:
+            for images in parts:
+                if threads > 1:
+                    waiting.append(workers.submit(self._scored, images, wanted))
+                else:
+                    inputs = scores.modelled(self.codec, images, wanted)
+                    waiting.append(workers.submit(self._result, inputs, wanted))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _wanted(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([self.score, *names]))
+
+    def _scored(self, images: NDArray[np.float32], names: tuple[str, ...]) -> dict[str, Any]:
+        return self._result(scores.modelled(self.codec, images, names), names)
+
+    def _result(self, inputs: scores.Inputs, names: tuple[str, ...]) -> dict[str, Any]:
+        values = {name: scores.SCORES[name].compute(inputs, self.statistics) for name in names}
         return {
             **values,
             "p_value": p_values(values[self.score], self.normal),
             "flagged": values[self.score] > self.threshold,
+            "image": inputs.images,
             "reconstruction": inputs.reconstructions,
         }

@@ -53,7 +53,9 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Images and reconstructions (n, H, W, C) in [0, 1], codes (n, d), and what made them."""
+    """Images and reconstructions (n, H, W, C) in [0, 1], codes (n, d), empty where no score needs
+    them, and what made them.
+    """
 
     images: NDArray[np.float32]
     reconstructions: NDArray[np.float32]
@@ -63,11 +65,14 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Score:
-    """A measure of strangeness: its name, what it is, and its computation, float64 (n,)."""
+    """A measure of strangeness: its name, what it is, its computation, float64 (n,), and whether it
+    needs the codes.
+    """
 
     name: str
     meaning: str
     compute: Callable[[Inputs, Statistics], Double]
+    of_codes: bool = False
 
 
 def structure(inputs: Inputs, statistics: Statistics) -> Double:
@@ -167,11 +172,11 @@ SCORES: Mapping[str, Score] = {
     score.name: score
     for score in (
         Score("structure", "distance of the local structural similarity from the usual", structure),
-        Score("error+code", "negative log likelihood of error and code", likelihood),
+        Score("error+code", "negative log likelihood of error and code", likelihood, of_codes=True),
         Score("error", "mean squared error", error),
         Score("ssim", "1 - SSIM", dissimilarity),
         Score("patch", "largest error of a 5 x 5 window", patch),
-        Score("code", "Mahalanobis distance of the code", distance),
+        Score("code", "Mahalanobis distance of the code", distance, of_codes=True),
         Score("elbo", "negative evidence lower bound in nats", elbo),
         Score("pca", "error of a PCA with 32 components", linear),
         Score("knn", "distance to the 5 nearest training images", neighbours),
@@ -197,9 +202,16 @@ def computed(
     codec: Codec, images: NDArray[np.float32], statistics: Statistics, names: tuple[str, ...]
 ) -> tuple[dict[str, Double], Inputs]:
     """Scores by name, each (n,), of images (n, H, W, C) in [0, 1], and what they come from."""
-    outputs = codec.encode(images)
-    inputs = Inputs(images, codec.decode(outputs), outputs[0], codec)
+    inputs = modelled(codec, images, names)
     return {name: SCORES[name].compute(inputs, statistics) for name in names}, inputs
+
+
+def modelled(codec: Codec, images: NDArray[np.float32], names: tuple[str, ...]) -> Inputs:
+    """What scores of these names need of a model."""
+    if any(SCORES[name].of_codes for name in names):
+        outputs = codec.encode(images)
+        return Inputs(images, codec.decode(outputs), outputs[0], codec)
+    return Inputs(images, codec.reconstruct(images), np.empty((len(images), 0), np.float32), codec)
 
 
 def _mahalanobis(values: Double, mean: Double, precision: Double) -> Double:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import CorruptFileError, UsageError
 from ..models.ports import Array, Port, batches, ports_of, prepared
+from ..system.workers import cores
 from . import manifest
 from .scoring import Scoring
 from .screening import content, screened
@@ -18,6 +19,7 @@ from .screening import content, screened
 ort.disable_telemetry_events()  # onnxruntime would look up a host of its maker
 
 AT_ONCE = 2**25  # numbers of the largest tensor of a chunk: 128 MiB
+BESIDE = 2  # times as many in all chunks that are computed at once
 SIGNATURES = {
     "encoder": ("image", "latent"),
     "decoder": ("latent", "reconstruction"),
@@ -131,6 +133,19 @@ class OnnxAutoencoder(Scoring):
         """The images after encoding and decoding."""
         graph = self._graph("autoencoder")
         return self._run(graph, [images], graph.outputs)[0]
+
+    def beside(self) -> tuple["OnnxAutoencoder", int]:
+        """The same graphs of a thread each, and how many chunks may be computed at once: whole
+        chunks beside each other keep all processors busy, the steps of one chunk do not. Large
+        images, of which two chunks would take much memory, and those of a GPU come one by one.
+        """
+        threads = self.threads or cores()
+        graph = self._graph("autoencoder")
+        chunk = max(1, min(self.chunk, AT_ONCE // graph.largest))
+        threads = min(threads, BESIDE * AT_ONCE // (chunk * graph.largest))
+        if threads < 2 or graph.session.get_providers()[0] != "CPUExecutionProvider":
+            return self, 1
+        return OnnxAutoencoder(self.folder, threads=1, chunk=self.chunk), threads
 
     def _graph(self, name: str) -> Graph:
         if name not in self._graphs:

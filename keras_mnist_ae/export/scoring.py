@@ -46,6 +46,10 @@ class Scoring(ABC):
     def posterior(self, images: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
 
     @abstractmethod
+    def beside(self) -> tuple[Any, int]:
+        """Graphs to score with, and how many threads may use them at once."""
+
+    @abstractmethod
     def _image_port(self) -> Port: ...
 
     def score(self, images: ArrayLike) -> NDArray[np.float64]:
@@ -87,13 +91,14 @@ class Scoring(ABC):
 
         sha256 = self.info.metadata["weights_sha256"]
         manifest.check_calibration(self.folder)
-        return Scorer(of_graphs(self), self.folder, sha256)
+        return Scorer(of_graphs(*self.beside()), self.folder, sha256)
 
     def _scores(self, images: ArrayLike) -> dict[str, Any]:
-        results = [self.scorer(part) for part in self._parts(images)]
-        for result in results:
-            del result["reconstruction"]
-        return {name: np.concatenate([result[name] for result in results]) for name in results[0]}
+        results: dict[str, list[Any]] = {}
+        for found in self.scorer.each(self._parts(images)):
+            for name in found.keys() - {"image", "reconstruction"}:
+                results.setdefault(name, []).append(found[name])
+        return {name: np.concatenate(parts) for name, parts in results.items()}
 
     def _parts(self, images: ArrayLike) -> Iterator[NDArray[np.float32]]:
         """Images as float32 (n, H, W, C) in [0, 1], a chunk at a time, at least one."""

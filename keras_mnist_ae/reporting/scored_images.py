@@ -1,5 +1,6 @@
 """All images of an input, scored a chunk at a time."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,26 +59,30 @@ def collected(
     port = Port("image", np.float32, (image[0], image[1], image[2]))
     found, parts, count = ScoredImages(), list[dict[str, Any]](), 0
     highest = np.empty(0)
-    with progress("scoring", given.total) as advance:
+
+    def pixels() -> Iterator[NDArray[np.float32]]:
+        begin = 0
         for chunk in given.chunks:
-            images = chunk.arrays["image"]
-            if not len(images):
-                continue
-            pixels = checked(images.reshape(-1, *port.shape), port, count)
-            values = scorer(pixels, names)
+            if len(chunk.arrays["image"]):
+                yield checked(chunk.arrays["image"].reshape(-1, *port.shape), port, begin)
+            found.names += chunk.names
+            found.classes += chunk.classes
+            begin += len(chunk.arrays["image"])
+
+    with progress("scoring", given.total) as advance:
+        for values in scorer.each(pixels(), names):
+            images, reconstructions = values.pop("image"), values.pop("reconstruction")
             both = (
                 np.concatenate([highest, values[scorer.score]]),
-                np.concatenate([found.strangest, np.arange(count, count + len(pixels))]),
-                _joined(found.images, pixels),
-                _joined(found.reconstructions, values.pop("reconstruction")),
+                np.concatenate([found.strangest, np.arange(count, count + len(images))]),
+                _joined(found.images, images),
+                _joined(found.reconstructions, reconstructions),
             )
             best = np.argsort(-both[0], kind="stable")[:top]
             highest, found.strangest, found.images, found.reconstructions = (part[best] for part in both)
             parts.append(values)
-            found.names += chunk.names
-            found.classes += chunk.classes
-            count += len(pixels)
-            advance(len(pixels))
+            count += len(images)
+            advance(len(images))
     if not parts:
         raise DataError("there is no image to score")
     found.values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
