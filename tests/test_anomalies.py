@@ -329,6 +329,15 @@ def test_bound_of_other_runs_is_refused(run):
         OnnxAutoencoder(run.path / "onnx").posterior(OTHERS)
 
 
+@pytest.mark.parametrize("threads", [2, 5])
+def test_chunks_beside_each_other_stay_in_order(alone, threads):
+    one, many = (OnnxAutoencoder(alone, threads=count, chunk=7) for count in (1, threads))
+    assert one.scorer.codec.threads == 1
+    assert many.scorer.codec.threads == threads
+    assert len(set(one.score(OTHERS).round(6))) > 0.9 * len(OTHERS)
+    np.testing.assert_allclose(many.score(OTHERS), one.score(OTHERS), rtol=1e-6)
+
+
 def test_an_export_scores_with_numpy_and_onnxruntime_alone(alone):
     refused = "keras torch onnx sklearn skimage scipy matplotlib click PIL platformdirs pyarrow"
     code = f"""

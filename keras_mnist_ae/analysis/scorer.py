@@ -70,35 +70,37 @@ class Scorer:
         Raises:
             ValidationError: Codes, reconstructions or scores are not finite.
         """
-        return self._scored(images, self._wanted(names))
+        wanted = self._wanted(names)
+        return self._result(scores.modelled(self.codec, images, wanted), wanted)
 
     def each(
         self, parts: Iterable[NDArray[np.float32]], names: tuple[str, ...] = ()
     ) -> Iterator[dict[str, Any]]:
-        """The same of each part of some images, in turn: several parts at once where the codec
-        allows it, else numpy's work on one beside the model's on the next.
+        """The same of each part of some images, in turn: numpy's work on one beside the model's on
+        the next, or on as many as the codec allows at once.
         """
         wanted = self._wanted(names)
         threads = self.codec.threads
-        ahead = 0 if threads == 1 and set(scores.VARIATIONAL) & set(wanted) else threads  # the model's too
-        waiting: deque[Future[dict[str, Any]]] = deque()
+        # a bound is the model's work again
+        ahead = 0 if threads == 1 and set(scores.VARIATIONAL) & set(wanted) else threads
+        waiting: deque[Future[Any]] = deque()
         with ThreadPoolExecutor(threads) as workers:
             for images in parts:
                 if threads > 1:
-                    waiting.append(workers.submit(self._scored, images, wanted))
+                    waiting.append(workers.submit(scores.modelled, self.codec, images, wanted))
                 else:
                     inputs = scores.modelled(self.codec, images, wanted)
                     waiting.append(workers.submit(self._result, inputs, wanted))
                 if len(waiting) > ahead:
-                    yield waiting.popleft().result()
+                    yield self._finished(waiting.popleft().result(), wanted)
             while waiting:
-                yield waiting.popleft().result()
+                yield self._finished(waiting.popleft().result(), wanted)
+
+    def _finished(self, done: Any, names: tuple[str, ...]) -> dict[str, Any]:
+        return self._result(done, names) if isinstance(done, scores.Inputs) else done
 
     def _wanted(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys([self.score, *names]))
-
-    def _scored(self, images: NDArray[np.float32], names: tuple[str, ...]) -> dict[str, Any]:
-        return self._result(scores.modelled(self.codec, images, names), names)
 
     def _result(self, inputs: scores.Inputs, names: tuple[str, ...]) -> dict[str, Any]:
         values = {name: scores.SCORES[name].compute(inputs, self.statistics) for name in names}
