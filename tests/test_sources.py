@@ -133,6 +133,13 @@ def paths_in_csv(root):
     csv(root, "list.csv", [[f"pictures/{n}.png", "xy"[n % 2]] for n in range(6)], ["path", "label"])
 
 
+def ids_in_csv(root, *others, count=12):
+    """Names of pictures without suffix, as in the tables of competitions."""
+    tree(root, *many("images", suffix="jpg", count=count))
+    rows = [[n, ["pug", "beagle"][n % 2], *(other(n) for _, other in others)] for n in range(count)]
+    csv(root, "labels.csv", rows, ["id", "breed", *(name for name, _ in others)])
+
+
 # name: how it is made, where it lies below the folder, the reading,
 # (train, validation, test, classes, (channels, height, width)), what is said of it
 CORPUS = {
@@ -262,6 +269,25 @@ CORPUS = {
         lambda r: csv(r, "m.csv", [row[1:] for row in ROWS], HEADER[1:]), "m.csv", {}, (20, 0, 4, 0, (1, 8, 8)), "",
     ),
     "csv of paths": (paths_in_csv, "list.csv", {}, (5, 0, 1, 2, (1, 12, 12)), ""),
+    "csv of names without suffix": (
+        ids_in_csv, "labels.csv", {}, (10, 0, 2, 2, (1, 12, 12)),
+        "the pictures of column id are images/NAME.jpg; the column breed holds the labels",
+    ),
+    "csv with other columns": (
+        lambda r: ids_in_csv(r, ("age", lambda n: 7 * n)), "labels.csv", {}, (10, 0, 2, 2, (1, 12, 12)),
+        "left out the columns age",
+    ),
+    "csv with a column of splits": (
+        lambda r: ids_in_csv(r, ("Split", lambda n: ["train", "Val", "train", "test"][n % 4])), "labels.csv", {},
+        (6, 3, 3, 2, (1, 12, 12)), "",
+    ),
+    "csv of names in a folder beside it": (
+        lambda r: (
+            tree(r, *many("pictures")),
+            csv(r, "a.csv", [[f"{n}.png", "xy"[n % 2]] for n in range(6)], ["filename", "label"]),
+        ),
+        "a.csv", {}, (5, 0, 1, 2, (1, 12, 12)), "the pictures of column filename are pictures/NAME",
+    ),
     "parquet of pixels": (
         lambda r: table(r, "a.parquet", dict(zip(HEADER, np.array(ROWS).T, strict=True))), "a.parquet", {}, (20, 0, 4, 3, (1, 8, 8)), "",
     ),

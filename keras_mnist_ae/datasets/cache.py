@@ -17,7 +17,7 @@ from ..system.atomic import replacing, write_text
 from ..system.user_cache import cache_folder
 from .idx import Arrays
 
-FORMAT = 3  # one higher whenever the same source is to give other arrays
+FORMAT = 4  # one higher whenever the same source is to give other arrays
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 
 

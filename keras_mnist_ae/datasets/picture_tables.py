@@ -2,7 +2,7 @@
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,21 +10,72 @@ from numpy.typing import NDArray
 from ..errors import DataError
 from .assembly import Part, Source, some
 from .decoding import Decoder
+from .folders import PICTURES
 from .pictures import BROKEN
 from .reading import Fit, Reading
 from .resize import opened
 
 ROWS = 256  # looked at for the size of the pictures
+FIRST = 20  # rows looked at for where the pictures lie
+FOLDERS = 50  # beside the table, looked through for them
+
+
+class Place(NamedTuple):
+    """Where the pictures lie that a column names: a folder, and the suffix that the names lack."""
+
+    folder: Path
+    suffix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.folder.name}/NAME{self.suffix}"
+
+
+def located(table: Any, name: str, folder: Path) -> Place | None:
+    """The place of the pictures that a column of text names, from its first rows: the table's
+    folder or one within it. None where there are none.
+    """
+    values = [value for value in table.column(name).slice(0, FIRST).to_pylist() if isinstance(value, str)]
+    within = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for place in (folder, *within[:FOLDERS]):
+        for suffix in ("", *sorted(PICTURES)):
+            if any(value and _is_picture(place / f"{value}{suffix}") for value in values):
+                return Place(place, suffix)
+    return None
+
+
+def there_are(table: Any, name: str, folder: Path) -> bool:
+    """Whether one of the first rows holds or names a picture that is there."""
+    if not of_bytes(table, name):
+        return located(table, name, folder) is not None
+    for at in range(min(table.num_rows, FIRST)):
+        try:
+            with opened(_content(table, name, at, Place(folder)), None):
+                return True
+        except BROKEN:
+            continue
+    return False
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURES and path.is_file()
 
 
 def holds_pictures(table: Any, name: str) -> bool:
-    """Whether a column holds paths or encoded pictures."""
+    """Whether a column may hold paths or encoded pictures."""
+    import pyarrow.types as kinds
+
+    kind = table.schema.field(name).type
+    return of_bytes(table, name) or bool(kinds.is_string(kind) or kinds.is_large_string(kind))
+
+
+def of_bytes(table: Any, name: str) -> bool:
+    """Whether a column holds encoded pictures, or structures with them."""
     import pyarrow.types as kinds
 
     kind = table.schema.field(name).type
     if kinds.is_struct(kind):
         return "bytes" in {kind.field(at).name for at in range(kind.num_fields)}
-    return bool(kinds.is_binary(kind) or kinds.is_string(kind) or kinds.is_large_string(kind))
+    return bool(kinds.is_binary(kind) or kinds.is_large_binary(kind))
 
 
 def source(
@@ -40,13 +91,19 @@ def source(
         ValueError: It holds no pictures.
         DataError: Most of them cannot be read.
     """
+    first = next(iter(tables.values()))
+    place, notes = Place(path.parent), list[str]()
+    if not of_bytes(first, column):
+        place = located(first, column, path.parent) or place
+        if place != Place(path.parent):
+            notes = [f"the pictures of column {column} are {place}"]
     broken: list[str] = []
     total = sum(table.num_rows for table in tables.values())
     size = reading.size or reading.expected
     channels = None
     for table in tables.values():
         for at in range(min(table.num_rows, ROWS)):
-            content = _content(table, column, at, path.parent)
+            content = _content(table, column, at, place)
             try:
                 with opened(content, reading.size) as picture:
                     size = size or Fit(picture.height, picture.width)
@@ -58,10 +115,10 @@ def source(
     shape = (size.height, size.width, size.channels or channels)
     decoder = Decoder(shape, reading)
 
-    def decode(place: tuple[Any, int]) -> NDArray[np.uint8] | None:
-        table, at = place
+    def decode(row: tuple[Any, int]) -> NDArray[np.uint8] | None:
+        table, at = row
         try:
-            return decoder(_content(table, column, at, path.parent))
+            return decoder(_content(table, column, at, place))
         except BROKEN as error:
             broken.append(f"row {at} ({' '.join(str(error).split())[:80]})")
             return None
@@ -80,7 +137,7 @@ def source(
         )
         for split, table in tables.items()
     }
-    return Source(str(path), parts, shape, parallel=True, finish=finish)
+    return Source(str(path), parts, shape, notes, parallel=True, finish=finish)
 
 
 def _picture_names(column: Any) -> list[str] | None:
@@ -96,7 +153,7 @@ def _picture_names(column: Any) -> list[str] | None:
     return names if names and all(names) else None
 
 
-def _content(table: Any, column: str, row: int, folder: Path) -> Any:
+def _content(table: Any, column: str, row: int, place: Place) -> Any:
     """The stream or path of a picture."""
     value = table.column(column)[row].as_py()
     if isinstance(value, dict):
@@ -105,4 +162,4 @@ def _content(table: Any, column: str, row: int, folder: Path) -> Any:
         return io.BytesIO(value)
     if not isinstance(value, str) or not value:
         raise ValueError(f"row {row} of {column!r} is empty")
-    return folder / value
+    return place.folder / f"{value}{place.suffix}"

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import DataError
 from ..system import signals
-from . import tables
+from . import table_columns, tables
 from .decoding import Decoder
 from .folders import PICTURES
 from .reading import Reading, scaled
@@ -38,7 +38,7 @@ class ParquetRows(Streamed):
     def classes(self) -> tuple[str, ...]:
         from pyarrow import parquet
 
-        return tables.class_names(parquet.read_schema(self.files[0]).empty_table(), self.label or "")
+        return table_columns.class_names(parquet.read_schema(self.files[0]).empty_table(), self.label or "")
 
     def _rows(self, path: Path, low: int, high: int, first: int, broken: list[str]) -> Iterator[Row]:
         import pyarrow as arrow
@@ -178,9 +178,11 @@ def _parquet(files: tuple[Path, ...], decoder: Decoder) -> ParquetRows:
         for file in files[1:]:
             if other := set(first.column_names) - set(parquet.read_schema(file).names):
                 raise ValueError(f"{file.name} has no column {other.pop()!r}")
-        picture = tables.picture_column(first)
+        picture = table_columns.picture_column(first)
         if picture:
-            return ParquetRows(files, counts, decoder, picture, (), tables.label_column(first), decoder.shape)
+            return ParquetRows(
+                files, counts, decoder, picture, (), table_columns.label_column(first), decoder.shape
+            )
         stored, columns, label = tables.pixel_columns(first, decoder.reading)
         asked = decoder.reading
         made = (

@@ -13,16 +13,13 @@ from numpy.typing import NDArray
 from ..errors import DataError, MissingDependencyError
 from ..system import signals
 from ..system.reading import open_regular
-from . import picture_tables
+from . import picture_tables, table_columns
 from .assembly import Part, Source, some
 from .mapped import filled
 from .reading import Reading, scaled
 from .resize import fitted_array
 from .splits import split_of
 
-LABELS = ("label", "labels", "class", "class_name", "target", "y", "category", "fine_label")
-PICTURES = ("image", "img", "path", "file", "filename", "file_name", "image_path", "filepath")
-IDS = ("id", "index", "row_id", "image_id", "unnamed: 0", "")  # first columns that number the rows
 ROWS = 256
 
 
@@ -43,6 +40,8 @@ def source(files: list[Path], reading: Reading) -> Source:
         tables = {
             split: arrow.concat_tables([_table(path) for path in paths]) for split, paths in groups.items()
         }
+        if len(tables) == 1:
+            tables = table_columns.by_split(next(iter(tables.values())))
         return _source(files[0], tables, reading)
     except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
@@ -79,12 +78,16 @@ def _table(path: Path) -> Any:
         head = stream.readline(2**20).decode("utf-8-sig", "replace").strip()
     if not head:
         raise ValueError("it is empty")
-    headless = all(_is_number(cell) for cell in re.split("[,;\t]", head))
     delimiter = max(",;\t", key=head.count)
+    cells = [cell.strip('"') for cell in head.split(delimiter)]
+    headless = all(_is_number(cell) for cell in cells)
+    names = [cell for cell in cells if cell and cell.lower() in (*table_columns.IDS, *table_columns.PICTURES)]
     return csv.read_csv(
         path,
         read_options=csv.ReadOptions(autogenerate_column_names=headless),
         parse_options=csv.ParseOptions(delimiter=delimiter),
+        # 007 names a picture, and is no number
+        convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow(path).string())),
     )
 
 
@@ -98,60 +101,35 @@ def _is_number(cell: str) -> bool:
 
 def _source(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
     first = next(iter(tables.values()))
-    picture = picture_column(first)
+    picture = table_columns.picture_column(first, path.parent)
     if picture:
-        label = label_column(first)
+        label, others = table_columns.labels_beside(list(tables.values()), picture)
         labels = {
             split: None if label is None else _values(table.column(label), label)
             for split, table in tables.items()
         }
         images = picture_tables.source(path, tables, picture, labels, reading)
-        images.classes = class_names(first, label) if label else ()
+        images.classes = table_columns.class_names(first, label) if label else ()
+        if label and label.lower() not in table_columns.LABELS:
+            images.notes.append(f"the column {label} holds the labels")
+        if others:
+            images.notes.append(f"left out the columns {some(others)}")
         return images
     return _numbers(path, tables, reading)
-
-
-def picture_column(table: Any) -> str | None:
-    """The column that holds pictures or their paths."""
-    names = list(table.column_names)
-    return next(
-        (name for name in PICTURES if name in names and picture_tables.holds_pictures(table, name)), None
-    )
-
-
-def label_column(table: Any, pixel_count: int | None = None) -> str | None:
-    """The column of labels, if there is one."""
-    for name in table.column_names:
-        if name.lower() in LABELS:
-            return str(name)
-    if pixel_count is not None and len(table.column_names) == pixel_count + 1:
-        return str(table.column_names[0])  # without a header, as in the CSV files of MNIST
-    return None
-
-
-def class_names(table: Any, column: str) -> tuple[str, ...]:
-    """The names that a Hugging Face dataset keeps in its schema."""
-    import json
-
-    try:
-        told = json.loads(table.schema.metadata[b"huggingface"])
-        return tuple(map(str, told["info"]["features"][column]["names"]))
-    except (TypeError, KeyError, ValueError):
-        return ()
 
 
 def _numbers(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
     """Tables with a pixel in each column."""
     first = next(iter(tables.values()))
     shape, columns, label = pixel_columns(first, reading)
-    ids = _ids(first)
+    ids = table_columns.row_ids(first)
     parts = {}
     for split, table in tables.items():
         images = _pixel_rows(table.select(columns), shape, reading, path.name)
         labels = None if label is None else _values(table.column(label), label)
         parts[split] = Part(images, lambda image: image, labels)
     height, width, channels = next(iter(parts.values())).items.shape[1:]
-    names = class_names(first, label) if label else ()
+    names = table_columns.class_names(first, label) if label else ()
     notes = [f"left out the column {some(ids)}"] if ids else []
     return Source(str(path), parts, (height, width, channels), notes, classes=names)
 
@@ -160,21 +138,17 @@ def pixel_columns(table: Any, reading: Reading) -> tuple[tuple[int, int, int], l
     """Shape of the images in a table with a pixel in each column, these columns, and that of the
     labels; a first column that numbers the rows is neither. Raises `ValueError`.
     """
-    table = table.drop_columns(_ids(table))
+    table = table.drop_columns(table_columns.row_ids(table))
     count = len(table.column_names)
-    label = label_column(table)
+    label = table_columns.label_column(table)
     shape = reading.image_shape or _square(count - (label is not None)) or _square(count - 1)
     if shape is None or math.prod(shape) not in (count, count - 1):
         raise ValueError(
             f"its {count} columns ({some(list(table.column_names))}) are no pixels of a square image, "
             "nor a column of pictures; say the shape of an image: --image-shape HxW"
         )
-    label = label or label_column(table, math.prod(shape))
+    label = label or table_columns.label_column(table, math.prod(shape))
     return shape, [name for name in table.column_names if name != label], label
-
-
-def _ids(table: Any) -> list[str]:
-    return [name for name in table.column_names[:1] if name.lower() in IDS]
 
 
 def _square(count: int) -> tuple[int, int, int] | None:

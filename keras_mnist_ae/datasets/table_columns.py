@@ -1,0 +1,82 @@
+"""Which columns of a table are pictures, labels, splits, or numbers of its rows."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from . import picture_tables
+from .splits import are_splits, split_of
+
+LABELS = ("label", "labels", "class", "class_name", "target", "y", "category", "fine_label")
+PICTURES = ("image", "img", "path", "file", "filename", "file_name", "image_path", "filepath")
+IDS = ("id", "index", "row_id", "image_id", "unnamed: 0", "")  # first columns that number the rows
+SPLITS = ("split", "subset", "set", "partition")
+
+
+def picture_column(table: Any, folder: Path | None = None) -> str | None:
+    """The column that holds pictures or their paths: one of the usual names, or, where the table's
+    folder is known, one that names pictures in it.
+    """
+    by_name = {name.lower(): name for name in reversed(table.column_names)}
+    usual = [by_name[name] for name in PICTURES if name in by_name]
+    usual = [name for name in usual if picture_tables.holds_pictures(table, name)]
+    if folder is None:
+        return usual[0] if usual else None
+    for name in dict.fromkeys([*usual, *table.column_names]):
+        if picture_tables.holds_pictures(table, name) and picture_tables.there_are(table, name, folder):
+            return str(name)
+    return usual[0] if usual else None  # whose reading says what is wrong
+
+
+def labels_beside(tables: list[Any], picture: str) -> tuple[str | None, list[str]]:
+    """The column of labels in tables of pictures, and those that are left out. Where no name
+    tells, a single other column whose values come again and again is it.
+    """
+    table, rows = tables[0], sum(each.num_rows for each in tables)
+    others = [name for name in table.column_names if name != picture and name.lower() not in IDS]
+    if label := label_column(table):
+        return label, [name for name in others if name != label]
+    kinds = {
+        name: len({value for each in tables for value in each.column(name).unique().to_pylist()})
+        for name in others
+    }
+    again = [name for name, count in kinds.items() if 1 < count <= rows / 2]
+    if len(again) == 1:
+        return again[0], [name for name in others if name != again[0]]
+    return None, others
+
+
+def label_column(table: Any, pixel_count: int | None = None) -> str | None:
+    """The column of labels, if there is one."""
+    for name in table.column_names:
+        if name.lower() in LABELS:
+            return str(name)
+    if pixel_count is not None and len(table.column_names) == pixel_count + 1:
+        return str(table.column_names[0])  # without a header, as in the CSV files of MNIST
+    return None
+
+
+def class_names(table: Any, column: str) -> tuple[str, ...]:
+    """The names that a Hugging Face dataset keeps in its schema."""
+    try:
+        told = json.loads(table.schema.metadata[b"huggingface"])
+        return tuple(map(str, told["info"]["features"][column]["names"]))
+    except (TypeError, KeyError, ValueError):
+        return ()
+
+
+def row_ids(table: Any) -> list[str]:
+    return [name for name in table.column_names[:1] if name.lower() in IDS]
+
+
+def by_split(table: Any) -> dict[str, Any]:
+    """The rows of a table by split, where a column says which; else all under ""."""
+    for name in table.column_names:
+        values = table.column(name).to_pylist() if name.lower() in SPLITS else []
+        if values and are_splits({str(value) for value in values}):
+            splits = [split_of(str(value)) or "" for value in values]
+            table = table.drop_columns([name])
+            return {
+                split: table.filter([found == split for found in splits]) for split in dict.fromkeys(splits)
+            }
+    return {"": table}
