@@ -4,10 +4,27 @@ Messages are written for the command line. In Python they speak of arguments: se
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+__all__ = [  # what users catch; the functions are the package's own
+    "CorruptFileError",
+    "DataError",
+    "DivergedError",
+    "KaeError",
+    "LostProcessError",
+    "MissingDependencyError",
+    "UsageError",
+    "ValidationError",
+    "WriteError",
+]
+
 _at_command_line = False
+
+LINES, CHARACTERS = 6, 1200  # of a message
+HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn"}  # control, format (among them bidirectional marks), surrogates
+ALLOWED = {"\n", "\u200d", "\ufe0f"}  # line end, and what joins emoji
 
 COMMANDS = {  # what does in Python what a command does
     "cluster": "cluster()",
@@ -79,6 +96,38 @@ def _in_python(match: re.Match[str]) -> str:
     return match[0]
 
 
+def shown(text: str) -> str:
+    """The text with control characters, bidirectional marks and invalid characters escaped.
+
+    Examples:
+        >>> shown("a\\x1b[31mb")
+        'a\\\\x1b[31mb'
+    """
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        character
+        if character in ALLOWED or unicodedata.category(character) not in HIDDEN
+        else character.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for character in text
+    )
+
+
+def message(text: str) -> str:
+    """The same for a message: at most six lines and 1,200 characters; the longest line gives way.
+
+    Examples:
+        >>> text = message("It holds " + 5000 * "x" + "\\nMake it anew.")
+        >>> len(text), text.splitlines()[1]
+        (1200, 'Make it anew.')
+    """
+    lines = shown(text).splitlines()[:LINES]
+    while (over := len("\n".join(lines)) - CHARACTERS) > 0:
+        at = max(range(len(lines)), key=lambda number: len(lines[number]))
+        lines[at] = f"{lines[at][: max(len(lines[at]) - over - 1, 0)]}…"
+    return "\n".join(lines)
+
+
 class KaeError(Exception):
     """Any failure with a message for the user: what happened, to which file or value, what to do
     next (six lines at most).
@@ -87,7 +136,7 @@ class KaeError(Exception):
     exit_code = 1
 
     def __str__(self) -> str:
-        return worded(super().__str__())
+        return message(worded(super().__str__()))
 
 
 class UsageError(KaeError, ValueError):

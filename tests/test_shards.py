@@ -269,15 +269,15 @@ def test_workers_that_die_again_and_again_are_given_up():
 def test_killed_at_random_and_run_again(graphs, tmp_path, victim):
     """Each row once and the same bytes; no process is left."""
     psutil = pytest.importorskip("psutil")
-    images = np.tile(IMAGES, (120, 1, 1, 1))  # seconds of work, so that kills meet it
-    np.save(tmp_path / "i.npy", images)
+    np.save(tmp_path / "i.npy", np.tile(IMAGES, (60, 1, 1, 1)))
     assert run("encode", graphs, tmp_path / "i.npy", "-o", tmp_path / "one.npy").exit_code == 0
     command = [sys.executable, "-m", "keras_mnist_ae", "infer", "encode", graphs, tmp_path / "i.npy"]
     command += ["-o", tmp_path / "out", "--shards", "20", "--workers", "2"]
     kills = 0
-    for delay in (1.5, 2.0, 2.5, 3.0):
+    for shards in (1, 4, 8, 12):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        time.sleep(delay)
+        while process.poll() is None and len(list((tmp_path / "out").glob("*.npy"))) < shards:
+            time.sleep(0.005)
         children = psutil.Process(process.pid).children() if process.poll() is None else []
         if process.poll() is None:
             kills += 1
@@ -292,7 +292,7 @@ def test_killed_at_random_and_run_again(graphs, tmp_path, victim):
             assert b"Traceback" not in errors
         _, alive = psutil.wait_procs(children, timeout=5)
         assert not alive
-    assert kills
+    assert kills == 4
     assert subprocess.run(command, check=False).returncode == 0
     np.testing.assert_array_equal(joined(tmp_path / "out"), np.load(tmp_path / "one.npy"))
     assert len(os.listdir(tmp_path / "out")) == 22

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from keras_mnist_ae.analysis import plots
 from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.cli.options import echo_json
+from keras_mnist_ae.errors import message, shown
 from keras_mnist_ae.system.reading import read_json, read_text
-from keras_mnist_ae.system.text import message, shown
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ maps = sorted(Path("maps").iterdir())
 [path.name for path in maps]
 
 # %%
-Image.open(maps[0])
+Image.open(maps[0]).convert("RGB")
 
 # %% [markdown]
 # ## Without Keras

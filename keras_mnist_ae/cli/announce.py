@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import KaeError
+from ..errors import KaeError, shown
 from ..system.notes import say
-from ..system.text import shown
 
 if TYPE_CHECKING:
     from ..runs.config import TrainConfig

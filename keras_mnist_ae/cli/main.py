@@ -14,9 +14,9 @@ from ..errors import (
     WriteError,
     at_command_line,
 )
+from ..errors import message as bounded
 from ..system import signals
 from ..system.group import joined
-from ..system.text import message as bounded
 from .bench import bench
 from .cluster import cluster
 from .compare import compare

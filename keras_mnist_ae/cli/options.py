@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from ..errors import shown
 from ..reporting.table import table
-from ..system.text import shown
 from .completion import run_names
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")

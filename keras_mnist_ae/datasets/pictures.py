@@ -1,6 +1,5 @@
 """A folder of pictures, or a stack of pages in one TIFF file, as a source of images."""
 
-import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 GREY = frozenset(["1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"])
 TWELVE_BITS, EIGHT_BITS = 4095, 255
-BROKEN: tuple[type[BaseException], ...] = (OSError, ValueError, SyntaxError, struct.error, EOFError)
+BROKEN = Exception  # Pillow and its plugins raise what they like for content that is broken
 
 
 class Header(NamedTuple):

@@ -55,11 +55,12 @@ def opened(source: "Path | IO[bytes]", size: Fit | None = None) -> "Iterator[Ima
 
 
 @contextmanager
-def many_pixels_allowed() -> Iterator[None]:
-    """Pillow does not warn of large pictures: `opened` has limits of its own."""
-    from PIL import Image
-
-    with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+def pillow_unheard() -> Iterator[None]:
+    """Pillow does not warn: of large pictures, for which `opened` has limits of its own, and of
+    damage that it reads past.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
 
 

@@ -10,7 +10,7 @@ from . import arrays, folders, idx_files, pictures, shards, tables
 from .assembly import Content, Source, assemble
 from .pairs import paired
 from .reading import Reading
-from .resize import many_pixels_allowed
+from .resize import pillow_unheard
 
 
 class Kind(NamedTuple):
@@ -66,7 +66,7 @@ class Files(NamedTuple):
 
     def read(self, reading: Reading) -> Content:
         """The images as a dataset. Raises `DataError`."""
-        with many_pixels_allowed():
+        with pillow_unheard():
             return assemble(self.source(reading))
 
     def with_targets(self, targets: "Files") -> "Files":

@@ -14,11 +14,10 @@ from ..datasets import user_files
 from ..datasets.assembly import Part, Source, class_numbers, decoded_items, divided
 from ..datasets.catalog import load
 from ..datasets.reading import Fit, Reading
-from ..datasets.resize import many_pixels_allowed
-from ..errors import DataError, UsageError
+from ..datasets.resize import pillow_unheard
+from ..errors import DataError, UsageError, shown
 from ..models.ports import Array
 from ..system.notes import say
-from ..system.text import shown
 from .streams import CHUNK, Chunk, Input, Streams, images_in, opened, rows_of
 
 CODES = frozenset([".csv", ".parquet"])
@@ -96,7 +95,7 @@ def source_of(path: Path, image: tuple[int, ...], asked: Reading) -> Source:
     there = user_files.picture(path) if single else user_files.find(path.absolute())
     height, width, channels = image
     asked = replace(asked, expected=None if asked.size else Fit(height, width, channels))
-    with many_pixels_allowed():
+    with pillow_unheard():
         source = there.source(asked)
     if source.shape != image:
         have, wanted = ("x".join(map(str, shape)) for shape in (source.shape, image))
@@ -151,7 +150,7 @@ def _decoded(path: Path, source: Source, names: list[str]) -> Iterator[Chunk]:
     classes = classes_of(source)
     chunk, count, number = Chunk({}), 0, 0
     images: list[Array] = []
-    with many_pixels_allowed():
+    with pillow_unheard():
         for part in source.parts.values():
             for pixels in decoded_items(source, part.items, part.decode):
                 if pixels is not None:

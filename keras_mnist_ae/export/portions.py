@@ -15,13 +15,12 @@ from ..datasets import user_files
 from ..datasets.folders import PICTURES
 from ..datasets.pictures import BROKEN
 from ..datasets.reading import Reading
-from ..datasets.resize import many_pixels_allowed
+from ..datasets.resize import pillow_unheard
 from ..datasets.rows import Row, Streamed
 from ..datasets.streamed import streamed
-from ..errors import DataError
+from ..errors import DataError, shown
 from ..models.ports import Array
 from ..system.notes import say
-from ..system.text import shown
 from . import inputs
 from .streams import CHUNK, Chunk, images_in, opened, rows_of
 
@@ -197,7 +196,7 @@ def _pictures(path: Path, image: Shape, asked: Reading) -> Divided | None:
 def _chunks(rows: Iterable[Row], first: int, shape: Shape, classes: tuple[str, ...]) -> Iterator[Chunk]:
     """Rows in chunks, those that cannot be read left out."""
     chunk, images, number = Chunk({}), list[Array](), first
-    with many_pixels_allowed():
+    with pillow_unheard():
         for row in rows:
             if row.image is not None:
                 images.append(row.image)

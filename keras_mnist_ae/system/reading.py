@@ -16,7 +16,10 @@ LARGEST_TOML = 2**16
 
 def read_text(path: Path, most: int = LARGEST_TEXT) -> str:
     """A UTF-8 text no larger than any of ours. Raises OSError and `ValueError`."""
-    return read_bytes(path, most).decode("utf-8")
+    try:
+        return read_bytes(path, most).decode("utf-8")
+    except UnicodeDecodeError as error:  # which holds the whole content
+        raise ValueError(f"it is no UTF-8 text, from byte {error.start}") from None
 
 
 def read_bytes(path: Path, most: int) -> bytes:
