@@ -2,6 +2,7 @@
 
 import errno
 import os
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from keras_mnist_ae import datasets
 from keras_mnist_ae.datasets.reading import Fit
 from keras_mnist_ae.datasets.resize import fitted_array
 from keras_mnist_ae.errors import DataError, WriteError
+from keras_mnist_ae.system.progress import shown_by
 
 GENERATOR = np.random.default_rng(3)
 
@@ -258,3 +260,41 @@ def test_digits_made_to_fit():
     assert found.image_shape == (3, 16, 20)
     assert found.sha256 != datasets.load("digits").sha256
     assert found.classes == datasets.load("digits").classes
+
+
+def test_the_reading_of_pictures_is_shown(tmp_path):
+    """By whoever asked to be told: here a list, at the command line a bar."""
+    for number in range(600):
+        picture(tmp_path / f"{number}.png")
+    told = []
+
+    @contextmanager
+    def progress(label, total=None):
+        told.append([label, total, 0])
+
+        def advance(count):
+            told[-1][2] += count
+
+        yield advance
+
+    with shown_by(progress):
+        load(tmp_path)
+    assert [each[:2] for each in told] == [
+        ["looking at pictures", 600],
+        ["reading images", 500],
+        ["reading images", 100],
+    ]
+    assert all(total - 256 < count <= total for _, total, count in told)
+
+
+def test_a_phase_within_another_is_not_shown(capsys, monkeypatch):
+    from keras_mnist_ae.cli import progress
+
+    monkeypatch.setattr(progress, "INTERVAL", 0)
+    with progress.progress("outer", 2) as outer:
+        with progress.progress("inner", 1) as inner:
+            inner(1)
+        outer(1)
+    said = capsys.readouterr().err
+    assert "outer: 1" in said
+    assert "inner" not in said

@@ -17,6 +17,7 @@ from ..errors import (
 from ..errors import message as bounded
 from ..system import signals
 from ..system.group import joined
+from ..system.progress import shown_by
 from .bench import bench
 from .cluster import cluster
 from .compare import compare
@@ -29,6 +30,7 @@ from .export import export, validate
 from .infer import infer
 from .latent import generate, interpolate, latent
 from .models import models
+from .progress import progress
 from .publish import publish
 from .report import figures, report
 from .reproduce import reproduce
@@ -56,7 +58,7 @@ class Commands(click.Group):
         return super().parse_args(ctx, [arg for arg in args if arg != "--debug"])
 
     def invoke(self, ctx: click.Context) -> Any:
-        with at_command_line():
+        with at_command_line(), shown_by(progress):
             return self._invoke(ctx)
 
     def _invoke(self, ctx: click.Context) -> Any:

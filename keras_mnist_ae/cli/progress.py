@@ -8,23 +8,29 @@ from contextlib import contextmanager
 import click
 
 from ..system import signals
-from ..system.progress import Advance
+from ..system.progress import Advance, silent
 
 INTERVAL = 10.0  # seconds between lines where there is no terminal
+_busy = False  # a phase within another is not shown
 
 
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Advance]:
     """A phase of a command: see `system.progress.Progress`."""
+    global _busy
+    outer, _busy = _busy, True
     shown = _bar if sys.stderr is not None and sys.stderr.isatty() else _lines
-    with shown(label, total) as advance:
+    try:
+        with silent(label) if outer else shown(label, total) as advance:
 
-        def count(parts: int) -> None:
-            signals.check()  # foreign code may have swallowed the exception
-            advance(parts)
+            def count(parts: int) -> None:
+                signals.check()  # foreign code may have swallowed the exception
+                advance(parts)
 
-        signals.check()
-        yield count
+            signals.check()
+            yield count
+    finally:
+        _busy = outer
 
 
 @contextmanager

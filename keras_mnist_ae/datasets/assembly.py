@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..system import signals
+from ..system.progress import Advance, phase
 from .idx import Arrays
 from .labels import Labels, numbered
 from .mapped import filled
@@ -140,17 +141,20 @@ def _decoded(
     total = sum(len(items) for items, _, _ in parts)
     kept: list[list[bool]] = []
 
-    def images() -> Iterator[Image]:
+    def images(advance: Advance) -> Iterator[Image]:
         for items, decode, _ in parts:
             good: list[bool] = []
             kept.append(good)
             for image in decoded_items(source, items, decode):
                 good.append(image is not None)
+                if len(good) % source.batch == 0:
+                    advance(source.batch)
                 if image is not None:
                     yield image
 
     try:
-        array = filled((total, *source.shape), images())
+        with phase("reading images", total) as advance:
+            array = filled((total, *source.shape), images(advance))
     except ValueError as error:
         raise DataError(f"{source.name}: {error}") from error
     labels = [numbers for _, _, numbers in parts]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..system import signals
+from ..system.progress import phase
 from . import folders
 from .assembly import Part, Source, some
 from .decoding import Decoder
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 GREY = frozenset(["1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"])
 TWELVE_BITS, EIGHT_BITS = 4095, 255
+LOOKED_AT = 256  # pictures between two steps of the bar
 BROKEN = Exception  # Pillow and its plugins raise what they like for content that is broken
 
 
@@ -42,7 +44,7 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
     folders.require(files)
     order = folders.layout(files)
     broken: dict[Path, str] = {}
-    headers = [header for path in files.files if (header := _header(path, reading, broken))]
+    headers = _headers(files.files, reading, broken)
     _check_broken(folder, len(files.files), broken)
     size = reading.size or _common_size(folder, headers, reading.expected)
     channels = size.channels or (1 if all(header.grey for header in headers) else 3)
@@ -104,6 +106,17 @@ def stack(path: Path, reading: Reading) -> Source:
         raise DataError(f"{path} cannot be used: {error}") from error
     height, width, channels = shape
     return Source(str(path), {"": Part(arrays, decode)}, (height, width, channels), notes)
+
+
+def _headers(files: list[Path], reading: Reading, broken: dict[Path, str]) -> list[Header]:
+    headers = []
+    with phase("looking at pictures", len(files)) as advance:
+        for number, path in enumerate(files, 1):
+            if header := _header(path, reading, broken):
+                headers.append(header)
+            if number % LOOKED_AT == 0:
+                advance(LOOKED_AT)
+    return headers
 
 
 def _header(path: Path, reading: Reading, broken: dict[Path, str]) -> Header | None:

@@ -18,6 +18,25 @@ class Progress(Protocol):
         """
 
 
+_shown: Progress | None = None
+
+
+@contextmanager
+def shown_by(progress: Progress) -> Iterator[None]:
+    """A context in which `phase` shows work where no caller was asked how."""
+    global _shown
+    before, _shown = _shown, progress
+    try:
+        yield
+    finally:
+        _shown = before
+
+
+def phase(label: str, total: int | None = None) -> AbstractContextManager[Advance]:
+    """A phase of work deep within a command, such as the reading of its data."""
+    return (_shown or silent)(label, total)
+
+
 @contextmanager
 def silent(label: str, total: int | None = None) -> Iterator[Advance]:
     """Shows nothing."""
