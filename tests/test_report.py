@@ -3,6 +3,7 @@ and what they say when they cannot.
 """
 
 import dataclasses
+import html
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from keras_mnist_ae.analysis import plots
 from keras_mnist_ae.analysis.codec import of_model
 from keras_mnist_ae.cli.main import kae
 from keras_mnist_ae.datasets import Split
+from keras_mnist_ae.errors import at_command_line
 from keras_mnist_ae.reporting import figures
 from keras_mnist_ae.reporting.captions import CAPTIONS
 from keras_mnist_ae.runs.folder import Run
@@ -417,3 +419,43 @@ def test_a_picture_shows_the_first_of_many_generated_images(runs):
         1,
     )
     assert len(figures.samples(made, DATA.train, "prior", False).axes) <= 2 * figures.DRAWN
+
+
+@pytest.fixture(scope="module")
+def travelled(tmp_path_factory):
+    """A variational run of arrays on disk that are no longer there."""
+    folder = tmp_path_factory.mktemp("travelled")
+    np.save(folder / "images.npy", datasets.load("digits").train.images[:120])
+    found = train("vae-mlp", dataset=folder / "images.npy", epochs=2, runs_dir=folder, name="run")
+    (folder / "images.npy").unlink()
+    return found.path
+
+
+def test_report_without_the_data_holds_what_the_run_knows(travelled):
+    done = run("report", travelled)
+    assert done.exit_code == 0
+    assert "there is no folder or file" in done.stderr
+    assert "the report holds what the run knows" in done.stderr
+    page = (travelled / "report.html").read_text("utf-8")
+    found = Run(travelled)
+    assert f"{found.metrics['test_mse']:.5f}" in page
+    with at_command_line():
+        assert found.verdict[0] in html.unescape(page)
+    assert "The data were not at hand" in page
+    assert page.count("data:image/png;base64,") == 2  # losses and reconstructions
+    assert not found.evaluated
+    assert run("report", travelled, "--dataset", travelled / "nope.npy").exit_code == 4
+
+
+def test_the_prior_needs_no_data(travelled):
+    numbers = told("generate", travelled, "--density", "prior", "-n", 4)
+    assert numbers["nearest_rmse"] is None
+    assert np.load(numbers["arrays"])["images"].shape == (4, 28, 28, 1)
+    assert "RMSE" not in run("generate", travelled, "-n", 4).stdout
+    assert run("generate", travelled, "--density", "mixture").exit_code == 4
+
+
+def test_report_tells_the_verdict(once_reported):
+    page = html.unescape((once_reported / "report.html").read_text("utf-8"))
+    with at_command_line():
+        assert all(sentence in page for sentence in Run(once_reported).verdict)

@@ -2,6 +2,7 @@
 print and to colour-blind eyes.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 
 from ..system.atomic import replacing
+
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # where it keeps its cache is no news
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,9 +14,13 @@ if TYPE_CHECKING:
     from ..datasets.catalog import Dataset
 
 
-def keras_codec(run: Run, data_dir: Path | None = None, dataset: Any = None) -> "tuple[Codec, Dataset]":
-    """The run's Keras model as a codec, and its dataset or another."""
-    model, data = reopen(run, data_dir, dataset)
+def keras_codec(
+    run: Run, data_dir: Path | None = None, dataset: Any = None, *, samples: bool = False
+) -> "tuple[Codec, Dataset]":
+    """The run's Keras model as a codec, and its dataset or another; with `samples` the images that
+    the run keeps will do where the data are not at hand.
+    """
+    model, data = reopen(run, data_dir, dataset, samples=samples)
     from ..analysis.codec import of_model
 
     return of_model(model), data

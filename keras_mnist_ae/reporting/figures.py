@@ -39,16 +39,7 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
 
     codec = of_model(run.model)
     tell("losses")
-    seen = "validation" if run.config.validation else "test, with noise" if run.config.noise else "test"
-    if run.variant.variational:
-        parts = {"training, reconstruction": "reconstruction", "training, KL": "kl"}
-        parts |= {f"{seen}, reconstruction": "val_reconstruction", f"{seen}, KL": "val_kl"}
-        yield (
-            "losses",
-            plots.losses({name: run.history[column] for name, column in parts.items()}, "nats per image"),
-        )
-    else:
-        yield "losses", plots.losses({"training": run.history["loss"], seen: run.history["val_loss"]})
+    yield "losses", losses(run)
     tell("reconstructions")
     wanted, given = first_images(data.test, SHOWN, run.config.noise, run.config.seed + 1)
     before = of_model(build(run.variant, run.config.seed)).reconstruct(given)
@@ -79,6 +70,16 @@ def pictures(run: Run, data: Dataset, tell: Callable[[str], object] = str) -> "I
     if pairs := _pairs(data.test):
         tell("interpolations")
         yield "interpolations", paths(codec, data, pairs, bool(_switches(run)))
+
+
+def losses(run: Run) -> "Figure":
+    """The history of a run."""
+    seen = "validation" if run.config.validation else "test, with noise" if run.config.noise else "test"
+    if not run.variant.variational:
+        return plots.losses({"training": run.history["loss"], seen: run.history["val_loss"]})
+    parts = {"training, reconstruction": "reconstruction", "training, KL": "kl"}
+    parts |= {f"{seen}, reconstruction": "val_reconstruction", f"{seen}, KL": "val_kl"}
+    return plots.losses({name: run.history[column] for name, column in parts.items()}, "nats per image")
 
 
 def best_and_worst(data: Dataset, codec: Codec) -> "Figure":

@@ -37,9 +37,10 @@ def generate(
 
     Returns:
         `nearest_rmse`, the median RMSE per pixel to the nearest training image, beside that of
-        test images, `test_nearest_rmse`; the paths of `figure` and `arrays` (images float32 of
-        shape (n, H, W, C) in [0, 1], their codes, nearest training images and distances); with
-        `quality` these numbers under that name, with the sha256 of the classifier's weights.
+        test images, `test_nearest_rmse`, both None without the data; the paths of `figure` and
+        `arrays` (images float32 of shape (n, H, W, C) in [0, 1], their codes, nearest training
+        images and distances); with `quality` these numbers under that name, with the sha256 of the
+        classifier's weights.
     """
     import numpy as np
 
@@ -51,7 +52,8 @@ def generate(
     if density == "prior" and not run.variant.variational:
         raise UsageError(f"{run.config.variant} has no prior: only variational variants do")
     density = density or figures.density_of(run)
-    codec, data = keras_codec(run, data_dir, dataset)
+    codec, data = keras_codec(run, data_dir, dataset, samples=density == "prior" and not quality)
+    alone = data.train.images is data.test.images  # the images that the run keeps
     codes, _ = kept.codes(run, codec, data, progress)
     fit = kept.mixture(run, data)
     with progress("generating") as advance:
@@ -67,8 +69,8 @@ def generate(
         "n": n,
         "density": density,
         "components": made.components,
-        "nearest_rmse": float(np.median(made.distances)),
-        "test_nearest_rmse": float(np.median(usual)),
+        "nearest_rmse": None if alone else float(np.median(made.distances)),
+        "test_nearest_rmse": None if alone else float(np.median(usual)),
         "switches": generation.BORROWED if borrowed else None,
     }
     own = is_own(run, data)

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..errors import CorruptFileError, UsageError
+from ..errors import CorruptFileError
 from ..export import manifest
 from ..runs.folder import Run
 from ..system.reading import read_json
@@ -20,15 +20,15 @@ EMBEDDED = 1_000_000  # parameters of a model whose explorer stands in the repor
 def write(run: Run, latent_missing: str = "") -> None:
     """Write the run's report.html from its metrics, history and figures.
 
-    `latent_missing` is the reason shown when there is no latent analysis.
+    `latent_missing` is the reason shown when there is no latent analysis. Of a run that was not
+    evaluated the errors are those of training.
 
-    Raises `UsageError` for a run that was not evaluated, and `WriteError`.
+    Raises `UsageError` for a run that is not finished, and `WriteError`.
     """
     from jinja2 import Environment
 
     metrics, variant = run.metrics, run.variant
-    if not run.evaluated:
-        raise UsageError(f"run {run.path} has no numbers to report yet: kae evaluate {run.path} makes them.")
+    run.require_finished()
     latent = metrics.get("latent")
     channels, height, width = variant.image
     page = Environment(autoescape=True, trim_blocks=True).from_string(
@@ -47,13 +47,8 @@ def write(run: Run, latent_missing: str = "") -> None:
             if value is not None
         ],
         metrics=metrics,
-        cards=text.cards(metrics),
-        numbers=text.metric_rows(metrics),
-        baselines=text.baselines(metrics),
-        size=" ".join([text.size(metrics), *text.special(metrics)]),
-        class_header=("class", "images", *text.class_header()),
-        classes=text.class_rows(metrics),
-        worst=text.worst(metrics),
+        verdict=run.verdict,
+        **(text.measured(metrics) if run.evaluated else {"cards": text.trained(metrics, variant.latent)}),
         dimensions=text.dimensions(latent) if latent else latent_missing,
         probes=text.probes(latent or {}),
         clusters_header=text.clusters_header(latent) if latent and "kmeans" in latent else (),

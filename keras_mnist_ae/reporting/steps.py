@@ -6,7 +6,7 @@ from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import UsageError, ValidationError
+from ..errors import DataError, UsageError, ValidationError, worded
 from ..export.formats import Precision
 from ..runs.folder import Run
 from ..runs.reopen import is_own, reopen
@@ -187,9 +187,10 @@ def report(
 ) -> Path:
     """Write the report of a run as one HTML file; its path.
 
-    What `evaluate`, `analyse`, `draw` and `explore` have not made yet is made first.
+    What `evaluate`, `analyse`, `draw` and `explore` have not made yet is made first; where the
+    data are not at hand the report holds what is known.
     """
-    from . import detected, html
+    from . import detected, figures, html
     from .captions import CAPTIONS
     from .explorer.explore import renew
 
@@ -202,7 +203,16 @@ def report(
     there = {name for name in CAPTIONS if run.figure(name).is_file()}
     if run.evaluated and "latent" in run.metrics and there >= set(CAPTIONS):
         return write()  # needs neither model nor data, once there is an explorer
-    codec, data = keras_codec(run, data_dir, dataset)
+    try:
+        codec, data = keras_codec(run, data_dir, dataset)
+    except DataError as error:
+        if dataset or data_dir:
+            raise
+        say(worded(f"kae: {error}\nkae: the report holds what the run knows (--dataset PATH for more)"))
+        if "losses" not in there:
+            run.write_figure("losses", figures.losses(run))
+        html.write(run, "Nothing was measured: the data were not at hand.")
+        return run.report_file
     if not run.evaluated:
         evaluate(run, data_dir=data_dir, dataset=dataset, progress=progress)
     latent_missing = ""

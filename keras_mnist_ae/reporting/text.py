@@ -46,9 +46,12 @@ def generated(run: Path, numbers: dict[str, Any], density: str, files: dict[str,
     lines = [f"{run}: {numbers['n']} images {density}"]
     if borrowed := numbers["switches"]:
         lines.append(f"Its decoder needs pooling switches, which cannot be drawn: they are {borrowed}.")
+    if numbers["nearest_rmse"] is not None:
+        lines.append(
+            f"RMSE to the nearest training image: {numbers['nearest_rmse']:.4f} in the median; "
+            f"of test images, {numbers['test_nearest_rmse']:.4f}"
+        )
     lines += [
-        f"RMSE to the nearest training image: {numbers['nearest_rmse']:.4f} in the median; "
-        f"of test images, {numbers['test_nearest_rmse']:.4f}",
         f"figure         {files['figure']}",
         f"arrays         {files['arrays']}: images, codes, nearest, distances",
     ]
@@ -65,6 +68,28 @@ def interpolation(numbers: dict[str, Any], borrowed: bool) -> str:
             "they are those of the nearer end."
         )
     return "\n".join([*lines, f"figure         {numbers['figure']}"])
+
+
+def measured(metrics: dict[str, Any]) -> dict[str, Any]:
+    """What a report says of a run that was evaluated."""
+    return {
+        "cards": cards(metrics),
+        "numbers": metric_rows(metrics),
+        "baselines": baselines(metrics),
+        "size": " ".join([size(metrics), *special(metrics)]),
+        "class_header": ("class", "images", *class_header()),
+        "classes": class_rows(metrics),
+        "worst": worst(metrics),
+    }
+
+
+def trained(metrics: dict[str, Any], latent: int) -> Table:
+    """The cards of a run that was not evaluated, as training left it."""
+    return [
+        ("test MSE", f"{metrics['test_mse']:.5f}", "at the end of training"),
+        ("train MSE", f"{metrics['train_mse']:.5f}", "at the end of training"),
+        ("code", f"{latent} numbers", ""),
+    ]
 
 
 def cards(numbers: dict[str, Any]) -> Table:
