@@ -501,6 +501,8 @@ def test_images_are_read_as_asked_for(run, tmp_path):
     assert (code, "--resize, --range say how the images of --images are read" in err) == (2, True)
     with pytest.raises(UsageError, match="fit is 'cut'; use one of crop, pad, stretch"):
         run.score(tmp_path / "wide.npy", resize=True, fit="cut")
+    with pytest.raises(UsageError, match="fit is 'pad', but nothing is resized: add resize"):
+        run.score(tmp_path / "wide.npy", fit="pad")
 
 
 def test_help_names_every_score():

@@ -87,6 +87,8 @@ class Reading:
         if mode := options.get("fit"):
             if mode not in FITS:
                 raise UsageError(f"fit is {mode!r}; use one of {', '.join(FITS)}")
+            if asked.size is None:
+                raise UsageError(f"fit is {mode!r}, but nothing is resized: add --resize")
             asked = replace(asked, mode=mode)
         if text := options.get("range"):
             asked = replace(asked, value_range=range_of(text))
