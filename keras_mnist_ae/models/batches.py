@@ -108,12 +108,13 @@ class Batches(DataAdapter):
                 yield images, images if self.targets is None else to_float(self.targets[chosen[part]])
                 continue
             drawn = self.images[chosen]
-            if self.targets is not None:  # moved alike
-                drawn = np.concatenate([drawn, self.targets[chosen]], axis=-1)
+            if self.targets is not None:
+                drawn = np.concatenate([drawn, self.targets[chosen]], axis=-1)  # to be moved alike
             images = self.chance.targets(to_float(drawn), self.epoch, batch)
-            channels = self.images.shape[-1]
-            given = self.chance(images[..., :channels], self.epoch, batch, self.epoch * batches + batch)
-            images = images[..., -channels:]
+            source = images
+            if self.targets is not None:
+                source, images = map(np.ascontiguousarray, np.split(images, 2, axis=-1))
+            given = self.chance(source, self.epoch, batch, self.epoch * batches + batch)
             if self._share:
                 given = tree.map_structure(lambda array, part=part: array[part], given)
                 images = images[part]

@@ -7,6 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_random_state, validate_data
 
+BATCH = 32  # rows computed at once
+
 Floats = NDArray[np.float64]
 
 
@@ -96,11 +98,10 @@ class AutoencoderEstimator(BaseEstimator):
         return scaled.astype(np.float32).reshape(-1, *shape)
 
     def _encode(self, rows: Floats) -> Floats:
-        codes = self.model_.encoder.predict(self._images(rows), verbose=0)
-        return np.asarray(codes[0] if isinstance(codes, list) else codes, np.float64)
+        return _predicted(self.model_.encoder, self._images(rows)).astype(np.float64)
 
     def _decode(self, codes: Floats) -> Floats:
-        images = np.asarray(self.model_.decoder.predict(codes.astype(np.float32), verbose=0))
+        images = _predicted(self.model_.decoder, codes.astype(np.float32))
         rows: Floats = images.reshape(len(images), -1).astype(np.float64) * self.scale_ + self.low_
         return rows
 
@@ -120,6 +121,16 @@ class AutoencoderEstimator(BaseEstimator):
 
             self.model_ = build(self.table_)
             self.model_.set_weights(weights)
+
+
+def _predicted(model: Any, given: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The first output of a model, in batches that are all of one size: XLA rounds otherwise for
+    others, and what a row gives must not depend on the rows beside it.
+    """
+    missing = -len(given) % BATCH
+    padded = np.concatenate([given, np.zeros((missing, *given.shape[1:]), np.float32)])
+    found = model.predict(padded, batch_size=BATCH, verbose=0)
+    return np.asarray(found[0] if isinstance(found, list) else found)[: len(given)]
 
 
 def _shape(image_shape: tuple[int, ...] | None, features: int) -> tuple[int, int, int]:
