@@ -258,6 +258,35 @@ def test_a_killed_worker_loses_nothing(tmp_path):
     assert sorted(found) == [(at, at) for at in range(5)]
 
 
+@pytest.mark.parametrize("kind", ["names", "pixels"])
+def test_a_table_with_splits_keeps_the_order_of_its_rows(graphs, tmp_path, inline, kind):
+    """Whole and in shards; training divides it."""
+    count, images = 300, IMAGES[:300]
+    splits = [["train", "val", "test"][number % 3] for number in range(count)]
+    if kind == "names":
+        (tmp_path / "pictures").mkdir()
+        for number, image in enumerate(images):
+            (tmp_path / "pictures" / f"{number:03}.png").write_bytes(png(image))
+        columns = {"id": [f"{number:03}" for number in range(count)], "boxes": [[1, 2]] * count}
+    else:
+        columns = {f"pixel{at}": column for at, column in enumerate(images.reshape(count, -1).T)}
+    parquet.write_table(pyarrow.table({"split": splits, **columns}), tmp_path / "t.parquet")
+    np.save(tmp_path / "i.npy", images)
+    assert run("encode", graphs, tmp_path / "i.npy", "-o", tmp_path / "true.npy").exit_code == 0
+    assert run("encode", graphs, tmp_path / "t.parquet", "-o", tmp_path / "one.npy").exit_code == 0
+    assert run("encode", graphs, tmp_path / "t.parquet", "-o", tmp_path / "out", "--shards", 2).exit_code == 0
+    true = np.load(tmp_path / "true.npy")
+    np.testing.assert_array_equal(np.load(tmp_path / "one.npy"), true)
+    np.testing.assert_array_equal(joined(tmp_path / "out"), true)
+    data = datasets.load(tmp_path / "t.parquet")
+    assert (len(data.train.images) - data.validation, data.validation, len(data.test.images)) == (
+        100,
+        100,
+        100,
+    )
+    np.testing.assert_array_equal(data.test.images, images[2::3])
+
+
 @pytest.mark.slow
 def test_workers_that_die_again_and_again_are_given_up():
     with pytest.raises(KaeError, match="killed again and again"):

@@ -112,6 +112,13 @@ def test_as_many_targets_as_images(tmp_path):
         datasets.load(tmp_path / "a.npy", target=tmp_path / "b.npy")
 
 
+def test_colours_beside_transparency_are_refused(tmp_path):
+    np.save(tmp_path / "a.npy", np.stack([images(8)] * 3, axis=-1))
+    np.save(tmp_path / "b.npy", np.stack([images(8)] * 4, axis=-1))
+    with pytest.raises(DataError, match="have 3 channels, their targets in .* 4"):
+        datasets.load(tmp_path / "a.npy", target=tmp_path / "b.npy")
+
+
 @pytest.mark.parametrize(
     ("variant", "setting", "message"),
     [

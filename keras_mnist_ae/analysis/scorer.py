@@ -83,6 +83,10 @@ class Scorer:
         threads = self.codec.threads
         # a bound is the model's work again
         ahead = 0 if threads == 1 and set(scores.VARIATIONAL) & set(wanted) else threads
+
+        def finished(task: Future[Any]) -> dict[str, Any]:
+            return self._result(task.result(), wanted) if threads > 1 else task.result()
+
         waiting: deque[Future[Any]] = deque()
         with ThreadPoolExecutor(threads) as workers:
             for images in parts:
@@ -92,12 +96,9 @@ class Scorer:
                     inputs = scores.modelled(self.codec, images, wanted)
                     waiting.append(workers.submit(self._result, inputs, wanted))
                 if len(waiting) > ahead:
-                    yield self._finished(waiting.popleft().result(), wanted)
+                    yield finished(waiting.popleft())
             while waiting:
-                yield self._finished(waiting.popleft().result(), wanted)
-
-    def _finished(self, done: Any, names: tuple[str, ...]) -> dict[str, Any]:
-        return self._result(done, names) if isinstance(done, scores.Inputs) else done
+                yield finished(waiting.popleft())
 
     def _wanted(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys([self.score, *names]))

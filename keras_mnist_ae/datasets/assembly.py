@@ -25,13 +25,20 @@ class Part:
     """Images of a source that belong to one split, or whose split is still to be made.
 
     `decode` gives the image of an item, (H, W, C), or None where it cannot be read, which it notes
-    itself. `labels` holds one label of any kind per item, `names` its path or key where it has one.
+    itself. `labels` holds one label of any kind per item, `names` its path or key where it has one,
+    `splits` the split of each where a source that keeps its items in one order says it.
     """
 
     items: Any
     decode: Callable[[Any], Image | None]
     labels: Sequence[Any] | NDArray[Any] | None = None
     names: Sequence[str] | None = None
+    splits: Sequence[str] | None = None
+
+    def take(self, at: NDArray[np.int64], labels: Labels) -> "Part":
+        """The items of these numbers, with labels of theirs."""
+        items, names = [self.items[index] for index in at], self.names
+        return Part(items, self.decode, labels, None if names is None else [names[index] for index in at])
 
 
 @dataclass
@@ -95,10 +102,14 @@ def divided(source: Source, numbers: dict[str, Labels]) -> Iterator[tuple[str, P
         if split:
             yield split, part, labels
             continue
-        for name, at in zip(("train", "test"), stratified(labels, len(part.items), source.name), strict=True):
-            items = [part.items[index] for index in at]
-            names = None if part.names is None else [part.names[index] for index in at]
-            yield name, Part(items, part.decode, None, names), None if labels is None else labels[at]
+        if part.splits:
+            said = np.array(part.splits)
+            found = {name: np.flatnonzero(said == name) for name in dict.fromkeys(part.splits)}
+        else:
+            chosen = stratified(labels, len(part.items), source.name)
+            found = dict(zip(("train", "test"), chosen, strict=True))
+        for name, at in found.items():
+            yield name, part.take(at, None), None if labels is None else labels[at]
 
 
 def class_numbers(source: Source) -> tuple[dict[str, Labels], tuple[str, ...]]:

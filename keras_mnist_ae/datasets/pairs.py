@@ -1,6 +1,5 @@
 """Pairs of images from two sources: what goes into an autoencoder, and what is to come out."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -26,6 +25,11 @@ def paired(source: Source, targets: Source) -> Source:
             f"the images of {source.name} are {height}x{width}, their targets in {targets.name} "
             f"{targets.shape[0]}x{targets.shape[1]}.\nFit them: --resize SIZE"
         )
+    if channels != targets.shape[2] and 1 not in (channels, targets.shape[2]):
+        raise DataError(
+            f"the images of {source.name} have {channels} channels, their targets in {targets.name} "
+            f"{targets.shape[2]}"
+        )
     channels = max(channels, targets.shape[2])
     notes = list(source.notes)
     parts = {
@@ -50,7 +54,7 @@ def _pairs(part: Part, wanted: Part, channels: int) -> Part:
             return None
         return np.concatenate([_with(channels, image), _with(channels, target)], axis=-1)
 
-    return Part(list(zip(part.items, wanted.items, strict=True)), decode, part.labels, part.names)
+    return replace(part, items=list(zip(part.items, wanted.items, strict=True)), decode=decode)
 
 
 def _with(channels: int, image: Image) -> Image:
@@ -104,10 +108,10 @@ def _told(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {split or 'images'}" for split, count in counts.items())
 
 
-def _taken(part: Part, at: Sequence[int]) -> Part:
-    labels = None if part.labels is None else [part.labels[number] for number in at]
-    names = [(part.names or ())[number] for number in at]
-    return replace(part, items=[part.items[number] for number in at], labels=labels, names=names)
+def _taken(part: Part, at: list[int]) -> Part:
+    labels = None if part.labels is None else np.asarray(part.labels)[at]
+    splits = None if part.splits is None else [part.splits[number] for number in at]
+    return replace(part.take(np.array(at), labels), splits=splits)
 
 
 def _key(name: str) -> str:

@@ -29,6 +29,10 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"{self.folder.name}/NAME{self.suffix}"
 
+    def path(self, name: str) -> Path:
+        """Of the picture of that name."""
+        return self.folder / f"{name}{self.suffix}"
+
 
 def located(table: Any, name: str, folder: Path) -> Place | None:
     """The place of the pictures that a column of text names, from its first rows: the table's
@@ -38,8 +42,9 @@ def located(table: Any, name: str, folder: Path) -> Place | None:
     within = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
     for place in (folder, *within[:FOLDERS]):
         for suffix in ("", *sorted(PICTURES)):
-            if any(value and _is_picture(place / f"{value}{suffix}") for value in values):
-                return Place(place, suffix)
+            found = Place(place, suffix)
+            if any(value and _is_picture(found.path(value)) for value in values):
+                return found
     return None
 
 
@@ -162,4 +167,4 @@ def _content(table: Any, column: str, row: int, place: Place) -> Any:
         return io.BytesIO(value)
     if not isinstance(value, str) or not value:
         raise ValueError(f"row {row} of {column!r} is empty")
-    return place.folder / f"{value}{place.suffix}"
+    return place.path(value)

@@ -6,6 +6,7 @@ import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,11 +17,13 @@ from ..system import signals
 from . import table_columns, tables
 from .decoding import Decoder
 from .folders import PICTURES
+from .picture_tables import FIRST, Place, located, of_bytes
 from .reading import Reading, scaled
 from .resize import fitted_array
 from .rows import Row, Streamed
 from .shards import LABELS, LARGEST_MEMBER
 from .splits import split_of
+from .table_columns import SPLITS
 
 ROWS = 256  # read at once
 
@@ -33,6 +36,7 @@ class ParquetRows(Streamed):
     pixels: tuple[str, ...]
     label: str | None
     stored: tuple[int, int, int]  # of images in columns, before they are fitted
+    place: Place | None = None  # of pictures that are named; None is the table's folder
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -67,7 +71,7 @@ class ParquetRows(Streamed):
         labels = batch.column(self.label).to_pylist() if self.label else [None] * len(batch)
         if self.picture:
             for number, value in enumerate(batch.column(self.picture).to_pylist()):
-                content, name = _content(value, path.parent)
+                content, name = _content(value, self.place or Place(path.parent))
                 image = None
                 if content is None:
                     broken.append(f"row {at + number} (it is empty)")
@@ -83,7 +87,7 @@ class ParquetRows(Streamed):
             yield Row(fitted_array(image, asked.size, asked.mode) if asked.size else image, None, label)
 
 
-def _content(value: Any, folder: Path) -> tuple[Any, str | None]:
+def _content(value: Any, place: Place) -> tuple[Any, str | None]:
     """Bytes or path of a picture, and its name."""
     name = None
     if isinstance(value, dict):
@@ -91,7 +95,7 @@ def _content(value: Any, folder: Path) -> tuple[Any, str | None]:
         value = value.get("bytes") or name
     if isinstance(value, bytes):
         return value, name
-    return (folder / value, value) if isinstance(value, str) and value else (None, None)
+    return (place.path(value), value) if isinstance(value, str) and value else (None, None)
 
 
 @dataclass(frozen=True)
@@ -174,15 +178,18 @@ def _parquet(files: tuple[Path, ...], decoder: Decoder) -> ParquetRows:
 
     try:
         counts = tuple(parquet.read_metadata(file).num_rows for file in files)
-        first = parquet.read_schema(files[0]).empty_table()
+        with parquet.ParquetFile(files[0]) as opened:
+            rows = list(islice(opened.iter_batches(FIRST), 1))
+        first = arrow.Table.from_batches(rows, parquet.read_schema(files[0]))
+        first = first.drop_columns([name for name in first.column_names if name.lower() in SPLITS])
         for file in files[1:]:
             if other := set(first.column_names) - set(parquet.read_schema(file).names):
                 raise ValueError(f"{file.name} has no column {other.pop()!r}")
-        picture = table_columns.picture_column(first)
+        picture = table_columns.picture_column(first, files[0].parent)
         if picture:
-            return ParquetRows(
-                files, counts, decoder, picture, (), table_columns.label_column(first), decoder.shape
-            )
+            label = table_columns.label_column(first)
+            place = None if of_bytes(first, picture) else located(first, picture, files[0].parent)
+            return ParquetRows(files, counts, decoder, picture, (), label, decoder.shape, place)
         stored, columns, label = tables.pixel_columns(first, decoder.reading)
         asked = decoder.reading
         made = (

@@ -13,15 +13,13 @@ IDS = ("id", "index", "row_id", "image_id", "unnamed: 0", "")  # first columns t
 SPLITS = ("split", "subset", "set", "partition")
 
 
-def picture_column(table: Any, folder: Path | None = None) -> str | None:
-    """The column that holds pictures or their paths: one of the usual names, or, where the table's
-    folder is known, one that names pictures in it.
+def picture_column(table: Any, folder: Path) -> str | None:
+    """The column that holds pictures or their paths in a table of that folder: one of the usual
+    names comes first.
     """
     by_name = {name.lower(): name for name in reversed(table.column_names)}
     usual = [by_name[name] for name in PICTURES if name in by_name]
     usual = [name for name in usual if picture_tables.holds_pictures(table, name)]
-    if folder is None:
-        return usual[0] if usual else None
     for name in dict.fromkeys([*usual, *table.column_names]):
         if picture_tables.holds_pictures(table, name) and picture_tables.there_are(table, name, folder):
             return str(name)
@@ -32,6 +30,8 @@ def labels_beside(tables: list[Any], picture: str) -> tuple[str | None, list[str
     """The column of labels in tables of pictures, and those that are left out. Where no name
     tells, a single other column whose values come again and again is it.
     """
+    from pyarrow.types import is_nested
+
     table, rows = tables[0], sum(each.num_rows for each in tables)
     others = [name for name in table.column_names if name != picture and name.lower() not in IDS]
     if label := label_column(table):
@@ -39,6 +39,7 @@ def labels_beside(tables: list[Any], picture: str) -> tuple[str | None, list[str
     kinds = {
         name: len({value for each in tables for value in each.column(name).unique().to_pylist()})
         for name in others
+        if not is_nested(table.schema.field(name).type)
     }
     again = [name for name, count in kinds.items() if 1 < count <= rows / 2]
     if len(again) == 1:
@@ -66,17 +67,16 @@ def class_names(table: Any, column: str) -> tuple[str, ...]:
 
 
 def row_ids(table: Any) -> list[str]:
+    """The first column, where it numbers the rows."""
     return [name for name in table.column_names[:1] if name.lower() in IDS]
 
 
-def by_split(table: Any) -> dict[str, Any]:
-    """The rows of a table by split, where a column says which; else all under ""."""
+def without_splits(table: Any) -> tuple[Any, list[str] | None]:
+    """A table without the column that says the split of each row, and what it says; None where
+    there is no such column.
+    """
     for name in table.column_names:
         values = table.column(name).to_pylist() if name.lower() in SPLITS else []
         if values and are_splits({str(value) for value in values}):
-            splits = [split_of(str(value)) or "" for value in values]
-            table = table.drop_columns([name])
-            return {
-                split: table.filter([found == split for found in splits]) for split in dict.fromkeys(splits)
-            }
-    return {"": table}
+            return table.drop_columns([name]), [split_of(str(value)) or "" for value in values]
+    return table, None

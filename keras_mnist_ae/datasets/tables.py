@@ -40,9 +40,12 @@ def source(files: list[Path], reading: Reading) -> Source:
         tables = {
             split: arrow.concat_tables([_table(path) for path in paths]) for split, paths in groups.items()
         }
-        if len(tables) == 1:
-            tables = table_columns.by_split(next(iter(tables.values())))
-        return _source(files[0], tables, reading)
+        if "" not in tables:
+            return _source(files[0], tables, reading)
+        tables[""], splits = table_columns.without_splits(tables[""])
+        found = _source(files[0], tables, reading)
+        found.parts[""].splits = splits
+        return found
     except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"{files[0]} cannot be used: {reason}") from error

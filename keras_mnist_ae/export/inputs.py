@@ -111,7 +111,7 @@ def _images(path: Path, image: tuple[int, ...], asked: Reading, test: bool, own:
     source = source_of(path, image, asked)
     numbers, classes = class_numbers(source)
     normal = _single_class(source)
-    if own or (test and "test" in source.parts):
+    if own or (test and ("test" in source.parts or any(part.splits for part in source.parts.values()))):
         parts = {split: _labelled(part, labels) for split, part, labels in divided(source, numbers)}
         source.parts = {"test": parts.get("test") or parts["validation"]}
         source.notes.append("the test images alone")
