@@ -37,6 +37,7 @@ from .reproduce import reproduce
 from .runs import runs
 from .score import calibrate, score
 from .size import size
+from .sweep import sweep
 from .train import finish, resume, train
 
 PACKAGES = {  # where the name to install is not that of the module
@@ -127,7 +128,7 @@ def kae(ctx: click.Context) -> None:
 
 
 for command in (
-    *(models, data, train, resume, finish, runs, size),
+    *(models, data, train, resume, finish, runs, size, sweep),
     *(evaluate, latent, cluster, generate, interpolate, figures, report, explore),
     *(calibrate, score),
     *(reproduce, compare),

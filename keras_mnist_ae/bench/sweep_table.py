@@ -1,0 +1,93 @@
+"""What a sweep found: means over seeds, the best settings, and how much each of them matters."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .sweep import Sweep
+
+BEST = 10  # trials of a search that are shown
+
+
+def numbers(sweep: Sweep) -> dict[str, Any]:
+    """All of it as JSON has it: `trials`, the best first, and `means` of a grid or `importances` of
+    a search. `error` is the mean squared error on the validation images; None of a trial that was
+    stopped or left out.
+    """
+    trials = [
+        {
+            "run": trial.user_attrs["run"],
+            "settings": dict(trial.params),
+            "error": trial.value,
+            "epochs": len(trial.intermediate_values),
+            "reason": trial.user_attrs.get("reason"),
+        }
+        for trial in sweep.trials()
+    ]
+    plan = sweep.plan
+    return {
+        "folder": str(sweep.folder),
+        "trials": trials,
+        "means": _means(trials) if plan.exhaustive else None,
+        "importances": None if plan.exhaustive else _importances(sweep),
+    }
+
+
+def rows(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table that is shown: a row per setting of a grid, else per trial."""
+    if found["means"] is None:
+        shown = found["trials"][:BEST]
+        names = list(shown[0]["settings"]) if shown else []
+        return ["run", *names, "validation error"], [
+            [each["run"], *_texts(each["settings"], names), _error(each["error"])] for each in shown
+        ]
+    names = list(found["means"][0]["settings"]) if found["means"] else []
+    return [*names, "validation error", "seeds"], [
+        [
+            *_texts(each["settings"], names),
+            _error(each["mean"]) + ("" if each["std"] is None else f" ± {each['std']:.2g}"),
+            str(each["seeds"]),
+        ]
+        for each in found["means"]
+    ]
+
+
+def _means(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Mean and standard deviation over the seeds, the lowest mean first."""
+    groups: dict[str, list[float]] = {}
+    for trial in trials:
+        if trial["error"] is not None:
+            settings = {name: value for name, value in trial["settings"].items() if name != "seed"}
+            groups.setdefault(json.dumps(settings), []).append(trial["error"])
+    means = [
+        {
+            "settings": json.loads(settings),
+            "mean": float(np.mean(errors)),
+            "std": float(np.std(errors, ddof=1)) if len(errors) > 1 else None,
+            "seeds": len(errors),
+        }
+        for settings, errors in groups.items()
+    ]
+    return sorted(means, key=lambda each: each["mean"])
+
+
+def _importances(sweep: Sweep) -> dict[str, float]:
+    """The part of the errors' variance that each setting explains, by functional ANOVA (Hutter et
+    al. 2014); empty where the errors do not differ.
+    """
+    import optuna
+
+    if len({trial.value for trial in sweep.trials()} - {None}) < 2:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    return dict(optuna.importance.get_param_importances(sweep.study, evaluator=evaluator))
+
+
+def _texts(settings: dict[str, Any], names: Sequence[str]) -> list[str]:
+    return [f"{value:.4g}" if isinstance(value := settings[name], float) else str(value) for name in names]
+
+
+def _error(error: float | None) -> str:
+    return "-" if error is None else f"{error:.5f}"
