@@ -65,10 +65,23 @@ def calibrate(
 @click.command()
 @click.argument("run", metavar="[RUN|DIR]", required=False, shell_complete=run_names)
 @click.argument("source", metavar="INPUT", required=False)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Table: .csv, .parquet or .npz.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Table: .csv, .parquet or .npz. With --shards a folder.",
+)
 @click.option("--maps", type=click.Path(path_type=Path), help="Folder for pictures of the strangest.")
 @click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="How many to show.")
 @click.option("--normal", help="Classes that are normal.  [default: those it was trained on]")
+@click.option(
+    "--shards",
+    type=click.IntRange(1),
+    help="Write N tables into the folder OUTPUT, by several processes over the exported graphs; a "
+    "second call does what is missing.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes for them.  [default: all processors]")
+@click.option("--format", type=click.Choice(["csv", "parquet", "npz"]), help="Of them.  [default: csv]")
 @reading
 @runs_dir
 @data_dir
@@ -78,6 +91,11 @@ def score(
     source: str | None,
     output: Path | None,
     maps: Path | None,
+    top: int,
+    normal: str | None,
+    shards: int | None,
+    workers: int | None,
+    format: str | None,
     runs_dir: Path,
     as_json: bool,
     **options: Any,
@@ -93,10 +111,46 @@ def score(
         run, source = None, run
     if source is None:
         raise click.UsageError("Missing argument 'INPUT'.")
+    if shards:
+        if output is None or maps or normal:
+            raise click.UsageError("--shards N goes with -o FOLDER, and without --maps and --normal.")
+        from ..reporting.score_shards import score_shards
+
+        told = score_shards(
+            *(run, source, output),
+            shards=shards,
+            workers=workers,
+            format=format or "csv",
+            runs_dir=runs_dir,
+            progress=progress,
+            **options,
+        )
+        if as_json:
+            more = ("shards", "made", "workers", "left_out", "model_sha256", "source_sha256")
+            facts = {**told, "run": run, "n": told["rows"], "false_alarms": None}
+            echo_json({key: facts.get(key) for key in (*KEYS, *more)})
+            return
+        made = f"{told['made']} of them made" if told["made"] else "all were there"
+        click.echo(
+            f"{told['rows']:,} images in {told['shards']} tables in {output}, {made}; {told['flagged']:,} "
+            f"flagged ({told['score']} above {told['threshold']:.6g})"
+        )
+        return
+    if workers or format:
+        raise click.UsageError("--workers and --format go with --shards N.")
     from ..reporting.anomalies import score
     from ..reporting.score_files import strangest
 
-    result = score(run, source, output=output, maps=maps, runs_dir=runs_dir, progress=progress, **options)
+    result = score(
+        *(run, source),
+        output=output,
+        maps=maps,
+        top=top,
+        normal=normal,
+        runs_dir=runs_dir,
+        progress=progress,
+        **options,
+    )
     if as_json:
         echo_json({key: result[key] for key in KEYS})
         return

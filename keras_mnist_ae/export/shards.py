@@ -5,7 +5,7 @@ model and source they are. What is missing is done; what is there is checked.
 import hashlib
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,14 +34,15 @@ REFUSALS = {  # what may differ between what lies there and what is asked for
 
 @dataclass(frozen=True)
 class Done:
-    """A finished shard: rows, SHA-256 of the rows of each output, how many items were left out, and
-    the first of these.
+    """A finished shard: rows, SHA-256 of the rows of each output, how many items were left out, the
+    first of these, and what else was counted.
     """
 
     rows: int
     rows_sha256: dict[str, str]
     left_out: int
     broken: list[str]
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 class Work(Protocol):
@@ -105,6 +106,7 @@ def write_shards(
                 "bytes": path.stat().st_size,
                 "sha256": sha256(path),
                 "rows_sha256": result.rows_sha256,
+                **result.counts,
             }
             write_text(folder / MANIFEST, to_json(manifest()))
 
