@@ -99,6 +99,15 @@ def test_keras_after_the_package_is_torch():
     assert printed(code)[0] == "torch"
 
 
+def test_torch_computes_on_cpu_under_macos_unless_told_otherwise():
+    code = (
+        "import sys, os; sys.platform = 'darwin'\n"
+        "from keras_mnist_ae.system import backend; print(os.environ['KERAS_TORCH_DEVICE'])"
+    )
+    assert printed(code)[0] == "cpu"
+    assert printed(code, KERAS_TORCH_DEVICE="mps")[0] == "mps"
+
+
 @pytest.mark.slow
 def test_keras_before_the_package_on_another_backend_is_said_once(installed_backends, tmp_path):
     if "tensorflow" not in installed_backends:
