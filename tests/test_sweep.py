@@ -16,6 +16,7 @@ pytest.importorskip("optuna")
 
 from optuna.trial import TrialState
 
+from keras_mnist_ae.analysis import sweep_plot
 from keras_mnist_ae.bench.sweep import Sweep
 from keras_mnist_ae.bench.sweep_plan import read_plan
 from keras_mnist_ae.bench.sweep_table import numbers
@@ -236,6 +237,25 @@ def test_a_plan_that_no_training_can_take_is_refused_before_the_first(plan, text
         plan(text)
 
 
+def test_the_picture_shows_each_training_against_each_setting():
+    trials = [
+        {"settings": {"latent_dim": 8, "variant": "mlp"}, "error": 0.3},
+        {"settings": {"latent_dim": 4, "variant": "conv"}, "error": None},
+        {"settings": {"latent_dim": 16, "variant": "mlp"}, "error": 0.5},
+        {"settings": {"latent_dim": 2, "variant": "conv"}, "error": 0.1},
+    ]
+    figure = sweep_plot.draw(trials, ["latent_dim"], "sizes")
+    order, latent, variant = figure.axes
+    points = [axes.collections[0].get_offsets().tolist() for axes in (order, latent, variant)]
+    assert points == [
+        [[0, 0.3], [2, 0.5], [3, 0.1]],
+        [[8, 0.3], [16, 0.5], [2, 0.1]],
+        [[0, 0.3], [0, 0.5], [1, 0.1]],
+    ]
+    assert order.lines[0].get_ydata().tolist() == [0.3, 0.3, 0.1]
+    assert (latent.get_xscale(), variant.get_xlabel()) == ("log", "variant")
+
+
 def test_real_trainings_from_the_command_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tmp_path.joinpath("sizes.toml").write_text(
@@ -254,6 +274,7 @@ def test_real_trainings_from_the_command_line(tmp_path, monkeypatch):
     assert [each["error"] for each in found["trials"]] == sorted(errors)
     assert found["means"][0]["mean"] == pytest.approx(np.mean(errors))
     assert found["means"][0]["std"] == pytest.approx(np.std(errors, ddof=1))
+    assert (tmp_path / found["figure"]).read_bytes().startswith(b"\x89PNG")
     again = CliRunner().invoke(kae, ["sweep", "sizes.toml"])
     assert "2 trainings in runs/sizes, 2 done before" in again.stderr
     assert "trial-0000" not in again.stderr

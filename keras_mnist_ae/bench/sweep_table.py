@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..analysis import plots, sweep_plot
 from .sweep import Sweep
+from .sweep_plan import Range
 
 BEST = 10  # trials of a search that are shown
 
@@ -33,6 +36,16 @@ def numbers(sweep: Sweep) -> dict[str, Any]:
         "means": _means(trials) if plan.exhaustive else None,
         "importances": None if plan.exhaustive else _importances(sweep),
     }
+
+
+def picture(sweep: Sweep, found: dict[str, Any]) -> Path:
+    """Draw the errors against each setting into the sweep's folder; the path of the picture."""
+    space = sweep.plan.space
+    logarithmic = [name for name, values in space.items() if isinstance(values, Range) and values.log]
+    begun = sorted(found["trials"], key=lambda trial: trial["run"])
+    path = sweep.folder / "sweep.png"
+    plots.save(sweep_plot.draw(begun, logarithmic, sweep.folder.name), path)
+    return path
 
 
 def rows(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -40,7 +40,7 @@ def sweep(file: Path, workers: int, runs_dir: Path | None, as_json: bool) -> Non
     """
     from ..bench.sweep import Sweep
     from ..bench.sweep_plan import read_plan
-    from ..bench.sweep_table import numbers, rows
+    from ..bench.sweep_table import numbers, picture, rows
 
     plan = read_plan(file)
     work = Sweep(plan, runs_dir or Path("runs", file.stem))
@@ -50,10 +50,12 @@ def sweep(file: Path, workers: int, runs_dir: Path | None, as_json: bool) -> Non
     with remedied(f"kae sweep {file}"):
         work.work(workers, lambda line: click.echo(line, err=True))
     found = numbers(work)
+    figure = picture(work, found)
     if as_json:
-        echo_json(found)
+        echo_json({**found, "figure": str(figure)})
         return
     echo_table(*rows(found))
     if found["importances"]:
         told = ", ".join(f"{name} {part:.0%}" for name, part in found["importances"].items())
         click.echo(f"\nWhat the differences are due to: {told}.")
+    click.echo(f"\npicture  {figure}")
