@@ -22,7 +22,7 @@ from keras_mnist_ae.bench.sweep_plan import read_plan
 from keras_mnist_ae.bench.sweep_table import numbers
 from keras_mnist_ae.bench.trials import TRIAL, end, losses, start
 from keras_mnist_ae.cli.main import kae
-from keras_mnist_ae.errors import DataError, UsageError
+from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError
 from keras_mnist_ae.runs.folder import Run
 
 STAND_IN = """
@@ -197,6 +197,16 @@ def test_another_sweep_in_the_folder_is_refused_and_a_longer_search_goes_on(plan
         assert len(sweep.trials()) == trials
     with pytest.raises(UsageError, match="another sweep"):
         Sweep(plan(GRID.format(epochs=1, sizes=[2], seeds=[0])), folder)
+
+
+def test_a_folder_of_other_files_and_a_broken_study_are_refused(plan, tmp_path):
+    grid, folder = plan(GRID.format(epochs=1, sizes=[2], seeds=[0])), tmp_path / "runs"
+    (folder / "trial-0000").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"other files \(trial-0000\)"):
+        Sweep(grid, folder)
+    (folder / "study.db").write_bytes(b"no database" * 100)
+    with pytest.raises(CorruptFileError, match="file is not a database"):
+        Sweep(grid, folder)
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DivergedError, KaeError, MissingDependencyError, UsageError
+from ..errors import DivergedError, KaeError
 from ..system import signals
-from .sweep_plan import Plan, Range
+from .study import opened, put_back, suggest, usable
+from .sweep_plan import Plan
 from .trials import TRIAL, close, end, losses, reason, start
 
 if TYPE_CHECKING:
@@ -48,48 +49,18 @@ class Sweep:
 
     Raises:
         MissingDependencyError: Optuna is not installed.
-        UsageError: The folder holds another sweep.
+        UsageError: The folder holds another sweep, or other files.
+        CorruptFileError: The study cannot be read or written.
     """
 
     def __init__(
         self, plan: Plan, folder: Path, program: Sequence[str] = TRIAL, stale: float = STALE
     ) -> None:
-        try:
-            import optuna
-        except ModuleNotFoundError as error:
-            raise MissingDependencyError(
-                "a sweep needs Optuna.\nInstall it: pip install 'keras_mnist_ae[sweep]'"
-            ) from error
-        from filelock import FileLock
+        self.study, self.lock = opened(plan, folder)
+        from optuna.trial import TrialState
 
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        folder.mkdir(parents=True, exist_ok=True)
         self.plan, self.folder, self.program, self.stale = plan, folder, program, stale
-        self.lock = FileLock(folder / "sweep.lock")
-        self._states = optuna.trial.TrialState
-        with self.lock:
-            storage = optuna.storages.RDBStorage(
-                f"sqlite:///{folder / 'study.db'}",
-                engine_kwargs={"connect_args": {"timeout": 60}},
-            )
-            self.study = optuna.create_study(
-                storage=storage,
-                study_name="sweep",
-                sampler=optuna.samplers.TPESampler(constant_liar=True),
-                pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1)
-                if plan.pruner == "median"
-                else optuna.pruners.NopPruner(),
-                load_if_exists=True,
-            )
-            known = self.study.user_attrs.get("plan")
-            if known is None:
-                for cell in plan.cells() if plan.exhaustive else ():
-                    self.study.enqueue_trial(cell)
-                self.study.set_user_attr("plan", plan.identity())
-            elif known != plan.identity():
-                raise UsageError(
-                    f"{folder} holds another sweep.\nGive another --runs-dir, or remove the folder."
-                )
+        self._states = TrialState
 
     def trials(self) -> "list[optuna.trial.FrozenTrial]":
         """Those that are finished, the best first; pruned ones last."""
@@ -110,7 +81,7 @@ class Sweep:
         waited = False
         try:
             while True:
-                with signals.deferred():
+                with signals.deferred(), usable(self.folder):
                     for each in list(at_work):
                         if self._finished(each, say):
                             at_work.remove(each)
@@ -135,7 +106,7 @@ class Sweep:
             for each in self.study.get_trials(deepcopy=False, states=(self._states.RUNNING,)):
                 # without a sign of life: whoever began it was killed within this lock
                 if time.time() - each.user_attrs.get(ALIVE, 0) > self.stale:
-                    self._put_back(each.number)
+                    put_back(self.study, each.number)
             states = [trial.state for trial in self.study.get_trials(deepcopy=False)]
             begun = sum(
                 state in (self._states.COMPLETE, self._states.PRUNED, self._states.RUNNING)
@@ -144,8 +115,7 @@ class Sweep:
             if begun >= self.plan.trials:
                 return None
             trial = self.study.ask()
-            for name, values in self.plan.space.items():
-                _suggest(trial, name, values)
+            suggest(trial, self.plan)
             if "run" not in trial.user_attrs:
                 trial.set_user_attr("run", f"trial-{trial.number:04d}")
             trial.set_user_attr(ALIVE, time.time())
@@ -190,27 +160,11 @@ class Sweep:
             self.study.tell(trial, state=self._states.PRUNED)
             say(f"{name}: left out: {reason(training.run)}")
         elif code in STOPPED:
-            self._put_back(trial.number)
+            put_back(self.study, trial.number)
         else:
             kind = {each.exit_code: each for each in KaeError.__subclasses__()}.get(code, KaeError)
             raise kind(f"{name} failed: {reason(training.run)}\nWhat it printed: {training.run}.log")
         return True
-
-    def _put_back(self, number: int) -> None:
-        """The trial waits again, with its settings and its run."""
-        import optuna
-
-        self.study.tell(number, state=self._states.FAIL)
-        trial = self.study.trials[number]
-        self.study.add_trial(
-            optuna.trial.create_trial(
-                state=self._states.WAITING,
-                params=trial.params,
-                distributions=trial.distributions,
-                user_attrs=trial.user_attrs,
-                system_attrs=trial.system_attrs,
-            )
-        )
 
     def _stop(self, at_work: list[Training]) -> None:
         for training in at_work:
@@ -218,16 +172,7 @@ class Sweep:
         for training in at_work:
             end(training.process)
             with self.lock:
-                self._put_back(training.trial.number)
-
-
-def _suggest(trial: "optuna.Trial", name: str, values: list[Any] | Range) -> None:
-    if not isinstance(values, Range):
-        trial.suggest_categorical(name, values)
-    elif values.whole:
-        trial.suggest_int(name, int(values.low), int(values.high), step=int(values.step or 1), log=values.log)
-    else:
-        trial.suggest_float(name, values.low, values.high, step=values.step, log=values.log)
+                put_back(self.study, training.trial.number)
 
 
 def _told(settings: dict[str, Any]) -> str:
