@@ -115,12 +115,13 @@ def test_two_processes_and_a_killed_one_leave_every_trial_complete_and_none_twic
     plan(SEARCH.format(trials=40).replace("[search]", '[search]\npruner = "none"'))
     folder, stand = tmp_path / "runs", tmp_path / "stand_in.py"
     stand.write_text(stand_in(pause=0.05)[2])
-    command = [sys.executable, "-c", WORK, str(tmp_path / "sweep.toml"), str(stand), str(folder)]
+    command = [sys.executable, "-u", "-c", WORK, str(tmp_path / "sweep.toml"), str(stand), str(folder)]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first,
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as second,
     ):
-        next(line for line in first.stdout if "done)" in line and "(1 of" not in line)
+        next(line for line in first.stdout if "done)" in line)
+        next(line for line in first.stdout if "latent_dim" in line)  # it has just begun
         first.kill()
         said, _ = second.communicate(timeout=120)
         assert second.returncode == 0, said
@@ -138,7 +139,7 @@ def test_an_interrupted_sweep_puts_its_trials_back(plan, tmp_path):
     folder, stand = tmp_path / "runs", tmp_path / "stand_in.py"
     begin = "import threading, os; threading.Thread(target=lambda: (sys.stdin.read(), os._exit(143))).start()"
     stand.write_text(stand_in(begin, pause=60)[2])
-    command = [sys.executable, "-c", WORK, str(tmp_path / "sweep.toml"), str(stand), str(folder)]
+    command = [sys.executable, "-u", "-c", WORK, str(tmp_path / "sweep.toml"), str(stand), str(folder)]
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         while len(list(folder.glob("*/history.csv"))) < 2 and process.poll() is None:
             time.sleep(0.05)
