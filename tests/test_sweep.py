@@ -120,10 +120,14 @@ def test_two_processes_and_a_killed_one_leave_every_trial_complete_and_none_twic
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as first,
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as second,
     ):
-        next(line for line in first.stdout if "done)" in line)
-        next(line for line in first.stdout if "latent_dim" in line)  # it has just begun
-        first.kill()
-        said, _ = second.communicate(timeout=120)
+        try:
+            next(line for line in first.stdout if "done)" in line)
+            next(line for line in first.stdout if "latent_dim" in line)  # it has just begun
+            first.kill()
+            said, _ = second.communicate(timeout=120)
+        finally:
+            first.kill()
+            second.kill()
         assert second.returncode == 0, said
     trials = Sweep(read_plan(tmp_path / "sweep.toml"), folder).study.get_trials()
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
