@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import click
 import keras
 import pytest
 from click.testing import CliRunner
@@ -475,3 +476,15 @@ def test_progress_bar_on_a_terminal(tmp_path):
     assert b"train MSE" in seen
     assert b"\nkae: interrupted; to go on: kae resume " in seen, seen[-600:]
     assert seen.rfind(b"\x1b[?25h") >= seen.rfind(b"\x1b[?25l"), "the cursor stays hidden"
+
+
+def test_a_warning_that_was_made_an_error_names_the_setting(monkeypatch):
+    @click.command()
+    def warns():
+        raise DeprecationWarning("old numpy")
+
+    monkeypatch.setitem(kae.commands, "warns", warns)
+    outcome = CliRunner().invoke(kae, ["warns"])
+    assert outcome.exit_code == 2
+    assert "DeprecationWarning: old numpy" in outcome.stderr
+    assert "unset PYTHONWARNINGS" in outcome.stderr

@@ -242,6 +242,21 @@ def test_a_folder_of_other_files_and_a_broken_study_are_refused(plan, tmp_path):
             "[settings]\nvalidation = 9\n[search]\ntrials = 2\nlearning_rate = {low = -1, high = 1}\n",
             "learning_rate",
         ),
+        ("[settings]\nvalidation = 9\n[search]\ntrials = 2\nseed = [1, 1]\n", "different values"),
+        (
+            "[settings]\nvalidation = 9\n[search]\ntrials = 2\nseed = {low = 0, high = 9, step = 0}\n",
+            "a step is",
+        ),
+        (
+            "[settings]\nvalidation = 9\n[search]\ntrials = 2\nseed = {low = 0, high = 9, step = 'x'}\n",
+            "a step is",
+        ),
+        (
+            "[settings]\nvalidation = 9\n[search]\ntrials = 2\nseed = {low = false, high = true}\n",
+            "or a range",
+        ),
+        ("[settings]\nvalidation = 9\n[grid]\nseed = [2020-01-01]\n", "different values"),
+        ("[settings]\nvalidation = 9\n[grid]\nseed = [[1]]\n", "different values"),
         ("[settings]\nvalidation = 9\n[others]\n[grid]\nseed = [1]\n", "'others'"),
         ("settings = 3\n", "none of the tables"),
         ("[settings\n", "cannot read"),

@@ -109,11 +109,7 @@ def read_plan(file: Path) -> Plan:
 def _exhaustive(settings: dict[str, Any], grid: dict[str, Any]) -> Plan:
     trials = 1
     for name, values in grid.items():
-        if (
-            not isinstance(values, list)
-            or not values
-            or len({json.dumps(each) for each in values}) < len(values)
-        ):
+        if not _different(values):
             raise UsageError(f"[grid] {name} is {values!r}; give a list of different values, such as [1, 2]")
         trials *= len(values)
     _check_trials(trials)
@@ -135,24 +131,39 @@ def _searched(settings: dict[str, Any], search: dict[str, Any]) -> Plan:
 
 def _values(name: str, value: Any) -> list[Any] | Range:
     match value:
-        case list() if value:
+        case list() if _different(value):
             return list(value)
-        case {"low": int() | float() as low, "high": int() | float() as high, **others}:
-            for key in others:
+        case {"low": low, "high": high} if _number(low) and _number(high):
+            for key in value:
                 if key not in KEYS:
                     raise UsageError(f"[search] {name} has an unknown {key!r}{did_you_mean(key, KEYS)}")
-            log, step = others.get("log", False), others.get("step")
-            found = Range(low, high, log is True, step if isinstance(step, int | float) else None)
-            if not low < high or (found.log and (low <= 0 or step is not None)):
+            log, step = value.get("log", False), value.get("step")
+            right = isinstance(log, bool) and (step is None or (_number(step) and step > 0))
+            if not right or not low < high or (log and (low <= 0 or step is not None)):
                 raise UsageError(
-                    f"[search] {name} is {value!r}; low lies below high, and with log above 0, without a step"
+                    f"[search] {name} is {value!r}; low lies below high, a step is above 0, and with "
+                    "log = true low is above 0 and there is no step"
                 )
-            return found
+            return Range(low, high, log, step)
         case _:
             raise UsageError(
-                f"[search] {name} is {value!r}; give values, such as [16, 32], or a range, such as "
-                "{ low = 1e-4, high = 1e-2, log = true }"
+                f"[search] {name} is {value!r}; give different values, such as [16, 32], or a range, "
+                "such as { low = 1e-4, high = 1e-2, log = true }"
             )
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _different(values: Any) -> bool:
+    """Whether it is a list of different plain values, at least one."""
+    return (
+        isinstance(values, list)
+        and len(values) > 0
+        and all(isinstance(value, str | int | float | bool) for value in values)
+        and len({json.dumps(value) for value in values}) == len(values)
+    )
 
 
 def _check_trials(trials: int) -> None:

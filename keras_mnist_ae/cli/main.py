@@ -95,6 +95,12 @@ def _ending(error: BaseException) -> tuple[str, int]:
                 f"the package {package!r} is not installed.\nInstall it: pip install {package}",
                 MissingDependencyError.exit_code,
             )
+        case Warning():
+            return (
+                f"a warning was made an error: {type(error).__name__}: {' '.join(str(error).split())[:200]}\n"
+                "Warnings of the libraries are no failures: unset PYTHONWARNINGS, and give python no -W.",
+                UsageError.exit_code,
+            )
         case MemoryError():
             return f"out of memory: {error}\nA smaller --batch-size or --limit needs less.", 1
         case OSError() if error.errno == 28 and error.filename is None:
