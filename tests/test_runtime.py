@@ -2,7 +2,9 @@
 to be trusted.
 """
 
+import os
 import subprocess
+import sys
 import venv
 from importlib.metadata import distribution
 from pathlib import Path
@@ -535,3 +537,17 @@ def test_missing_files_are_named(missing, tmp_path, digits):
     folder = tmp_path / "runs" if missing == "folder" else tmp_path
     with pytest.raises(UsageError, match=r"no encoder\.onnx in .*\n.*kae export onnx"):
         OnnxAutoencoder(folder).encode(digits)
+
+
+def test_onnxruntime_is_not_heard_where_nothing_can_be_kept(exported):
+    code = "from keras_mnist_ae.export.runtime import OnnxAutoencoder as A; import sys; A(sys.argv[1]).load()"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("XDG_")}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(exported("mlp"))],
+        env={**environment, "HOME": os.devnull},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""

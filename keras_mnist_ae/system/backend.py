@@ -26,6 +26,7 @@ _NAMED = "KERAS_BACKEND" in os.environ
 os.environ.setdefault("KERAS_BACKEND", "torch")
 if sys.platform == "darwin" and "KERAS_TORCH_DEVICE" not in os.environ:
     os.environ["KERAS_TORCH_DEVICE"] = "cpu"  # Keras would take mps, on which nothing here was ever tried
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # heard by onnxruntime only before its import
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's start-up notes are not messages of ours
 
 
