@@ -111,8 +111,9 @@ def test_a_grid_trains_all_combinations_once_and_gives_means_over_seeds(plan, tm
     ]
 
 
-def test_two_processes_and_a_killed_one_leave_every_trial_complete_and_none_twice(plan, tmp_path):
-    plan(SEARCH.format(trials=40).replace("[search]", '[search]\npruner = "none"'))
+@pytest.mark.parametrize("trials", [10, pytest.param(40, marks=pytest.mark.slow)])
+def test_two_processes_and_a_killed_one_leave_every_trial_complete_and_none_twice(plan, tmp_path, trials):
+    plan(SEARCH.format(trials=trials).replace("[search]", '[search]\npruner = "none"'))
     folder, stand = tmp_path / "runs", tmp_path / "stand_in.py"
     stand.write_text(stand_in(pause=0.05)[2])
     command = [sys.executable, "-u", "-c", WORK, str(tmp_path / "sweep.toml"), str(stand), str(folder)]
@@ -129,10 +130,10 @@ def test_two_processes_and_a_killed_one_leave_every_trial_complete_and_none_twic
             first.kill()
             second.kill()
         assert second.returncode == 0, said
-    trials = Sweep(read_plan(tmp_path / "sweep.toml"), folder).study.get_trials()
-    done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
-    assert len(done) == len({trial.user_attrs["run"] for trial in done}) == 40
-    assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.FAIL}
+    every = Sweep(read_plan(tmp_path / "sweep.toml"), folder).study.get_trials()
+    done = [trial for trial in every if trial.state == TrialState.COMPLETE]
+    assert len(done) == len({trial.user_attrs["run"] for trial in done}) == trials
+    assert {trial.state for trial in every} <= {TrialState.COMPLETE, TrialState.FAIL}
     assert set(started(folder).values()) == {1}
     for trial in done:
         assert trial.value == trial.params["latent_dim"] / 5
