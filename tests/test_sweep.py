@@ -17,6 +17,7 @@ pytest.importorskip("optuna")
 from optuna.trial import TrialState
 
 from keras_mnist_ae.analysis import sweep_plot
+from keras_mnist_ae.bench.study import put_back
 from keras_mnist_ae.bench.sweep import Sweep
 from keras_mnist_ae.bench.sweep_plan import read_plan
 from keras_mnist_ae.bench.sweep_table import numbers
@@ -156,7 +157,7 @@ def test_an_interrupted_sweep_puts_its_trials_back(plan, tmp_path):
         TrialState.WAITING: 2,
     }
     sweep.work(2)
-    assert [trial.value for trial in sweep.trials()] == [2, 3]
+    assert [error for _, error in sweep.trials()] == [2, 3]
     assert [path.read_text() for path in folder.glob("*/starts")] == ["train\nresume\n"] * 2
 
 
@@ -172,7 +173,8 @@ def test_a_search_stops_what_is_worse_and_leaves_out_what_cannot_be_trained(plan
     sweep = Sweep(plan(text.format(trials=16)), tmp_path / "runs", stand_in(begin, 0.2))
     sweep.work(4, said.append)
     by_size = {}
-    for trial in sweep.trials():
+    for trial, error in sweep.trials():
+        assert (error is None) == (trial.state == TrialState.PRUNED)
         by_size.setdefault(trial.params["latent_dim"], []).append(trial)
     assert {trial.state for trial in by_size[2]} == {TrialState.COMPLETE}
     assert {trial.value for trial in by_size[2]} == {2 / 5}
@@ -213,6 +215,22 @@ def test_a_folder_of_other_files_and_a_broken_study_are_refused(plan, tmp_path):
     (folder / "study.db").write_bytes(b"no database" * 100)
     with pytest.raises(CorruptFileError, match="file is not a database"):
         Sweep(grid, folder)
+
+
+def test_a_process_that_slept_leaves_its_trial_to_the_one_that_took_it_up(plan, tmp_path):
+    grid, folder, said = plan(GRID.format(epochs=1, sizes=[2], seeds=[0])), tmp_path / "runs", []
+    ours = Sweep(grid, folder, stand_in(pause=1))
+
+    def other(line):
+        said.append(line)
+        if len(said) == 1:  # just begun; meanwhile another process takes it for killed
+            put_back(ours.study, 0)
+            Sweep(grid, folder, stand_in(pause=0)).work(1)
+
+    ours.work(1, other)
+    assert "another process took it up" in said[-1]
+    states = [trial.state for trial in ours.study.get_trials()]
+    assert states == [TrialState.FAIL, TrialState.COMPLETE]
 
 
 @pytest.mark.parametrize(

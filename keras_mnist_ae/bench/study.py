@@ -94,9 +94,13 @@ def suggest(trial: "Trial", plan: Plan) -> None:
 
 
 def put_back(study: "Study", number: int) -> None:
-    """The trial waits again, with its settings and its run."""
+    """The trial waits again, with its settings and its run, unless another process has put it
+    back.
+    """
     from optuna.trial import TrialState, create_trial
 
+    if study.get_trials(deepcopy=False)[number].state != TrialState.RUNNING:
+        return
     study.tell(number, state=TrialState.FAIL)
     trial = study.trials[number]
     study.add_trial(

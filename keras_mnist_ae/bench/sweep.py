@@ -62,10 +62,14 @@ class Sweep:
         self.plan, self.folder, self.program, self.stale = plan, folder, program, stale
         self._states = TrialState
 
-    def trials(self) -> "list[optuna.trial.FrozenTrial]":
-        """Those that are finished, the best first; pruned ones last."""
+    def trials(self) -> "list[tuple[optuna.trial.FrozenTrial, float | None]]":
+        """Those that are finished and their errors, the best first; last those that were stopped or
+        left out, whose error is None.
+        """
         done = self.study.get_trials(deepcopy=False, states=(self._states.COMPLETE, self._states.PRUNED))
-        return sorted(done, key=lambda trial: (trial.value is None, trial.value or 0.0, trial.number))
+        # Optuna gives a stopped one the last error that was reported
+        found = [(each, each.value if each.state == self._states.COMPLETE else None) for each in done]
+        return sorted(found, key=lambda each: (each[1] is None, each[1] or 0.0, each[0].number))
 
     def work(self, workers: int, say: Say = str) -> None:
         """Train until all trials are done, those of other processes among them.
@@ -137,13 +141,18 @@ class Sweep:
         """Tell the study how far a training is; whether it has ended."""
         trial, name = training.trial, training.run.name
         code = training.process.poll()
-        if time.monotonic() - training.told > BEAT:
+        errors = losses(training.run)
+        news = len(errors) > training.seen
+        if code is not None or news or time.monotonic() - training.told > BEAT:
+            if self.study.get_trials(deepcopy=False)[trial.number].state != self._states.RUNNING:
+                end(training.process)
+                say(f"{name}: another process took it up, since this one gave no sign of life")
+                return True
             trial.set_user_attr(ALIVE, time.time())
             training.told = time.monotonic()
-        errors = losses(training.run)
         for epoch in range(training.seen, len(errors)):
             trial.report(errors[epoch], epoch)
-        news, training.seen = len(errors) > training.seen, max(training.seen, len(errors))
+        training.seen = max(training.seen, len(errors))
         if code is None and not (news and trial.should_prune()):
             return False
         end(training.process)

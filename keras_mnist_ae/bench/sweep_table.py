@@ -23,11 +23,11 @@ def numbers(sweep: Sweep) -> dict[str, Any]:
         {
             "run": trial.user_attrs["run"],
             "settings": dict(trial.params),
-            "error": trial.value,
+            "error": error,
             "epochs": len(trial.intermediate_values),
             "reason": trial.user_attrs.get("reason"),
         }
-        for trial in sweep.trials()
+        for trial, error in sweep.trials()
     ]
     plan = sweep.plan
     return {
@@ -92,7 +92,7 @@ def _importances(sweep: Sweep) -> dict[str, float]:
     """
     import optuna
 
-    if len({trial.value for trial in sweep.trials()} - {None}) < 2:
+    if len({error for _, error in sweep.trials()} - {None}) < 2:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
     return dict(optuna.importance.get_param_importances(sweep.study, evaluator=evaluator))
