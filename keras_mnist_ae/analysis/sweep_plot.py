@@ -1,4 +1,4 @@
-"""The picture of a sweep: errors of its trainings in their order, and against each setting."""
+"""The picture of a sweep: the losses of its trainings in their order, and against each setting."""
 
 from collections.abc import Collection, Sequence
 from itertools import accumulate
@@ -15,18 +15,18 @@ COLUMNS = 3
 
 @plots.styled
 def draw(trials: Sequence[dict[str, Any]], logarithmic: Collection[str], title: str) -> "Figure":
-    """Validation errors with the lowest so far, then against each setting.
+    """The losses of the validation images with the lowest so far, then against each setting.
 
     Args:
-        trials: `settings` and `error` of each, in the order of their beginning; None as the error
+        trials: `settings` and `val_loss` of each, in the order of their beginning; None as the loss
             leaves a trial out.
         logarithmic: the settings with a logarithmic axis.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-    done = [(place, trial) for place, trial in enumerate(trials) if trial["error"] is not None]
-    errors = [trial["error"] for _, trial in done]
+    done = [(place, trial) for place, trial in enumerate(trials) if trial["val_loss"] is not None]
+    errors = [trial["val_loss"] for _, trial in done]
     names = list(trials[0]["settings"]) if trials else []
     rows = -(-(1 + len(names)) // COLUMNS)
     figure = Figure(figsize=(plots.WIDTH, 2.2 * rows), layout="constrained")
@@ -53,6 +53,6 @@ def draw(trials: Sequence[dict[str, Any]], logarithmic: Collection[str], title: 
 
 def _points(axes: "Axes", across: Sequence[Any], errors: Sequence[float], label: str) -> None:
     axes.scatter(across, errors, s=12, color=plots.COLOURS[0])
-    axes.set(xlabel=label, ylabel="validation MSE" if label == "training" else "")
+    axes.set(xlabel=label, ylabel="val_loss" if label == "training" else "")
     if errors and min(errors) > 0:
         axes.set_yscale("log")

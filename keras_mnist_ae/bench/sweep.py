@@ -63,8 +63,8 @@ class Sweep:
         self._states = TrialState
 
     def trials(self) -> "list[tuple[optuna.trial.FrozenTrial, float | None]]":
-        """Those that are finished and their errors, the best first; last those that were stopped or
-        left out, whose error is None.
+        """Those that are finished and their `val_loss`, the best first; last those that were stopped
+        or left out, with None.
         """
         done = self.study.get_trials(deepcopy=False, states=(self._states.COMPLETE, self._states.PRUNED))
         # Optuna gives a stopped one the last error that was reported
@@ -158,12 +158,12 @@ class Sweep:
         end(training.process)
         if code is None:
             self.study.tell(trial, state=self._states.PRUNED)
-            say(f"{name}: stopped after {len(errors)} epochs, {errors[-1]:.5f}: others were better by then")
+            say(f"{name}: stopped after {len(errors)} epochs, val_loss {errors[-1]:.5f}: others were better")
         elif code == 0:
             best = {**self.plan.settings, **trial.params}.get("patience")  # whose weights are kept
             self.study.tell(trial, min(errors) if best else errors[-1])
             done = f"{len(self.trials())} of {self.plan.trials} done"
-            say(f"{name}: validation error {min(errors) if best else errors[-1]:.5f} ({done})")
+            say(f"{name}: val_loss {min(errors) if best else errors[-1]:.5f} ({done})")
         elif code < 0 or code in PRUNED:
             trial.set_user_attr("reason", reason(training.run))
             self.study.tell(trial, state=self._states.PRUNED)

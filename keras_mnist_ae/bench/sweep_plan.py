@@ -9,8 +9,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from ..architecture.variants import find
 from ..errors import UsageError
-from ..runs.config import configure
+from ..runs.config import check_names, configure
 from ..system.hints import did_you_mean
 from ..system.reading import read_toml
 
@@ -94,15 +95,18 @@ def read_plan(file: Path) -> Plan:
             "Give validation = N in [settings], of a set with a validation split as many as it has."
         )
     plan = _searched(settings, search) if search else _exhaustive(settings, grid)
+    check_names({**settings, **plan.space}, str(file))
     if both := settings.keys() & plan.space.keys():
         raise UsageError(f"{min(both)} stands in [settings] and in [{'search' if search else 'grid'}]")
     for name in {"runs_dir", "name"} & {*settings, *plan.space} | {"validation"} & plan.space.keys():
         raise UsageError(f"a sweep takes no {name} there: it names its runs and compares them itself")
-    if plan.exhaustive:
-        for cell in plan.cells():
-            configure(**settings, **cell)
-    else:
-        _check_ends(plan)
+    cells = plan.cells() if plan.exhaustive else _ends(plan)
+    configs = [configure(**{**settings, **cell}) for cell in cells]
+    if len({(each.table or find(each.variant)).variational for each in configs}) > 1:
+        raise UsageError(
+            "the loss of a variational variant is in nats, that of the others the mean squared error.\n"
+            "They do not compare: sweep them apart."
+        )
     return plan
 
 
@@ -171,10 +175,10 @@ def _check_trials(trials: int) -> None:
         raise UsageError(f"{trials:,} trainings are more than a sweep takes ({LARGEST:,})")
 
 
-def _check_ends(plan: Plan) -> None:
+def _ends(plan: Plan) -> Iterator[dict[str, Any]]:
     """Each value beside the first of the others: what no training can take is told at once."""
     ends = {name: _listed(values) for name, values in plan.space.items()}
     first = {name: values[0] for name, values in ends.items()}
     for name, values in ends.items():
         for value in values:
-            configure(**{**plan.settings, **first, name: value})
+            yield {**first, name: value}

@@ -16,14 +16,14 @@ BEST = 10  # trials of a search that are shown
 
 def numbers(sweep: Sweep) -> dict[str, Any]:
     """All of it as JSON has it: `trials`, the best first, and `means` of a grid or `importances` of
-    a search. `error` is the mean squared error on the validation images; None of a trial that was
-    stopped or left out.
+    a search. `val_loss` is that of the validation images, the mean squared error or, of a
+    variational variant, the negative ELBO in nats; None of a trial that was stopped or left out.
     """
     trials = [
         {
             "run": trial.user_attrs["run"],
             "settings": dict(trial.params),
-            "error": error,
+            "val_loss": error,
             "epochs": len(trial.intermediate_values),
             "reason": trial.user_attrs.get("reason"),
         }
@@ -53,11 +53,11 @@ def rows(found: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     if found["means"] is None:
         shown = found["trials"][:BEST]
         names = list(shown[0]["settings"]) if shown else []
-        return ["run", *names, "validation error"], [
-            [each["run"], *_texts(each["settings"], names), _error(each["error"])] for each in shown
+        return ["run", *names, "val_loss"], [
+            [each["run"], *_texts(each["settings"], names), _error(each["val_loss"])] for each in shown
         ]
     names = list(found["means"][0]["settings"]) if found["means"] else []
-    return [*names, "validation error", "seeds"], [
+    return [*names, "val_loss", "seeds"], [
         [
             *_texts(each["settings"], names),
             _error(each["mean"]) + ("" if each["std"] is None else f" ± {each['std']:.2g}"),
@@ -71,9 +71,9 @@ def _means(trials: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Mean and standard deviation over the seeds, the lowest mean first."""
     groups: dict[str, list[float]] = {}
     for trial in trials:
-        if trial["error"] is not None:
+        if trial["val_loss"] is not None:
             settings = {name: value for name, value in trial["settings"].items() if name != "seed"}
-            groups.setdefault(json.dumps(settings), []).append(trial["error"])
+            groups.setdefault(json.dumps(settings), []).append(trial["val_loss"])
     means = [
         {
             "settings": json.loads(settings),

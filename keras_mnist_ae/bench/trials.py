@@ -65,7 +65,7 @@ def end(process: Process) -> None:
 
 
 def losses(run: Path) -> list[float]:
-    """The validation error after each epoch so far."""
+    """The loss of the validation images after each epoch so far."""
     with suppress(CorruptFileError):  # none yet
         return read_history(run / "history.csv")["val_loss"]
     return []

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .completion import run_names
-from .options import as_json, data_dir, echo_json, reading, runs_dir
+from .options import as_json, data_dir, echo_json, reading, runs_dir, sharded
 from .progress import progress
 
 
@@ -23,17 +23,7 @@ from .progress import progress
     help="A .npy or .npz file; for codes also a .csv or .parquet table; for images also a new "
     "folder. With --shards a folder.",
 )
-@click.option(
-    "--shards",
-    type=click.IntRange(1),
-    help="Write N files into the folder OUTPUT, by several processes; a second call does what is missing.",
-)
-@click.option("--workers", type=click.IntRange(1), help="Processes for them.  [default: all processors]")
-@click.option(
-    "--format",
-    type=click.Choice(["npy", "npz", "csv", "parquet"]),
-    help="Of shards; npz, csv and parquet keep names.  [default: npy]",
-)
+@sharded("files", ["npy", "npz", "csv", "parquet"], "npy; npz, csv and parquet keep names")
 @reading
 @runs_dir
 @data_dir

@@ -42,6 +42,29 @@ READING = (  # how the images of an input are read, in place of the run's way
 )
 
 
+def sharded(files: str, formats: Sequence[str], default: str) -> Callable[[Any], Any]:
+    """The options of a command that may write its output in shards."""
+    options = (
+        click.option(
+            "--shards",
+            type=click.IntRange(1),
+            help=f"Write N {files} into the folder OUTPUT, by several processes; a second call does what "
+            "is missing.",
+        ),
+        click.option(
+            "--workers", type=click.IntRange(1), help="Processes for them.  [default: all processors]"
+        ),
+        click.option("--format", type=click.Choice(formats), help=f"Of shards.  [default: {default}]"),
+    )
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def reading(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of `READING`, in their order."""
     for option in reversed(READING):

@@ -7,7 +7,7 @@ import click
 
 from . import announce
 from .completion import run_names
-from .options import as_json, data_dir, dataset, echo_json, echo_result, reading, run, runs_dir
+from .options import as_json, data_dir, dataset, echo_json, echo_result, reading, run, runs_dir, sharded
 from .progress import progress
 
 KEYS = (  # of --json
@@ -72,16 +72,9 @@ def calibrate(
     help="Table: .csv, .parquet or .npz. With --shards a folder.",
 )
 @click.option("--maps", type=click.Path(path_type=Path), help="Folder for pictures of the strangest.")
-@click.option("--top", type=click.IntRange(1), default=10, show_default=True, help="How many to show.")
+@click.option("--top", type=click.IntRange(1), help="How many to show.  [default: 10]")
 @click.option("--normal", help="Classes that are normal.  [default: those it was trained on]")
-@click.option(
-    "--shards",
-    type=click.IntRange(1),
-    help="Write N tables into the folder OUTPUT, by several processes over the exported graphs; a "
-    "second call does what is missing.",
-)
-@click.option("--workers", type=click.IntRange(1), help="Processes for them.  [default: all processors]")
-@click.option("--format", type=click.Choice(["csv", "parquet", "npz"]), help="Of them.  [default: csv]")
+@sharded("tables", ["csv", "parquet", "npz"], "csv")
 @reading
 @runs_dir
 @data_dir
@@ -91,7 +84,7 @@ def score(
     source: str | None,
     output: Path | None,
     maps: Path | None,
-    top: int,
+    top: int | None,
     normal: str | None,
     shards: int | None,
     workers: int | None,
@@ -112,8 +105,8 @@ def score(
     if source is None:
         raise click.UsageError("Missing argument 'INPUT'.")
     if shards:
-        if output is None or maps or normal:
-            raise click.UsageError("--shards N goes with -o FOLDER, and without --maps and --normal.")
+        if output is None or maps or normal or top:
+            raise click.UsageError("--shards N goes with -o FOLDER, and without --maps, --top and --normal.")
         from ..reporting.score_shards import score_shards
 
         told = score_shards(
@@ -145,7 +138,7 @@ def score(
         *(run, source),
         output=output,
         maps=maps,
-        top=top,
+        top=top or 10,
         normal=normal,
         runs_dir=runs_dir,
         progress=progress,

@@ -20,7 +20,7 @@ from .options import as_json, echo_json, echo_table
 )
 @as_json
 def sweep(file: Path, workers: int, runs_dir: Path | None, as_json: bool) -> None:
-    """Train all combinations of settings, or search them, by the TOML FILE.
+    """Train every combination of the settings in the TOML FILE, or search among them.
 
     Validation images choose. The same command again goes on; several may work on one folder. Needs
     Optuna: pip install 'keras_mnist_ae[sweep]'.

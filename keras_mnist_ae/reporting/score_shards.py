@@ -26,8 +26,6 @@ from ..system.workers import Count
 from .score_files import write_table
 from .scored_images import collected
 
-FORMATS = ("csv", "parquet", "npz")
-
 
 def score_shards(
     run: str | os.PathLike[str] | None,

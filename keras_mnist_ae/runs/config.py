@@ -114,7 +114,7 @@ def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
         **(read(file) if file else {}),
         **{key: _plain(value) for key, value in flags.items() if value is not None},
     }
-    _known(settings, "the call")
+    check_names(settings, "the call")
     if isinstance(settings.get("data_dir"), str):
         settings["data_dir"] = str(
             Path(settings["data_dir"]).expanduser().absolute()
@@ -149,7 +149,7 @@ def read(file: Path) -> dict[str, Any]:
         settings = read_toml(file)
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the config file {file}: {error}") from error
-    _known(settings, str(file))
+    check_names(settings, str(file))
     return settings
 
 
@@ -166,7 +166,8 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def _known(settings: Mapping[str, Any], where: str) -> None:
+def check_names(settings: Mapping[str, Any], where: str) -> None:
+    """Raises `UsageError` for a setting that there is not; `where` says where it was given."""
     names = list(SETTINGS)
     for key in settings:
         if key not in names:
