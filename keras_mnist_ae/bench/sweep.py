@@ -63,8 +63,8 @@ class Sweep:
         self._states = TrialState
 
     def trials(self) -> "list[tuple[optuna.trial.FrozenTrial, float | None]]":
-        """Those that are finished and their `val_loss`, the best first; last those that were stopped
-        or left out, with None.
+        """Those that are finished and their `val_loss`, the best first; last those stopped or left
+        out, with None.
         """
         done = self.study.get_trials(deepcopy=False, states=(self._states.COMPLETE, self._states.PRUNED))
         # Optuna gives a stopped one the last error that was reported
