@@ -1,22 +1,25 @@
 # make demo       the main job from nothing: environment, training, figures, export
 # make test       environment with all three backends, the quick tests
 # make test-full  every test on every backend: before a release
+# make newest     the quick tests with the newest versions of everything, in .venv-newest
 # make check      lint, types, the generated parts of the docs, the site
 # make docs       the generated parts of the docs, anew
 # make site       the documentation as a site in build/site
 
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN = $(VENV)/bin
+CONSTRAINTS ?= --constraint constraints.txt
 BACKENDS := torch tensorflow jax
 
-.PHONY: demo test test-full test-others check docs site results clean $(BACKENDS:%=test-%)
+.PHONY: demo test test-full test-others newest check docs site results clean $(BACKENDS:%=test-%)
 
-demo: .venv/installed
+demo: $(VENV)/installed
 	$(BIN)/kae demo
 
 # Two processes side by side, one thread each: all tests with torch, and beside them those that depend on the
 # backend with TensorFlow and then with JAX.
-test: .venv/installed-dev
+test: $(VENV)/installed-dev
 	$(MAKE) --jobs=2 --output-sync=target --keep-going test-torch test-others
 
 test-others:
@@ -27,16 +30,21 @@ test-tensorflow test-jax: ONLY = --backend-only
 # All of TensorFlow's tests need several processes, one after the other: see --part in tests/conftest.py.
 test-tensorflow: PARTS = $(if $(FULL),1/4 2/4 3/4 4/4,1/1)
 test-torch test-jax: PARTS = 1/1
-$(BACKENDS:%=test-%): test-%: .venv/installed-dev
+$(BACKENDS:%=test-%): test-%: $(VENV)/installed-dev
 	status=0; for part in $(PARTS); do \
 	    KERAS_BACKEND=$* OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q --durations=10 --part=$$part \
-	        $(if $(FULL),--full --record=docs/data/tests-$*.json,$(ONLY)) || status=$$?; done; exit $$status
+	        $(if $(FULL),--full,$(ONLY)) $(RECORD:%=--record=docs/data/%-$*.json) || status=$$?; done; exit $$status
 
 # Keeps its results in docs/data: docs/reliability.md shows them.
-test-full: .venv/installed-dev
-	$(MAKE) test FULL=1
+test-full: $(VENV)/installed-dev
+	$(MAKE) test FULL=1 RECORD=tests
 
-check: .venv/installed-dev
+# What a new user gets today: nothing of constraints.txt.
+newest:
+	rm -rf .venv-newest
+	$(MAKE) test VENV=.venv-newest CONSTRAINTS= RECORD=newest
+
+check: $(VENV)/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -44,17 +52,17 @@ check: .venv/installed-dev
 	$(MAKE) site
 
 PAGES := README.md docs/*.md docs/*/*.md
-docs: .venv/installed-dev
+docs: $(VENV)/installed-dev
 	$(BIN)/cog -r $(PAGES)
 
 # build/site/index.html; fails on a dead link, a tutorial that does not run, a public name that cannot be documented.
-site: .venv/installed-dev
+site: $(VENV)/installed-dev
 	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BIN)/python -m mkdocs build --strict
 
 # The runs behind the figures in the README: hours on two cores. MNIST must be at hand (KAE_DATA_DIR or kae data get mnist).
 VARIANTS := conv-avgpool conv-k15 conv-k16 conv-unpool mlp
 results: export OMP_NUM_THREADS := 1
-results: .venv/installed-dev
+results: $(VENV)/installed-dev
 	for variant in $(VARIANTS); do $(BIN)/kae train $$variant --runs-dir runs/results --name $$variant || exit; done
 	for backend in tensorflow jax; do \
 	    $(BIN)/kae train conv-avgpool --backend $$backend --runs-dir runs/results --name conv-avgpool-$$backend || exit; done
@@ -84,15 +92,15 @@ results: .venv/installed-dev
 	cd runs/results/conv-avgpool/figures && cp reconstructions.png classes.png map.png samples.png $(CURDIR)/docs/images/
 	$(MAKE) docs
 
-.venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet $(CONSTRAINTS) --editable .
 	touch $@
 
-.venv/installed-dev: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	touch .venv/installed $@
+$(VENV)/installed-dev: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet $(CONSTRAINTS) --editable '.[dev]'
+	touch $(VENV)/installed $@
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-newest build dist *.egg-info

@@ -80,6 +80,9 @@ def choose(backend: str, device: str = "auto") -> None:
             import_module("tensorflow")
         # which it says of several models, as if they were one that is traced again and again
         logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
+    if backend == "tensorflow":
+        # torch 2.14 imports triton with its first optimizer; loaded after TensorFlow it ends the process
+        sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
     lean.load(backend)
     if device == "gpu" and device_name() == "cpu":
         raise UsageError(
