@@ -1,6 +1,7 @@
 """The file tree of docs/contributing.md."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,4 +47,4 @@ def summary(path: Path) -> str:
     """The first sentence of the module's docstring."""
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     paragraph = " ".join(docstring.split("\n\n")[0].split())
-    return paragraph.split(". ")[0].removesuffix(".")
+    return re.split(r"(?<!et al)\. ", paragraph)[0].removesuffix(".")

@@ -18,7 +18,7 @@ from ..system.atomic import advice, replacing
 from . import calibrated, manifest, weights
 from .formats import Precision
 from .onnx import emit
-from .parity import Verdict, compare
+from .parity import GraphCheck, compare
 from .runtime import OnnxAutoencoder
 from .screening import screened
 
@@ -119,29 +119,29 @@ def validate(run: Run, data: Dataset, precision: Precision = "float32", limit: i
     )
 
 
-def reports(files: dict[str, bytes], verdicts: list[Verdict]) -> list[dict[str, Any]]:
-    """The verdicts with file name and sha256, for the manifest and for --json."""
+def reports(files: dict[str, bytes], checks: list[GraphCheck]) -> list[dict[str, Any]]:
+    """The checks with file name and sha256, for the manifest and for --json."""
     return [
         {
-            "file": f"{verdict.graph}.onnx",
-            "sha256": hashlib.sha256(files[verdict.graph]).hexdigest(),
-            **verdict._asdict(),
+            "file": f"{check.graph}.onnx",
+            "sha256": hashlib.sha256(files[check.graph]).hexdigest(),
+            **check._asdict(),
         }
-        for verdict in verdicts
+        for check in checks
     ]
 
 
-def passed(verdicts: list[Verdict]) -> list[Verdict]:
-    """The verdicts, when all are good. Raises `ValidationError` with those that are not."""
+def passed(checks: list[GraphCheck]) -> list[GraphCheck]:
+    """The checks, when all are good. Raises `ValidationError` with those that are not."""
     failures = [
-        f"{verdict.graph}.onnx: difference {verdict.max_abs_diff:.2g}, MSE {verdict.mse_rise:+.2%}, "
-        f"tolerance {verdict.tolerance:.2g}"
-        for verdict in verdicts
-        if not verdict.passed
+        f"{check.graph}.onnx: difference {check.max_abs_diff:.2g}, MSE {check.mse_rise:+.2%}, "
+        f"tolerance {check.tolerance:.2g}"
+        for check in checks
+        if not check.passed
     ]
     if failures:
         raise ValidationError("\n".join(["the ONNX graphs differ from the Keras model:", *failures]))
-    return verdicts
+    return checks
 
 
 def write_whole(folder: Path, contents: dict[str, bytes]) -> None:

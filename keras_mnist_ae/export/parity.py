@@ -42,7 +42,7 @@ REFERENCED = 2  # images through onnx.reference
 GRAPHS = ("encoder", "decoder", "autoencoder")
 
 
-class Verdict(NamedTuple):
+class GraphCheck(NamedTuple):
     """One graph against Keras. Differences are absolute, over all images and levels.
 
     `keras_mse` and `onnx_mse` are mean squared errors of the reconstructions: the encoder's with
@@ -95,7 +95,7 @@ def compare(
     images: NDArray[np.uint8],
     precision: Precision = "float32",
     progress: Progress = silent,
-) -> list[Verdict]:
+) -> list[GraphCheck]:
     """Compare the graphs "encoder", "decoder" and "autoencoder" with the Keras model on uint8
     images of shape (n, H, W, C).
 
@@ -117,7 +117,7 @@ def compare(
             advance(count)
         with np.errstate(over="ignore", invalid="ignore"):  # its sigmoid passes through infinity
             comparison.add(reference_graphs(files), [slice(0, REFERENCED)])
-    return [comparison.verdict(name, content) for name, content in files.items()]
+    return [comparison.check(name, content) for name, content in files.items()]
 
 
 class Comparison:
@@ -166,8 +166,8 @@ class Comparison:
             if measured:
                 self.mse[name] = error.mean_square
 
-    def verdict(self, name: str, content: bytes) -> Verdict:
-        """The verdict on a graph whose file holds `content`."""
+    def check(self, name: str, content: bytes) -> GraphCheck:
+        """The check of a graph whose file holds `content`."""
         difference, keras_error = self.differences[name], Difference()
         keras_error.add(self.pixels, to_float(self.images))
         if self.tolerated_rise is None:
@@ -176,7 +176,7 @@ class Comparison:
             passed = passed and not (name == "encoder" and self.wrong_switches)
         else:
             tolerance, passed = self.tolerated_rise, self.rises[name] <= self.tolerated_rise
-        return Verdict(
+        return GraphCheck(
             graph=name,
             nodes=len(onnx.load_model_from_string(content).graph.node),
             bytes=len(content),

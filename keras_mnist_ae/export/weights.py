@@ -69,8 +69,8 @@ def _stack(stack: Stack, model: Any) -> dict[str, dict[str, Array]]:
         match step.layer:
             case Conv(norm=norm) | ConvTranspose(norm=norm):
                 # Keras has (k, k, inputs, outputs) for a convolution and (k, k, outputs, inputs)
-                # for a transposed one. Both frameworks
-                # correlate and neither turns the kernel, so the same permutation serves both.
+                # for a transposed one. Both frameworks correlate and neither turns the kernel.
+                # The same permutation serves both.
                 kernel, *bias = _arrays(model, step.name)
                 found[step.name] = _named(("weight", "bias"), (kernel.transpose(3, 2, 0, 1), *bias))
                 if norm:

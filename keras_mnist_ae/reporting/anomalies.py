@@ -1,4 +1,4 @@
-"""ScoredImages of images by a calibrated autoencoder, of a run or of an export."""
+"""Anomaly scores of images by a calibrated autoencoder, of a run or of an export."""
 
 from os import PathLike, fspath
 from pathlib import Path

@@ -81,7 +81,7 @@ def choose(backend: str, device: str = "auto") -> None:
         # which it says of several models, as if they were one that is traced again and again
         logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
     if backend == "tensorflow":
-        # torch 2.14 imports triton with its first optimizer; loaded after TensorFlow it ends the process
+        # which torch 2.14 imports with its first optimizer: after TensorFlow, it ends the process
         sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
     lean.load(backend)
     if device == "gpu" and device_name() == "cpu":

@@ -8,10 +8,8 @@ import keras
 from ..runs.config import TrainConfig
 
 # Keras counts it as sqrt(1 - beta_2) times this: PyTorch adds it after the bias correction of the
-# second moment, Keras before (the paper's
-# "epsilon hat"), so that both are the same at the first step. It matters: gradients of a mean over
-# 784 pixels are small, and at 1e-8
-# conv-k15 never learns.
+# second moment, Keras before (the paper's "epsilon hat"), so that both are the same at the first
+# step. It matters: gradients of a mean over 784 pixels are small: at 1e-8 conv-k15 never learns.
 PYTORCH_EPSILON = 1e-8
 
 

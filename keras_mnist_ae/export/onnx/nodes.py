@@ -50,8 +50,8 @@ def build(
         tensor = nodes.add(row, tensor)
     tensor = nodes.cast(tensor, FLOAT, outputs[result][1])
     others = {
-        port: nodes.cast(nodes.side[port], FLOAT, shape) if is_float else nodes.side[port]
-        for port, is_float, shape in _side_outputs(outputs)
+        port: nodes.cast(nodes.extra[port], FLOAT, shape) if is_float else nodes.extra[port]
+        for port, is_float, shape in _extra_outputs(outputs)
     }
     nodes.rename({tensor: result, **{tensor: port for port, tensor in others.items()}})
     graph = helper.make_graph(
@@ -73,7 +73,7 @@ def build(
     return model
 
 
-def _side_outputs(outputs: Ports) -> list[tuple[str, bool, Shape]]:
+def _extra_outputs(outputs: Ports) -> list[tuple[str, bool, Shape]]:
     """Outputs other than the first: name, whether it is a floating point number, shape."""
     return [(name, kind == FLOAT, shape) for name, (kind, shape) in list(outputs.items())[1:]]
 
@@ -89,13 +89,13 @@ class Nodes:
     named below it, such as conv1/weight.
     """
 
-    def __init__(self, kind: int, wanted: set[str], side: dict[str, str]) -> None:
+    def __init__(self, kind: int, wanted: set[str], extra: dict[str, str]) -> None:
         self.kind = kind  # element type between the nodes
         self.wanted = wanted  # names of the outputs
         self.nodes: list[NodeProto] = []
         self.constants: dict[str, NDArray[Any]] = {}
         self.tensors: Ports = {}  # between the nodes
-        self.side = side  # tensor of each pooling switch and of the log variance, by public name
+        self.extra = extra  # tensors of the outputs beside the first: pooling switches, log variance
         self.branches: dict[str, str] = {}  # input of each open residual block
 
     def add(self, row: Row, x: str) -> str:
@@ -124,7 +124,7 @@ class Nodes:
                         stored_scale=None if scale is None else scale[start:][:size],
                     )
                     self.node("Gemm", [x, *self._weights(part)], result, shape, transB=1)
-                x, self.side["log_variance"] = name, names[-1]
+                x, self.extra["log_variance"] = name, names[-1]
             case Branch(name=branch):
                 self.branches[branch] = x
             case Add(name=branch):

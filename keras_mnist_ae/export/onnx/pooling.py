@@ -33,7 +33,7 @@ def pool(nodes: Any, name: str, switch: str | None, shape: Shape, x: str) -> str
             equal = nodes.node("Equal", [of_part, maximum], f"{name}/{part}/found", shape, BOOL)
             choice = [equal, _position(nodes, answer), position]
             position = nodes.node("Where", choice, f"{name}/{part}/place", shape, UINT8)
-        nodes.side[f"switch_{switch}"] = position
+        nodes.extra[f"switch_{switch}"] = position
     return maximum
 
 
@@ -44,7 +44,7 @@ def unpool(nodes: Any, name: str, switch: str, pooled: Shape, shape: Shape, x: s
     The switches are compared as int32: Equal has no kernel for uint8 before onnxruntime 1.21.
     """
     twice = nodes.constant("twice", np.array([1, 1, 2, 2], np.float32))
-    public = nodes.side[f"switch_{switch}"]
+    public = nodes.extra[f"switch_{switch}"]
     numbers = nodes.node("Cast", [public], f"{name}/switches/int32", pooled, INT32, to=INT32)
     switches = nodes.node("Resize", [numbers, "", twice], f"{name}/switches", shape, INT32, **NEAREST)
     values = nodes.node("Resize", [x, "", twice], f"{name}/values", shape, **NEAREST)
