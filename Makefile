@@ -57,7 +57,7 @@ docs: $(VENV)/installed-dev
 
 # build/site/index.html; fails on a dead link, a tutorial that does not run, a public name that cannot be documented.
 site: $(VENV)/installed-dev
-	KERAS_BACKEND=torch OMP_NUM_THREADS=1 $(BIN)/python -m mkdocs build --strict
+	KERAS_BACKEND=torch OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/python -m mkdocs build --strict
 
 # The runs behind the figures in the README: hours on two cores. MNIST must be at hand (KAE_DATA_DIR or kae data get mnist).
 VARIANTS := conv-avgpool conv-k15 conv-k16 conv-unpool mlp

@@ -30,7 +30,6 @@ from keras_mnist_ae.cli.main import kae as command
 from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError
 from keras_mnist_ae.export.runtime import OnnxAutoencoder
 from keras_mnist_ae.reporting import detected, scorers
-from keras_mnist_ae.system.progress import silent
 
 IMAGES = datasets.load("digits").train.images
 TRAIN, NORMAL, OTHERS = IMAGES[:300], IMAGES[300:400], IMAGES[400:420]
@@ -409,7 +408,7 @@ def test_report_tells_of_the_test_images_what_score_does(copied):
     before = detected.section(copied)
     assert f"above {facts['threshold']:.6g}. Of further normal images at most 5.00%" in before["threshold"]
     assert before["test"] == ""
-    detected.renew(copied, None, None, silent)
+    detected.renew(copied, None, None)
     shown = detected.section(copied)
     assert f"Of the 360 test images {facts['flagged']} are flagged" in shown["test"]
     assert f"{facts['false_alarms']:.2%} of the others" in shown["test"]

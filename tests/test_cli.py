@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -449,12 +450,33 @@ def test_nothing_heavy_is_imported(tmp_path, code):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def screen(written):
+    """The lines that a terminal shows after carriage returns, cursor up and erased lines."""
+    lines, at = [""], 0
+    for part in re.findall(r"\x1b\[1A|\x1b\[2K|\r|\n|[^\x1b\r\n]+", written):
+        match part:
+            case "\x1b[1A":
+                at -= 1
+            case "\x1b[2K":
+                lines[at] = ""
+            case "\n":
+                at += 1
+                lines += [""] * (at == len(lines))
+            case "\r":
+                pass  # everything that follows one is written to an erased line
+            case _:
+                lines[at] += part
+    return lines
+
+
 def test_progress_bar_on_a_terminal(tmp_path):
-    """Under a pseudo-terminal a bar is drawn; the other tests, whose stderr is no terminal, see one
-    plain line per epoch.
+    """Under a pseudo-terminal a bar is drawn that leaves one line per epoch, and nothing is wider than
+    the terminal; the other tests, whose stderr is no terminal, see the lines alone.
     """
     pty = pytest.importorskip("pty", reason="no pseudo-terminals on this system")
+    termios = pytest.importorskip("termios")
     leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (40, 60))
     command = [*KAE, "train", "--dataset", "digits", "--epochs", "1000", "--runs-dir", str(tmp_path)]
     process = subprocess.Popen(command, stderr=follower, env={**os.environ, "KERAS_BACKEND": BACKEND})
     os.close(follower)
@@ -471,10 +493,15 @@ def test_progress_bar_on_a_terminal(tmp_path):
         seen += part
     assert process.wait(60) == 130
     os.close(leader)
-    assert b"epoch 1/1000  [" in seen
-    assert b"100%" in seen
-    assert b"train MSE" in seen
-    assert b"\nkae: interrupted; to go on: kae resume " in seen, seen[-600:]
+    written = re.sub(r"\x1b\[[0-9;?]*[B-JL-Za-z]", "", seen.decode())
+    assert "loading Keras" in written
+    assert re.search(r"epoch 1/1000 [━╸╺]+ +[0-9]+ %", written)
+    lines = screen(written)
+    assert [line for line in lines if "1/1000" in line] == [
+        line for line in lines if line.startswith("epoch    1/1000   train MSE ")
+    ]
+    assert max(len(line) for line in lines if str(tmp_path) not in line) <= 60, lines
+    assert "kae: interrupted; to go on: kae resume" in lines
     assert seen.rfind(b"\x1b[?25h") >= seen.rfind(b"\x1b[?25l"), "the cursor stays hidden"
 
 

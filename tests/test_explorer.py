@@ -136,7 +136,6 @@ def test_the_page_carries_the_export_and_what_python_computes(copied_run, tmp_pa
 
 def test_the_mixture_is_that_of_scikit_learn(finished_runs):
     from keras_mnist_ae.analysis.codec import Codec
-    from keras_mnist_ae.system.progress import silent
 
     codes = np.random.default_rng(2).normal([1, -3], [1, 2], (5000, 2)).astype(np.float32)
     taken = iter(range(0, 5000, 1000))
@@ -148,7 +147,7 @@ def test_the_mixture_is_that_of_scikit_learn(finished_runs):
     images = np.zeros((5000, 28, 28, 1), np.uint8)
     data = Dataset.from_arrays(images, images[:10])
     codec = Codec(encode, lambda found: np.zeros((len(found[0]), 28, 28, 1), np.float32))
-    found = content.density(finished_runs("conv-avgpool"), data, codec, silent)
+    found = content.density(finished_runs("conv-avgpool"), data, codec)
     weights, means = floats(found["weights"]), floats(found["means"]).reshape(-1, 2)
     lower = np.frombuffer(base64.b64decode(found["factors"]), "<f2").reshape(-1, 3).astype(float)
     assert weights.sum() == pytest.approx(1, abs=1e-5)
@@ -162,7 +161,6 @@ def test_the_mixture_is_that_of_scikit_learn(finished_runs):
 
 def test_collapsed_codes_have_no_density(finished_runs):
     from keras_mnist_ae.analysis.codec import Codec
-    from keras_mnist_ae.system.progress import silent
 
     images = np.zeros((40, 28, 28, 1), np.uint8)
     codec = Codec(
@@ -170,7 +168,7 @@ def test_collapsed_codes_have_no_density(finished_runs):
         lambda found: np.zeros((len(found[0]), 28, 28, 1)),
     )
     data = Dataset.from_arrays(images, images)
-    assert content.density(finished_runs("conv-avgpool"), data, codec, silent) == {"kind": "none"}
+    assert content.density(finished_runs("conv-avgpool"), data, codec) == {"kind": "none"}
 
 
 def test_command(copied_run, monkeypatch):

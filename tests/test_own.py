@@ -12,7 +12,7 @@ from keras_mnist_ae import datasets
 from keras_mnist_ae.datasets.reading import Fit
 from keras_mnist_ae.datasets.resize import fitted_array
 from keras_mnist_ae.errors import DataError, WriteError
-from keras_mnist_ae.system.progress import shown_by
+from keras_mnist_ae.system.progress import phase, shown_by
 
 GENERATOR = np.random.default_rng(3)
 
@@ -291,8 +291,8 @@ def test_a_phase_within_another_is_not_shown(capsys, monkeypatch):
     from keras_mnist_ae.cli import progress
 
     monkeypatch.setattr(progress, "INTERVAL", 0)
-    with progress.progress("outer", 2) as outer:
-        with progress.progress("inner", 1) as inner:
+    with shown_by(progress.progress), phase("outer", 2) as outer:
+        with phase("inner", 1) as inner:
             inner(1)
         outer(1)
     said = capsys.readouterr().err

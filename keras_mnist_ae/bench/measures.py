@@ -8,7 +8,6 @@ from typing import Any
 
 from ..errors import MissingDependencyError, UsageError
 from ..runs.folder import Run
-from ..system.progress import Progress
 
 SAMPLES, QUICK_SAMPLES = 1000, 10  # of the importance-weighted bound
 LABELS, DRAWS = 10, 10  # labelled images a class, and how often they are drawn
@@ -22,7 +21,7 @@ class Measure:
 
     keys: tuple[str, ...]
     command: str
-    make: Callable[[Run, int, Progress], object]
+    make: Callable[[Run, int], object]
     counted: bool = False
 
     def known(self, run: Run) -> float | None:
@@ -34,7 +33,7 @@ class Measure:
             found = found[key]
         return float(found)
 
-    def of(self, run: Run, samples: int, progress: Progress) -> float:
+    def of(self, run: Run, samples: int) -> float:
         """The number, measured now where it is not there.
 
         Args:
@@ -42,52 +41,52 @@ class Measure:
         """
         stale = self.counted and run.metrics.get(self.keys[0], {}).get("samples") != samples
         if stale or self.known(run) is None:
-            self.make(run, samples, progress)
+            self.make(run, samples)
         value = self.known(run)
         if value is None:
             raise UsageError(f"run {run.path} cannot be measured so: its data have no labels")
         return value
 
 
-def _evaluate(run: Run, samples: int, progress: Progress) -> None:
+def _evaluate(run: Run, samples: int) -> None:
     from ..reporting.steps import evaluate
 
-    evaluate(run, progress=progress)
+    evaluate(run)
 
 
-def _evidence(run: Run, samples: int, progress: Progress) -> None:
+def _evidence(run: Run, samples: int) -> None:
     from ..reporting.steps import evaluate
 
-    evaluate(run, importance_samples=samples, progress=progress)
+    evaluate(run, importance_samples=samples)
 
 
-def _latent(run: Run, samples: int, progress: Progress) -> None:
+def _latent(run: Run, samples: int) -> None:
     from ..reporting.steps import analyse
 
-    analyse(run, progress=progress)
+    analyse(run)
 
 
-def _cluster(run: Run, samples: int, progress: Progress) -> None:
+def _cluster(run: Run, samples: int) -> None:
     from ..reporting.clustered import cluster
 
-    cluster(run, progress=progress)
+    cluster(run)
 
 
-def _cluster_umap(run: Run, samples: int, progress: Progress) -> None:
+def _cluster_umap(run: Run, samples: int) -> None:
     from ..analysis.clusters import METHODS, missing
 
     if missing(METHODS["umap"]):
         raise MissingDependencyError("clusters by UMAP need umap-learn.\nInstall it: pip install umap-learn")
-    _cluster(run, samples, progress)
+    _cluster(run, samples)
 
 
-def _quality(run: Run, samples: int, progress: Progress) -> None:
+def _quality(run: Run, samples: int) -> None:
     from ..reporting.generated import generate
 
-    generate(run, quality=True, progress=progress)
+    generate(run, quality=True)
 
 
-def _few_labels(run: Run, samples: int, progress: Progress) -> None:
+def _few_labels(run: Run, samples: int) -> None:
     from ..analysis import pca
     from ..analysis.probes import few_labels_accuracy
     from ..datasets.images import to_float
@@ -99,7 +98,7 @@ def _few_labels(run: Run, samples: int, progress: Progress) -> None:
         raise UsageError(f"{data.name} has no labels")
     linear = pca.fit(data.train.images, run.variant.latent)
     spaces = {
-        "codes": kept.codes(run, codec, data, progress),
+        "codes": kept.codes(run, codec, data),
         "pca": [linear.encode(to_float(split.images)) for split in (data.train, data.test)],
     }
     numbers = {

@@ -11,7 +11,6 @@ import numpy as np
 from ..errors import CorruptFileError, MissingDependencyError, UsageError
 from ..runs.config import configure
 from ..runs.folder import Run
-from ..system.progress import Progress, silent
 from .measures import MEASURES, QUICK_SAMPLES, SAMPLES
 from .records import Record, Row
 
@@ -44,7 +43,6 @@ def reproduce(
     *,
     quick: bool = False,
     say: Say = str,
-    progress: Progress = silent,
 ) -> list[Outcome]:
     """Train every row from the seeds 0, 1, ... and measure it.
 
@@ -73,7 +71,7 @@ def reproduce(
             done = Run(path).finished
             run = _trained(settings, folder)
             for measure in filter(None, (row.measure, row.untrained)):
-                MEASURES[measure].of(run, QUICK_SAMPLES if quick else SAMPLES, progress)
+                MEASURES[measure].of(run, QUICK_SAMPLES if quick else SAMPLES)
             trained += not done
         except CorruptFileError as error:
             broken.append(str(error).splitlines()[0])
@@ -83,7 +81,7 @@ def reproduce(
             say(f"left out: {row.label}: {error}")
             continue
         found[row].append(run)
-    outcomes = [_outcome(row, runs, quick, progress) for row, runs in found.items() if runs]
+    outcomes = [_outcome(row, runs, quick) for row, runs in found.items() if runs]
     if broken:
         raise CorruptFileError(
             f"{len(broken)} of the runs cannot be used: {broken[0]}\n"
@@ -112,10 +110,10 @@ def _trained(settings: dict[str, Any], folder: Path) -> Run:
     return resume(run)
 
 
-def _outcome(row: Row, runs: list[Run], quick: bool, progress: Progress) -> Outcome:
+def _outcome(row: Row, runs: list[Run], quick: bool) -> Outcome:
     samples = QUICK_SAMPLES if quick else SAMPLES
-    seeds = tuple(MEASURES[row.measure].of(run, samples, progress) for run in runs)
-    untrained = MEASURES[row.untrained].of(runs[0], samples, progress) if row.untrained else None
+    seeds = tuple(MEASURES[row.measure].of(run, samples) for run in runs)
+    untrained = MEASURES[row.untrained].of(runs[0], samples) if row.untrained else None
     return Outcome(row, seeds, untrained)
 
 

@@ -9,7 +9,7 @@ import click
 
 from ..architecture.variant import Variant
 from ..architecture.variants import VARIANTS, find
-from .options import as_json, data_dir, echo_json, echo_table
+from .options import as_json, data_dir, echo, echo_json, echo_table
 
 
 @click.group()
@@ -66,7 +66,7 @@ def infer(variants: tuple[str, ...], as_json: bool) -> None:
         for result in results
     ]
     echo_table(header, rows)
-    click.echo(
+    echo(
         f"onnxruntime {version('onnxruntime')}, one thread; ratios of times: median (quartiles) of "
         f"{ROUNDS} rounds"
     )
@@ -154,9 +154,7 @@ def train(variants: tuple[str, ...], until: float | None, as_json: bool) -> None
         ),
         rows,
     )
-    click.echo(
-        f"{threads} threads, epochs of 4,311 images; ratios of times: median (quartiles) of {ROUNDS} rounds"
-    )
+    echo(f"{threads} threads, epochs of 4,311 images; ratios of times: median (quartiles) of {ROUNDS} rounds")
 
 
 @bench.command()

@@ -6,7 +6,6 @@ import click
 
 from . import announce
 from .options import as_json, data_dir, dataset, echo_result, run, runs_dir
-from .progress import progress
 
 
 @click.command()
@@ -60,6 +59,5 @@ def cluster(
         seeds=seeds,
         data_dir=data_dir,
         dataset=dataset,
-        progress=progress,
     )
     echo_result(result, as_json)

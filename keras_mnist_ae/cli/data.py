@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .options import as_json, data_dir, echo_json, echo_table
+from .options import as_json, data_dir, echo, echo_json, echo_table
 
 
 @click.group()
@@ -26,8 +26,8 @@ def list_(data_dir: Path | None, as_json: bool) -> None:
         echo_json({"datasets": [dataclasses.asdict(record) for record in found]})
     else:
         echo_table(
-            ("dataset", "images", "where"),
-            [(record.name, record.description, record.where) for record in found],
+            ("dataset", "where", "images"),
+            [(record.name, record.where, record.description) for record in found],
         )
 
 
@@ -52,7 +52,7 @@ def get(name: str, data_dir: Path | None, as_json: bool) -> None:
     if as_json:
         echo_json(facts)
     else:
-        click.echo(
+        echo(
             f"{name} is ready: {facts['train']:,} training and {facts['test']:,} test images of "
             f"{text(found.image_shape)}, "
             f"{facts['classes'] or 'no'} classes"

@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from ..system.backend import BACKENDS
-from .options import as_json, runs_dir
-from .progress import progress
+from .options import as_json, echo, runs_dir
 from .train import report as echo_run
 
 EPOCHS = 40  # of 45 steps each
@@ -30,14 +29,14 @@ def demo(backend: str | None, runs_dir: Path, as_json: bool) -> None:
     from ..export.folder import export  # imports keras, so the backend is chosen first
 
     folder, _, graphs = export(run, data)
-    page = report(run, progress=progress)
+    page = report(run)
     explorer = run.path / NAME  # which the report has written
     echo_run(run, as_json)
     if not as_json:
-        click.echo(f"report     {page}")
+        echo(f"report     {page}")
         furthest = max(graph["max_abs_diff"] for graph in graphs)
-        click.echo(
+        echo(
             f"onnx       {folder}: {len(graphs)} graphs, equal to the Keras model up to "
             f"{furthest:.0e} on every test image"
         )
-        click.echo(f"explorer   {explorer}")
+        echo(f"explorer   {explorer}")

@@ -7,7 +7,6 @@ import click
 from . import announce
 from .completion import run_names
 from .options import as_json, data_dir, dataset, echo_result, runs_dir
-from .progress import progress
 
 
 @click.command()
@@ -63,6 +62,5 @@ def evaluate(
         importance_samples=importance_samples,
         data_dir=data_dir,
         dataset=dataset,
-        progress=progress,
     )
     echo_result(result, as_json)

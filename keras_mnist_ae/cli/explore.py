@@ -6,8 +6,7 @@ import click
 
 from . import announce
 from .completion import run_names
-from .options import as_json, data_dir, dataset, echo_json, runs_dir
-from .progress import progress
+from .options import as_json, data_dir, dataset, echo, echo_json, runs_dir
 
 
 @click.command()
@@ -43,13 +42,13 @@ def explore(
     chosen, precision = find(run, runs_dir)
     announce.of_run(chosen, "explore")
     if precision is None and not chosen.export_folder("float16").is_dir():
-        click.echo(
+        echo(
             f"kae: run {chosen.name} has no float16 export: graphs are made for this page alone.\n"
             f"To keep them: kae export onnx {chosen.path} --precision float16",
             err=True,
         )
-    path = explore(chosen, output, precision=precision, data_dir=data_dir, dataset=dataset, progress=progress)
+    path = explore(chosen, output, precision=precision, data_dir=data_dir, dataset=dataset)
     if as_json:
         echo_json({"run": str(chosen.path), "explorer": str(path), "bytes": path.stat().st_size})
     else:
-        click.echo(f"explorer   {path} ({path.stat().st_size / 1e6:.1f} MB)")
+        echo(f"explorer   {path} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -8,7 +8,7 @@ import click
 from ..export.formats import FORMATS, PRECISIONS, Format
 from . import announce
 from .completion import run_names
-from .options import as_json, data_dir, echo_json, echo_table, run, runs_dir
+from .options import as_json, data_dir, echo, echo_json, echo_table, run, runs_dir
 
 images = click.option(
     "--images", type=click.IntRange(1), help="Validate on the first N test images.  [default: all]"
@@ -128,15 +128,15 @@ def report(run: Any, data: Any, export: Any, images: int | None, as_json: bool, 
         )
         for graph in graphs
     ]
-    echo_table(header, rows)
+    echo_table(header, rows, optional=("mean", "nodes", "tolerance", "bytes", "Keras MSE", "rise"))
     count = len(data.test.images[:images])
-    click.echo(
+    echo(
         f"on {count:,} test images of {data.name}, at every optimisation level of onnxruntime, in batches "
         "of different sizes"
     )
     if exact and graphs[0]["ties"]:
-        click.echo(
+        echo(
             f"{graphs[0]['ties']} images have a pooling window whose two largest pixels are equal up to "
             "rounding: their switches differ"
         )
-    click.echo(f"folder  {folder}")
+    echo(f"folder  {folder}")

@@ -7,8 +7,7 @@ from typing import Any
 import click
 
 from .completion import run_names
-from .options import as_json, data_dir, echo_json, reading, runs_dir, sharded
-from .progress import progress
+from .options import as_json, data_dir, echo, echo_json, reading, runs_dir, sharded
 
 
 @click.command()
@@ -60,7 +59,6 @@ def infer(
             format=format,
             runs_dir=runs_dir,
             data_dir=data_dir,
-            progress=progress,
             **options,
         )
         seconds = time.monotonic() - began
@@ -73,7 +71,7 @@ def infer(
             )
             return
         made = f"{told['made']} of them made in {seconds:.1f} s" if told["made"] else "all were there"
-        click.echo(f"{told['rows']:,} {what} in {told['shards']} shards in {output}; {made}")
+        echo(f"{told['rows']:,} {what} in {told['shards']} shards in {output}; {made}")
         return
     if workers or format:
         raise click.UsageError("--workers and --format go with --shards N.")
@@ -83,4 +81,4 @@ def infer(
     if as_json:
         echo_json({"job": job, "input": source, "output": str(output), "count": count})
     else:
-        click.echo(f"{count:,} {what} in {output}")
+        echo(f"{count:,} {what} in {output}")

@@ -6,7 +6,6 @@ import click
 
 from . import announce
 from .options import as_json, data_dir, dataset, echo_result, run, runs_dir
-from .progress import progress
 
 
 @click.command()
@@ -36,7 +35,7 @@ def latent(
 
     chosen = find(run, runs_dir)
     announce.of_run(chosen, "latent")
-    result = analyse(chosen, method, data_dir=data_dir, dataset=dataset, progress=progress)
+    result = analyse(chosen, method, data_dir=data_dir, dataset=dataset)
     echo_result(result, as_json)
 
 
@@ -94,7 +93,6 @@ def generate(
         quality=quality,
         data_dir=data_dir,
         dataset=dataset,
-        progress=progress,
     )
     echo_result(result, as_json)
 

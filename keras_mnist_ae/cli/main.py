@@ -30,6 +30,7 @@ from .export import export, validate
 from .infer import infer
 from .latent import generate, interpolate, latent
 from .models import models
+from .options import echo
 from .progress import progress
 from .publish import publish
 from .report import figures, report
@@ -75,7 +76,7 @@ class Commands(click.Group):
             message, code = _ending(error)
             group = joined()
             if group is None or group.may_speak():
-                click.echo(f"kae: {bounded(message)}", err=True)
+                echo(f"kae: {bounded(message)}", err=True)
             ctx.exit(code)
 
 

@@ -8,7 +8,7 @@ import click
 from ..architecture.stack import Stack
 from ..architecture.variant import Variant
 from ..architecture.variants import VARIANTS, find
-from .options import as_json, echo_json, echo_table
+from .options import as_json, echo, echo_json, echo_table
 
 
 @click.command()
@@ -37,7 +37,7 @@ def models(name: str | None, check: Path | None, toml: bool, as_json: bool) -> N
             echo_json({"variants": [summary(variant) for variant in chosen]})
         else:
             rows = [(v.name, str(v.latent), f"{v.parameters:,}", v.summary) for v in chosen]
-            echo_table(("variant", "latent", "parameters", ""), rows)
+            echo_table(("variant", "latent", "parameters", "summary"), rows)
         return
     from ..architecture.toml import read, to_toml
 
@@ -54,7 +54,7 @@ def models(name: str | None, check: Path | None, toml: bool, as_json: bool) -> N
             }
         )
     else:
-        click.echo(str(variant))
+        echo(str(variant))
 
 
 def summary(variant: Variant) -> dict[str, object]:

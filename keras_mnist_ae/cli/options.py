@@ -12,6 +12,7 @@ import click
 
 from ..errors import shown
 from ..reporting.table import table
+from ..system.notes import folded
 from .completion import run_names
 
 as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
@@ -75,6 +76,11 @@ def reading(command: Callable[..., Any]) -> Callable[..., Any]:
 run = click.argument("run", required=False, shell_complete=run_names)
 
 
+def echo(text: str = "", err: bool = False) -> None:
+    """Text on stdout or stderr, broken between words where a terminal is narrower."""
+    click.echo(folded(text, sys.stderr if err else sys.stdout), err=err)
+
+
 def echo_json(value: Any) -> None:
     """One object on stdout."""
     click.echo(json.dumps(_finite(value), ensure_ascii=False, allow_nan=False))
@@ -82,7 +88,7 @@ def echo_json(value: Any) -> None:
 
 def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]], optional: Sequence[str] = ()) -> None:
     """A table on stdout; on a terminal too narrow for it without the columns that are `optional`,
-    the first of them first, as far as it takes.
+    the first of them first, as far as it takes, and then with the last column in several lines.
     """
     text = table(header, rows)
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -92,7 +98,7 @@ def echo_table(header: Sequence[str], rows: Sequence[Sequence[str]], optional: S
         at = header.index(name)
         header, *rows = ([*line[:at], *line[at + 1 :]] for line in (header, *rows))
         text = table(header, rows)
-    click.echo(shown(text))
+    click.echo(folded(shown(text), sys.stdout, indent=max(text.find(header[-1]), 0)))
 
 
 def echo_result(result: Any, as_json: bool) -> None:
@@ -100,7 +106,7 @@ def echo_result(result: Any, as_json: bool) -> None:
     if as_json:
         echo_json(result)
     else:
-        click.echo(shown(str(result)))
+        echo(shown(str(result)))
 
 
 def _finite(value: Any) -> Any:

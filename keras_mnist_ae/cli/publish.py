@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from . import announce
-from .options import as_json, echo_json, run, runs_dir
-from .progress import progress
+from .options import as_json, echo, echo_json, run, runs_dir
 
 
 @click.command()
@@ -30,8 +29,8 @@ def publish(run: str | None, to: Path, licence: str | None, runs_dir: Path, as_j
 
     chosen = find(run, runs_dir)
     announce.of_run(chosen, "publish")
-    folder = publish(chosen, to, licence=licence, progress=progress)
+    folder = publish(chosen, to, licence=licence)
     if as_json:
         echo_json({"run": str(chosen.path), "folder": str(folder)})
     else:
-        click.echo(f"folder     {folder}")
+        echo(f"folder     {folder}")

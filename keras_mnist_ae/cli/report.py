@@ -5,8 +5,7 @@ from pathlib import Path
 import click
 
 from . import announce
-from .options import as_json, data_dir, dataset, echo_json, run, runs_dir
-from .progress import progress
+from .options import as_json, data_dir, dataset, echo, echo_json, run, runs_dir
 
 
 @click.command()
@@ -22,15 +21,15 @@ def figures(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: boo
 
     chosen = find(run, runs_dir)
     announce.of_run(chosen, "figures")
-    drawn = draw(chosen, data_dir=data_dir, progress=progress)
+    drawn = draw(chosen, data_dir=data_dir)
     if missing := [name for name in CAPTIONS if name not in drawn]:
         reason = "the codes of the training images do not differ"
-        click.echo(f"kae: left out {', '.join(missing)}: {reason}", err=True)
+        echo(f"kae: left out {', '.join(missing)}: {reason}", err=True)
     if as_json:
         echo_json({"run": str(chosen.path), "figures": {name: str(drawn[name]) for name in drawn}})
         return
     for name, path in drawn.items():
-        click.echo(f"{path}  {CAPTIONS[name].title}")
+        echo(f"{path}  {CAPTIONS[name].title}")
 
 
 @click.command()
@@ -52,8 +51,8 @@ def report(
 
     chosen = find(run, runs_dir)
     announce.of_run(chosen, "report")
-    path = report(chosen, data_dir=data_dir, dataset=dataset, progress=progress)
+    path = report(chosen, data_dir=data_dir, dataset=dataset)
     if as_json:
         echo_json({"run": str(chosen.path), "report": str(path)})
     else:
-        click.echo(f"report     {path}")
+        echo(f"report     {path}")

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import as_json, echo_json, echo_table
-from .progress import progress
+from .options import as_json, echo, echo_json, echo_table
 
 if TYPE_CHECKING:
     from ..bench.records import Record
@@ -54,17 +53,16 @@ def reproduce(
         seeds,
         folder,
         quick=quick,
-        say=lambda line: click.echo(line, err=True),
-        progress=progress,
+        say=lambda line: echo(line, err=True),
     )
     if as_json:
         echo_json(_numbers(record, outcomes, quick))
         return
-    click.echo(f"{record.protocol} {'Less' if record.less else 'More'} is better.\n")
+    echo(f"{record.protocol} {'Less' if record.less else 'More'} is better.\n")
     header = ("", "ours", "seeds", "untrained", "published")
     echo_table(header, [_line(outcome) for outcome in outcomes])
     if quick:
-        click.echo("\nTwo epochs on a few digits: these numbers compare with nothing.")
+        echo("\nTwo epochs on a few digits: these numbers compare with nothing.")
 
 
 def _list(records: list["Record"], as_json: bool) -> None:
@@ -72,10 +70,10 @@ def _list(records: list["Record"], as_json: bool) -> None:
         echo_json({"records": [_numbers(record, [], False) for record in records]})
         return
     for record in records:
-        click.echo(f"{record.name}: {record.protocol}")
+        echo(f"{record.name}: {record.protocol}")
         for row in record.rows:
             published = "; ".join(f"{each.value:g} ({each.source})" for each in row.published)
-            click.echo(f"    {row.label}: {published or 'nothing published that could be read'}")
+            echo(f"    {row.label}: {published or 'nothing published that could be read'}")
 
 
 def _line(outcome: "Outcome") -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import as_json, echo_json, echo_table, runs_dir
+from .options import as_json, echo, echo_json, echo_table, runs_dir
 
 if TYPE_CHECKING:
     from ..runs.folder import Run
@@ -83,14 +83,14 @@ def list_(
         try:
             rows.append(facts(run))
         except (CorruptFileError, UsageError, OSError) as error:
-            click.echo(f"kae: left out: {error}", err=True)
+            echo(f"kae: left out: {error}", err=True)
     wanted = [row for row in rows if _matches(row, filters)]
     if as_json:
         echo_json({"runs": wanted})
     elif not rows:
-        click.echo(f"no run in {runs_dir.resolve()} yet; train one: kae train", err=True)
+        echo(f"no run in {runs_dir.resolve()} yet; train one: kae train", err=True)
     elif not wanted:
-        click.echo(f"none of the {len(rows)} runs in {runs_dir.resolve()} is like that", err=True)
+        echo(f"none of the {len(rows)} runs in {runs_dir.resolve()} is like that", err=True)
     else:
         by_dataset = sorted(wanted, key=lambda row: row["dataset"])
         echo_table(HEADER, [shown(row) for row in by_dataset], OPTIONAL)
@@ -117,7 +117,7 @@ def rm(names: tuple[str, ...], yes: bool, runs_dir: Path) -> None:
         click.confirm(f"delete {', '.join(str(run.path) for run in chosen)}?", abort=True, err=True)
     for run in chosen:
         remove(run)
-        click.echo(f"removed    {run.path}")
+        echo(f"removed    {run.path}")
 
 
 @runs.command()
@@ -129,7 +129,7 @@ def mv(run: str, name: str, runs_dir: Path) -> None:
     from ..runs.manage import rename
     from ..runs.runs_dir import find
 
-    click.echo(f"run        {rename(find(run, runs_dir), name).path}")
+    echo(f"run        {rename(find(run, runs_dir), name).path}")
 
 
 @runs.command()
@@ -143,7 +143,7 @@ def tag(run: str, words: tuple[str, ...], remove: bool, runs_dir: Path) -> None:
     from ..runs.runs_dir import find
 
     chosen = find(run, runs_dir)
-    click.echo(f"tags       {', '.join(tag(chosen, *words, remove=remove)) or 'none'}")
+    echo(f"tags       {', '.join(tag(chosen, *words, remove=remove)) or 'none'}")
 
 
 def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
@@ -174,10 +174,10 @@ def compared(found: "list[Run]", runs_dir: Path, as_json: bool) -> None:
     ]
     echo_table(("", *(row["run"] for row in told)), rows)
     if len({run.environment.get("dataset_sha256") for run in found}) > 1:
-        click.echo("The runs are of different datasets: their errors do not compare.")
+        echo("The runs are of different datasets: their errors do not compare.")
     if any("-" in row for row in rows):
-        click.echo("- is not known: kae evaluate and kae latent measure it")
-    click.echo(f"figure  {path}")
+        echo("- is not known: kae evaluate and kae latent measure it")
+    echo(f"figure  {path}")
 
 
 def settings(run: "Run") -> Iterable[tuple[str, Any]]:

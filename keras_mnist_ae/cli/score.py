@@ -7,8 +7,7 @@ import click
 
 from . import announce
 from .completion import run_names
-from .options import as_json, data_dir, dataset, echo_json, echo_result, reading, run, runs_dir, sharded
-from .progress import progress
+from .options import as_json, data_dir, dataset, echo, echo_json, echo_result, reading, run, runs_dir, sharded
 
 KEYS = (  # of --json
     *("run", "score", "n", "threshold", "false_alarms", "flagged"),
@@ -59,7 +58,7 @@ def calibrate(
 
     chosen = find(run, runs_dir)
     announce.of_run(chosen, "calibrate")
-    echo_result(calibrate(chosen, false_alarms, progress=progress, **options), as_json)
+    echo_result(calibrate(chosen, false_alarms, **options), as_json)
 
 
 @click.command()
@@ -115,7 +114,6 @@ def score(
             workers=workers,
             format=format or "csv",
             runs_dir=runs_dir,
-            progress=progress,
             **options,
         )
         if as_json:
@@ -124,7 +122,7 @@ def score(
             echo_json({key: facts.get(key) for key in (*KEYS, *more)})
             return
         made = f"{told['made']} of them made" if told["made"] else "all were there"
-        click.echo(
+        echo(
             f"{told['rows']:,} images in {told['shards']} tables in {output}, {made}; {told['flagged']:,} "
             f"flagged ({told['score']} above {told['threshold']:.6g})"
         )
@@ -141,15 +139,14 @@ def score(
         top=top or 10,
         normal=normal,
         runs_dir=runs_dir,
-        progress=progress,
         **options,
     )
     if as_json:
         echo_json({key: result[key] for key in KEYS})
         return
-    click.echo(str(result))
-    click.echo()
-    click.echo(strangest(result.rows))
+    echo(str(result))
+    echo()
+    echo(strangest(result.rows))
     for what, path in (("table", output), ("maps", maps)):
         if path:
-            click.echo(f"{what:14} {path}")
+            echo(f"{what:14} {path}")

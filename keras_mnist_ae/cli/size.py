@@ -9,7 +9,6 @@ from ..runs.settings import SETTINGS
 from ..system.notes import say
 from .completion import variant_names
 from .options import as_json, echo_result
-from .progress import progress
 from .train import SHARED, GroupedOptions, option
 
 SKIPPED = ("variant", "latent_dim", *REFUSED)
@@ -50,5 +49,5 @@ def size(variant: str | None, latent_dim: int, as_json: bool, **options: Any) ->
     what = variant or given["table"]
     say(f"kae: size: {what} on {dataset}, codes of up to {latent_dim} numbers")
     given = given if variant is not None else {**given, "variant": None}
-    result = size(variant, dataset, latent_dim=latent_dim, progress=progress, **given)  # type: ignore[arg-type]
+    result = size(variant, dataset, latent_dim=latent_dim, **given)  # type: ignore[arg-type]
     echo_result(result, as_json)

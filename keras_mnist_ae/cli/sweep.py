@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from ..system.signals import remedied
-from .options import as_json, echo_json, echo_table
+from .options import as_json, echo, echo_json, echo_table
 
 
 @click.command()
@@ -44,11 +44,9 @@ def sweep(file: Path, workers: int, runs_dir: Path | None, as_json: bool) -> Non
 
     plan = read_plan(file)
     work = Sweep(plan, runs_dir or Path("runs", file.stem))
-    click.echo(
-        f"kae: sweep: {plan.trials} trainings in {work.folder}, {len(work.trials())} done before", err=True
-    )
+    echo(f"kae: sweep: {plan.trials} trainings in {work.folder}, {len(work.trials())} done before", err=True)
     with remedied(f"kae sweep {file}"):
-        work.work(workers, lambda line: click.echo(line, err=True))
+        work.work(workers, lambda line: echo(line, err=True))
     found = numbers(work)
     figure = picture(work, found)
     if as_json:
@@ -57,5 +55,5 @@ def sweep(file: Path, workers: int, runs_dir: Path | None, as_json: bool) -> Non
     echo_table(*rows(found))
     if found["importances"]:
         told = ", ".join(f"{name} {part:.0%}" for name, part in found["importances"].items())
-        click.echo(f"\nWhat the differences are due to: {told}.")
-    click.echo(f"\npicture  {figure}")
+        echo(f"\nWhat the differences are due to: {told}.")
+    echo(f"\npicture  {figure}")

@@ -12,7 +12,7 @@ from ..runs.settings import SETTINGS
 from ..system import processes as of_launcher
 from . import announce
 from .completion import dataset_names, variant_names
-from .options import as_json, data_dir, echo_json, run, runs_dir
+from .options import as_json, data_dir, echo, echo_json, run, runs_dir
 
 SHARED = {"data_dir": data_dir, "runs_dir": runs_dir}  # options of other commands too
 
@@ -132,7 +132,7 @@ def resume(
     stopped = find(run, runs_dir)
     in_processes(processes, backend or stopped.config.backend)
     if stopped.finished and epochs is None:
-        click.echo(f"run {stopped.path} is finished; to go on beyond its end: --epochs N", err=True)
+        echo(f"run {stopped.path} is finished; to go on beyond its end: --epochs N", err=True)
     announce.of_run(stopped, "resume")
     resumed = resume(stopped, epochs=epochs, data_dir=data_dir, backend_name=backend, inexact=allow_inexact)
     report(resumed, as_json)
@@ -174,10 +174,11 @@ def report(run: Any, as_json: bool) -> None:
             }
         )
         return
-    click.echo(f"train MSE  {run.metrics['train_mse']:.5f}")
-    click.echo(f"test MSE   {run.metrics['test_mse']:.5f}")
-    click.echo(f"trained    {len(history['loss'])} epochs in {seconds:.1f} s")
-    click.echo(f"run        {run.path}")
-    click.echo(f"figure     {run.figure('reconstructions')}")
+    count = len(history["loss"])
+    echo(f"train MSE  {run.metrics['train_mse']:.5f}")
+    echo(f"test MSE   {run.metrics['test_mse']:.5f}")
+    echo(f"trained    {count} epoch{'' if count == 1 else 's'} in {seconds:.1f} s")
+    echo(f"run        {run.path}")
+    echo(f"figure     {run.figure('reconstructions')}")
     for sentence in run.verdict:
-        click.echo(f"verdict    {sentence}")
+        echo(f"verdict    {sentence}")

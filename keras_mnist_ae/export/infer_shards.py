@@ -9,7 +9,6 @@ from typing import Any, Unpack
 
 from ..datasets.reading import ReadingOptions
 from ..errors import CorruptFileError, UsageError
-from ..system.progress import Progress, silent
 from ..system.workers import Count
 from .infer import graphs_of, ports_and_names
 from .outputs import writing
@@ -34,7 +33,6 @@ def infer_shards(
     format: str | None = None,
     runs_dir: Path = Path("runs"),
     data_dir: Path | None = None,
-    progress: Progress = silent,
     **reading: Unpack[ReadingOptions],
 ) -> dict[str, Any]:
     """As `infer`, in shards that local processes write into the folder `target`: those that are
@@ -73,7 +71,7 @@ def infer_shards(
         "chunk": CHUNK,
     }
     work = InferShard(job, model.folder.absolute(), model_sha256, ports, names, model.info.latent_size)
-    return write_shards(target, facts, work, given, shards, workers, progress)
+    return write_shards(target, facts, work, given, shards, workers)
 
 
 @dataclass(frozen=True)

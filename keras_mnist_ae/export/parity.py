@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..datasets.images import chunk_size, to_float
 from ..errors import ValidationError
 from ..models.autoencoder import Autoencoder
-from ..system.progress import Progress, silent
+from ..system.progress import phase
 from . import reference, weights
 from .formats import Precision
 from .sessions import (
@@ -94,7 +94,6 @@ def compare(
     files: dict[str, bytes],
     images: NDArray[np.uint8],
     precision: Precision = "float32",
-    progress: Progress = silent,
 ) -> list[GraphCheck]:
     """Compare the graphs "encoder", "decoder" and "autoencoder" with the Keras model on uint8
     images of shape (n, H, W, C).
@@ -110,7 +109,7 @@ def compare(
                 f"{name}.onnx is not a valid ONNX model: {str(error).splitlines()[0]}"
             ) from error
     counts = {level: min(len(images), SAMPLED) for level in LEVELS} | {DEFAULT_LEVEL: len(images)}
-    with progress("comparing with Keras", sum(counts.values())) as advance:
+    with phase("comparing with Keras", sum(counts.values())) as advance:
         comparison = Comparison(model, images, TOLERATED_RISES.get(precision))
         for level, count in counts.items():
             comparison.add(onnxruntime_graphs(files, level), _slices(count), level == DEFAULT_LEVEL)

@@ -16,7 +16,7 @@ from ..runs.checksums import sha256, to_json
 from ..system import signals, workers
 from ..system.atomic import advice, sweep, write_text
 from ..system.notes import say
-from ..system.progress import Progress, silent
+from ..system.progress import phase
 from ..system.reading import read_json
 from .portions import Divided, Portion
 from .streams import CHUNK
@@ -58,7 +58,6 @@ def write_shards(
     source: Divided,
     shards: int,
     processes: int | None,
-    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Write the shards of a source that are missing in a folder; give the manifest, and under
     `made` how many were missing.
@@ -80,7 +79,7 @@ def write_shards(
     job = {**job, "shards": shards}
     names = [f"shard-{at:05}-of-{shards:05}{job['suffix']}" for at in range(shards)]
     with _locked(folder):
-        parts: dict[str, Any] = _known(folder, job, progress)
+        parts: dict[str, Any] = _known(folder, job)
         missing = [at for at, name in enumerate(names) if name not in parts]
 
         def manifest() -> dict[str, Any]:
@@ -115,7 +114,7 @@ def write_shards(
         try:
             with (
                 signals.remedied("the same command again"),
-                progress("rows", todo) as advance,
+                phase("rows", todo) as advance,
             ):
                 workers.each(
                     partial(_shard, work),
@@ -173,7 +172,7 @@ class _locked:  # noqa: N801  # a context
         self._lock.release()
 
 
-def _known(folder: Path, job: dict[str, Any], progress: Progress) -> dict[str, Any]:
+def _known(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     """The shards that lie there, by name, each with the sha256 that it should have."""
     sweep(folder)
     path = folder / MANIFEST
@@ -193,7 +192,7 @@ def _known(folder: Path, job: dict[str, Any], progress: Progress) -> dict[str, A
         what = REFUSALS[differing].format(old=told[differing], new=job[differing])
         raise UsageError(f"{folder} holds {what}.\nName a new folder, or remove this one.")
     good: dict[str, Any] = {}
-    with progress("checking shards", len(found)) as advance:
+    with phase("checking shards", len(found)) as advance:
         for name, part in found.items():
             file = folder / Path(name).name
             if file.is_file() and file.stat().st_size == part["bytes"] and sha256(file) == part["sha256"]:

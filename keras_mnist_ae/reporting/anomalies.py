@@ -15,7 +15,6 @@ from ..export import inputs
 from ..export.streams import Input
 from ..system.hints import did_you_mean
 from ..system.notes import say
-from ..system.progress import Progress, silent
 from ..system.result import Result
 from .anomaly_text import text
 from .scored_images import ScoredImages, collected
@@ -34,7 +33,6 @@ def score(
     maps: str | PathLike[str] | None = None,
     data_dir: Path | None = None,
     runs_dir: Path | str = "runs",
-    progress: Progress = silent,
     **reading: Unpack[ReadingOptions],
 ) -> Result:
     """How strange images are to a calibrated autoencoder.
@@ -86,7 +84,7 @@ def score(
     asked = chosen.reading.changed(chosen.image, reading)
     with inputs.reading(source, ["image"], chosen.image, asked, data_dir, test=True, own=own) as given:
         usual = _normal(given, normal or chosen.classes, source)
-        result, found = judged(chosen, given, usual, top, progress)
+        result, found = judged(chosen, given, usual, top)
     if output is not None:
         score_files.write_table(Path(output), result.arrays)
     if maps is not None:
@@ -94,14 +92,12 @@ def score(
     return result
 
 
-def judged(
-    chosen: Scored, given: Input, usual: list[str], top: int, progress: Progress = silent
-) -> tuple[Result, ScoredImages]:
+def judged(chosen: Scored, given: Input, usual: list[str], top: int) -> tuple[Result, ScoredImages]:
     """The result of `score` and the scores of all images, of an input whose `usual` classes are
     normal; with none nothing is ranked.
     """
     names = scores.UNTRAINED if usual else ()
-    found = collected(chosen.scorer, given, chosen.image, names, top, progress)
+    found = collected(chosen.scorer, given, chosen.image, names, top)
     facts = {"run": chosen.name, **_facts(chosen.scorer, found, usual)}
     rows = [
         (

@@ -23,7 +23,7 @@ from ..runs.checksums import to_json
 from ..runs.folder import Run
 from ..system.hints import did_you_mean
 from ..system.notes import say
-from ..system.progress import Progress, silent
+from ..system.progress import phase
 from ..system.result import Result
 from .codecs import keras_codec
 
@@ -41,7 +41,6 @@ def calibrate(
     images: str | PathLike[str] | None = None,
     data_dir: Path | None = None,
     dataset: Any = None,
-    progress: Progress = silent,
     **reading: Unpack[ReadingOptions],
 ) -> Result:
     """Set the threshold above which an image counts as strange, by split conformal prediction.
@@ -91,10 +90,10 @@ def calibrate(
     train = data.train.images[: len(data.train.images) - run.config.validation]
     found, where = _given(run, images, data_dir, reading) if images else _kept_out(run, data)
     threshold(np.arange(float(len(found.images))), false_alarms)  # too few are refused before the work
-    with progress("training images", min(len(train), normal.FITTED)) as advance:
+    with phase("training images", min(len(train), normal.FITTED)) as advance:
         likelihood = run.config.likelihood if run.variant.variational else None
         statistics = normal.fit(codec, train, advance, likelihood)
-    with progress("normal images"):
+    with phase("normal images"):
         values = _scores(codec, found, statistics, score)
         pixels = _largest_error(codec, found)
     facts = {

@@ -8,7 +8,7 @@ from ..errors import UsageError
 from ..runs.folder import Run
 from ..runs.reopen import is_own
 from ..system.hints import did_you_mean
-from ..system.progress import Progress, silent
+from ..system.progress import phase
 from ..system.result import Result
 from .codecs import keras_codec
 from .table import table
@@ -31,7 +31,6 @@ def cluster(
     seeds: int = 10,
     data_dir: Path | None = None,
     dataset: Any = None,
-    progress: Progress = silent,
 ) -> Result:
     """Find groups among the codes of a run without labels, and beside them among the pixels and the
     codes of a PCA of the same size.
@@ -69,7 +68,7 @@ def cluster(
     codec, data = keras_codec(run, data_dir, dataset)
     labels = data.test.labels
     count = _count(clusters, data)
-    train, test = kept.codes(run, codec, data, progress)
+    train, test = kept.codes(run, codec, data)
     latent.varied(train)
     linear = pca.fit(data.train.images, train.shape[1])
     splits = (data.train.images, data.test.images)
@@ -82,7 +81,7 @@ def cluster(
         raise UsageError(f"no method serves: {'; '.join(skipped.values())}")
     by_method: dict[str, Any] = {method.name: {} for method in chosen}
     shown: Any = None
-    with progress("clustering", len(chosen) * len(SPACES) * seeds) as advance:
+    with phase("clustering", len(chosen) * len(SPACES) * seeds) as advance:
         for space in SPACES:
             if space == "codes":
                 points = [train, test]

@@ -17,7 +17,6 @@ from ..runs.folder import Run
 from ..runs.reopen import is_own, reopen_data
 from ..system.hints import calibrating
 from ..system.notes import say
-from ..system.progress import Progress
 from ..system.reading import read_json
 from .anomalies import judged
 from .scored_images import ScoredImages
@@ -34,7 +33,7 @@ CLASSES = 40  # in the table, at most
 Double = NDArray[np.float64]
 
 
-def renew(run: Run, data_dir: Path | None, dataset: Any, progress: Progress) -> None:
+def renew(run: Run, data_dir: Path | None, dataset: Any) -> None:
     """Score the test images by the run's calibration, where there is one and they have not been;
     what cannot be done is said and left out.
     """
@@ -45,7 +44,7 @@ def renew(run: Run, data_dir: Path | None, dataset: Any, progress: Progress) -> 
         if not is_own(run, data):
             return
         usual = _usual(data)
-        result, found = judged(chosen, _input(data), usual, SHOWN, progress)
+        result, found = judged(chosen, _input(data), usual, SHOWN)
     except KaeError as error:
         say(f"kae: the report has no scores of test images: {error}")
         return

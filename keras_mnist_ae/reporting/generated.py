@@ -7,7 +7,7 @@ from ..errors import UsageError
 from ..runs.folder import Run
 from ..runs.reopen import is_own
 from ..system.notes import say
-from ..system.progress import Progress, silent
+from ..system.progress import phase
 from ..system.result import Result
 from . import text
 from .codecs import keras_codec
@@ -22,7 +22,6 @@ def generate(
     quality: bool = False,
     data_dir: Path | None = None,
     dataset: Any = None,
-    progress: Progress = silent,
 ) -> Result:
     """New images, decoded from codes drawn at random, each beside its nearest training image.
 
@@ -54,14 +53,14 @@ def generate(
     density = density or figures.density_of(run)
     codec, data = keras_codec(run, data_dir, dataset, samples=density == "prior" and not quality)
     alone = data.train.images is data.test.images  # the images that the run keeps
-    codes, _ = kept.codes(run, codec, data, progress)
+    codes, _ = kept.codes(run, codec, data)
     fit = kept.mixture(run, data)
-    with progress("generating") as advance:
+    with phase("generating") as advance:
         made = generation.generate(codec, data.train.images, codes, n, density, seed, fit)  # type: ignore[arg-type]
         advance(n)
         tests = to_float(data.test.images[:1000])
         usual, _ = generation.nearest_images(data.train.images, tests)
-    measured = of_quality.measure(codec, data, codes, density, seed, progress, fit) if quality else None
+    measured = of_quality.measure(codec, data, codes, density, seed, fit) if quality else None
     borrowed = bool(run.variant.switches)
     run.write_figure("generated", figures.samples(made, data.train, density, borrowed))  # type: ignore[arg-type]
     run.write_generated(images=made.images, codes=made.codes, nearest=made.nearest, distances=made.distances)

@@ -14,7 +14,7 @@ from ..runs.folder import Run
 from ..runs.reopen import is_own
 from ..system import npy
 from ..system.notes import say
-from ..system.progress import Progress, silent
+from ..system.progress import phase
 
 if TYPE_CHECKING:
     from ..analysis.codec import Codec
@@ -27,7 +27,7 @@ LARGEST = 2**27  # bytes of the codes that are kept
 Arrays = dict[str, Any]
 
 
-def codes(run: Run, codec: "Codec", data: "Dataset", progress: Progress = silent) -> "tuple[Codes, Codes]":
+def codes(run: Run, codec: "Codec", data: "Dataset") -> "tuple[Codes, Codes]":
     """The codes of all training and all test images, each float32 of shape (n, d).
 
     Of the data that the run was trained on they are kept, and read the next time.
@@ -35,7 +35,7 @@ def codes(run: Run, codec: "Codec", data: "Dataset", progress: Progress = silent
 
     def encoded() -> Arrays:
         splits = {"train": data.train.images, "test": data.test.images}
-        with progress("encoding", sum(map(len, splits.values()))) as advance:
+        with phase("encoding", sum(map(len, splits.values()))) as advance:
             return {name: latent.encoded(images, codec, advance) for name, images in splits.items()}
 
     found = _kept(run, data, CODES, encoded)

@@ -8,7 +8,6 @@ from typing import Any
 
 from ..errors import UsageError, WriteError
 from ..runs.folder import Run
-from ..system.progress import Progress, silent
 from . import text
 from .steps import evaluate, export_onnx
 from .table import markdown
@@ -53,7 +52,7 @@ onnxruntime; they take channels first.
 """
 
 
-def publish(run: Run, to: Path | str, *, licence: str | None = None, progress: Progress = silent) -> Path:
+def publish(run: Run, to: Path | str, *, licence: str | None = None) -> Path:
     """Write a folder that `keras.saving.load_model("hf://USER/NAME")` opens once it is uploaded.
 
     It holds the model (`config.json`, `metadata.json`, `model.weights.h5`), its table
@@ -77,7 +76,7 @@ def publish(run: Run, to: Path | str, *, licence: str | None = None, progress: P
         raise UsageError(f"{target} exists and is not empty; name a new folder")
     run.require_finished()
     if not run.evaluated:
-        evaluate(run, progress=progress)
+        evaluate(run)
     graphs = run.export_folder("float32")
     if not graphs.is_dir():
         export_onnx(run)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..system.progress import Progress
+from ..system.progress import phase
 from .table import table
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ def measure(
     codes: "NDArray[Any]",
     density: str,
     seed: int,
-    progress: Progress,
     fit: "Fit | None" = None,
 ) -> dict[str, Any]:
     """FID, KID, precision and recall of generated images against the test images, beside those of
@@ -53,9 +52,9 @@ def measure(
         raise UsageError(
             f"{count} images are too few to tell the quality: give more than 64 training and test images"
         )
-    with progress("training the classifier", classifier.steps(len(train.images))) as advance:
+    with phase("training the classifier", classifier.steps(len(train.images))) as advance:
         judge = classifier.fit(train.images, train.labels, len(data.classes), advance)
-    with progress("generating for the quality", count) as advance:
+    with phase("generating for the quality", count) as advance:
         drawn, _ = generation.drawn(codes, count, density, seed, fit)  # type: ignore[arg-type]
         made = []
         for start in range(0, count, 500):
@@ -64,7 +63,7 @@ def measure(
             advance(len(images))
     real = judge.of(test.images[:count])
     others = np.sort(np.random.default_rng(seed).permutation(len(train.images))[:count])
-    with progress("comparing", 2) as advance:
+    with phase("comparing", 2) as advance:
         found = quality.scores(real, np.concatenate(made))
         advance(1)
         floor = quality.scores(real, judge.of(train.images[others]))

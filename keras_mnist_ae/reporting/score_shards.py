@@ -20,7 +20,6 @@ from ..export.shards import Done, digests, write_shards
 from ..export.streams import CHUNK, Input
 from ..runs.runs_dir import find as find_run
 from ..system.npy import LARGEST_ARCHIVE
-from ..system.progress import Progress, silent
 from ..system.reading import read_bytes
 from ..system.workers import Count
 from .score_files import write_table
@@ -37,7 +36,6 @@ def score_shards(
     format: str = "csv",
     runs_dir: Path = Path("runs"),
     data_dir: Path | None = None,
-    progress: Progress = silent,
     **reading: Unpack[ReadingOptions],
 ) -> dict[str, Any]:
     """As `score`, in tables that local processes write into the folder `target`: those that are
@@ -80,7 +78,7 @@ def score_shards(
         "false_alarms": scorer.false_alarms,
     }
     work = ScoreShard(model.folder.absolute(), model_sha256, image)
-    told = write_shards(target, facts, work, given, shards, workers, progress)
+    told = write_shards(target, facts, work, given, shards, workers)
     return {**told, "flagged": sum(part["flagged"] for part in told["parts"])}
 
 
@@ -96,7 +94,7 @@ class ScoreShard:
         scorer = _scorer(self.folder, self.model_sha256)
         broken = list[str]()
         given = Input(portion.total, portion.chunks(broken), first=portion.first)
-        found = collected(scorer, given, self.image, (), 1, silent)
+        found = collected(scorer, given, self.image, (), 1)
         columns = found.columns(scorer.score)
         if not found.names:
             columns["image"] = columns["image"] + portion.first

@@ -11,7 +11,7 @@ from ..analysis.scorer import Scorer
 from ..errors import DataError
 from ..export.streams import Input
 from ..models.ports import Port, checked
-from ..system.progress import Progress
+from ..system.progress import phase
 
 
 @dataclass
@@ -53,7 +53,6 @@ def collected(
     image: tuple[int, ...],
     names: tuple[str, ...],
     top: int,
-    progress: Progress,
 ) -> ScoredImages:
     """Scores of all images, a chunk in memory at a time; of images the strangest alone are kept."""
     port = Port("image", np.float32, (image[0], image[1], image[2]))
@@ -69,7 +68,7 @@ def collected(
             found.classes += chunk.classes
             begin += len(chunk.arrays["image"])
 
-    with progress("scoring", given.total) as advance:
+    with phase("scoring", given.total) as advance:
         for values in scorer.each(pixels(), names):
             images, reconstructions = values.pop("image"), values.pop("reconstruction")
             both = (

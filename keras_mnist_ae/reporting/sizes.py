@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
-from ..system.progress import Progress, silent
+from ..system.progress import phase
 from ..system.result import Result
 from .table import table
 
@@ -38,7 +38,6 @@ def size(
     dataset: "str | PathLike[str] | Dataset | Any" = "mnist",
     *,
     latent_dim: int = LARGEST,
-    progress: Progress = silent,
     **settings: Any,
 ) -> Result:
     """How many numbers a set of images needs: the error of every size of the code, in one training.
@@ -92,10 +91,10 @@ def size(
 
     seen, kept = _split(data, config)
     before = time.monotonic()
-    model = fit_nested(config, data.train.images[seen], data.image_shape, progress)
+    model = fit_nested(config, data.train.images[seen], data.image_shape)
     seconds = time.monotonic() - before
     codec, steps = of_model(model), sizes.grid(model.variant.latent)
-    with progress("measuring", len(kept) + len(data.test.images)) as advance:
+    with phase("measuring", len(kept) + len(data.test.images)) as advance:
         errors = sizes.cut_errors(codec, data.train.images[kept], steps, advance)
         test = sizes.cut_errors(codec, data.test.images, steps, advance).mean(axis=1)
     linear = pca.fit(data.train.images[seen], steps[-1])

@@ -11,7 +11,7 @@ from ..export.formats import Precision
 from ..runs.folder import Run
 from ..runs.reopen import is_own, reopen
 from ..system.notes import say
-from ..system.progress import Progress, silent
+from ..system.progress import phase
 from ..system.result import Result
 from . import text
 from .codecs import keras_codec, onnx_codec
@@ -29,7 +29,6 @@ def evaluate(
     importance_samples: int = 0,
     data_dir: Path | None = None,
     dataset: Any = None,
-    progress: Progress = silent,
 ) -> Result:
     """Measure the reconstructions of a run beside those of a PCA of the same size.
 
@@ -64,14 +63,14 @@ def evaluate(
     else:
         source, (codec, data) = f"ONNX {precision}", onnx_codec(run, precision, data_dir, dataset)
     images = getattr(data, split).images
-    with progress("evaluating", len(images)) as advance:
+    with phase("evaluating", len(images)) as advance:
         errors = measure(data, split, codec.reconstruct, run.variant, advance)
     numbers: dict[str, Any] = {"split": split, "model": source, **errors}
     if kind := run.config.noise:
         noisy = noisy_error(images, codec.reconstruct, corruption(kind), run.config.seed + 1)
         numbers["noise"] = {"kind": kind, "mse": noisy}
     if run.variant.variational and precision is None:
-        with progress("sampling codes", len(images)) as advance:
+        with phase("sampling codes", len(images)) as advance:
             numbers["evidence"] = evidence(
                 run.model,
                 images,
@@ -96,7 +95,6 @@ def analyse(
     *,
     data_dir: Path | None = None,
     dataset: Any = None,
-    progress: Progress = silent,
 ) -> Result:
     """Measure what the codes of a run hold: classes, clusters, dimensions in use, neighbours.
 
@@ -114,16 +112,16 @@ def analyse(
         MissingDependencyError: umap-learn is not installed.
     """
     codec, data = keras_codec(run, data_dir, dataset)
-    return _analyse(run, codec, data, method, progress)
+    return _analyse(run, codec, data, method)
 
 
-def _analyse(run: Run, codec: "Codec", data: "Dataset", method: str, progress: Progress) -> Result:
+def _analyse(run: Run, codec: "Codec", data: "Dataset", method: str) -> Result:
     from ..analysis import latent, pca
     from ..datasets.images import to_float
     from . import figures, kept
 
-    train, test = kept.codes(run, codec, data, progress)
-    with progress("latent") as advance:
+    train, test = kept.codes(run, codec, data)
+    with phase("latent") as advance:
 
         def tell(phase: str) -> None:
             advance(1)
@@ -154,22 +152,21 @@ def draw(
     *,
     keep: AbstractSet[str] = frozenset(),
     data_dir: Path | None = None,
-    progress: Progress = silent,
 ) -> dict[str, Path]:
     """Draw every picture of a run anew but those to `keep`; the paths by name.
 
     Pictures of the codes are left out where all codes are the same.
     """
     _, data = keras_codec(run, data_dir)
-    return _draw(run, data, keep, progress)
+    return _draw(run, data, keep)
 
 
-def _draw(run: Run, data: "Dataset", keep: AbstractSet[str], progress: Progress) -> dict[str, Path]:
+def _draw(run: Run, data: "Dataset", keep: AbstractSet[str]) -> dict[str, Path]:
     from . import figures
     from .captions import CAPTIONS
 
     drawn = {}
-    with progress("figures", len(CAPTIONS)) as advance:
+    with phase("figures", len(CAPTIONS)) as advance:
         for name, figure in figures.pictures(run, data):
             drawn[name] = run.figure(name)
             if name not in keep:
@@ -183,7 +180,6 @@ def report(
     *,
     data_dir: Path | None = None,
     dataset: Any = None,
-    progress: Progress = silent,
 ) -> Path:
     """Write the report of a run as one HTML file; its path.
 
@@ -195,8 +191,8 @@ def report(
     from .explorer.explore import renew
 
     def write(latent_missing: str = "") -> Path:
-        renew(run, data_dir, dataset, progress)
-        detected.renew(run, data_dir, dataset, progress)
+        renew(run, data_dir, dataset)
+        detected.renew(run, data_dir, dataset)
         html.write(run, latent_missing)
         return run.report_file
 
@@ -214,16 +210,16 @@ def report(
         html.write(run, "Nothing was measured: the data were not at hand.")
         return run.report_file
     if not run.evaluated:
-        evaluate(run, data_dir=data_dir, dataset=dataset, progress=progress)
+        evaluate(run, data_dir=data_dir, dataset=dataset)
     latent_missing = ""
     if "latent" not in run.metrics:
         try:
-            _analyse(run, codec, data, "pca", progress)
+            _analyse(run, codec, data, "pca")
         except ValidationError as error:  # the rest of the report can be written
             latent_missing = str(error)
             say(f"kae: {latent_missing}")
     if there < set(CAPTIONS):
-        _draw(run, data, there, progress)
+        _draw(run, data, there)
     return write(latent_missing)
 
 

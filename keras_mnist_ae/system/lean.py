@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 
+from .progress import phase
+
 OPTIONAL = ("sklearn", "matplotlib", "jax", "tensorflow", "pandas")  # Keras does without each of them
 _ours = False
 
@@ -28,7 +30,7 @@ def load(backend: str) -> None:
         backend: "torch", "tensorflow" or "jax".
     """
     if _ours and "keras" not in sys.modules and find_spec("keras"):
-        with imports(backend):
+        with phase(f"loading Keras on {backend}"), imports(backend):
             import_module("keras")
 
 

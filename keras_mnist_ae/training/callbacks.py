@@ -1,12 +1,10 @@
 """Keras callbacks of a training run: the line per epoch, checkpoints, the progress bar."""
 
 import math
-import sys
 import time
 from contextlib import ExitStack
 from typing import Any
 
-import click
 import keras
 import numpy as np
 
@@ -18,6 +16,7 @@ from ..runs.config import TrainConfig
 from ..runs.folder import Run
 from ..system import signals
 from ..system.notes import say
+from ..system.progress import shown
 
 History = dict[str, list[float]]
 
@@ -172,9 +171,7 @@ def state(model: Autoencoder) -> list[Any]:
 
 
 class EpochBar(keras.callbacks.Callback):
-    """A progress bar on stderr, for a terminal. As a context it leaves a whole line and a visible
-    cursor behind, however training ends.
-    """
+    """A bar of the batches of an epoch. As a context it leaves nothing behind, whatever happens."""
 
     def __enter__(self) -> "EpochBar":
         self._open = ExitStack()
@@ -184,16 +181,13 @@ class EpochBar(keras.callbacks.Callback):
         self._open.close()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        steps = self.params["steps"]
         label = f"epoch {epoch + 1}/{self.params['epochs']}"
-        self._bar = click.progressbar(
-            length=steps, label=label, file=sys.stderr, update_min_steps=max(1, steps // 200)
-        )
-        self._open.push(self._bar)  # before it is drawn: a signal may come in between
-        self._bar.__enter__()
+        self._advance = self._open.enter_context(shown(label, self.params["steps"]))
+        self._done = 0
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        self._bar.update(batch + 1 - self._bar.pos)
+        self._advance(batch + 1 - self._done)
+        self._done = batch + 1
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._open.close()

@@ -3,7 +3,6 @@ error, a line per epoch.
 """
 
 import math
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from ..runs import checkpoints
 from ..runs.checkpoints import Checkpoint
 from ..runs.config import TrainConfig
 from ..runs.folder import Run
-from ..system import processes, signals
+from ..system import signals
 from ..system.group import joined
 from ..system.notes import say
 from . import joint
@@ -182,7 +181,6 @@ def _fit(
     batches = Batches(images, config.batch_size, config.seed, skipped, chance, share, train.targets)
     seen = data.train.take(slice(len(images), None)) if config.validation else data.test
     size = max(1, chunk_size(seen.images) // config.importance)
-    shown = sys.stderr is not None and sys.stderr.isatty() and processes.is_first()
     order = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: batches.start(epoch))
     with ExitStack() as stack:
         stack.enter_context(signals.deferred(together=share is not None))
@@ -194,6 +192,6 @@ def _fit(
             validation_data=Batches(seen.images, size, chance=steady, share=share, targets=seen.targets),
             initial_epoch=begin,
             epochs=end,
-            callbacks=[order, *([bar] if shown else []), *callbacks],
+            callbacks=[order, bar, *callbacks],
             verbose=0,
         )

@@ -16,7 +16,7 @@ from ..models.nested import Cuts, Nested, nested
 from ..runs.config import TrainConfig
 from ..system import signals
 from ..system.notes import say
-from ..system.progress import Progress
+from ..system.progress import phase
 from .last_bias import start_bias
 from .optimizer import adam, total_steps
 from .statistics import settle_statistics, start_statistics
@@ -24,9 +24,7 @@ from .statistics import settle_statistics, start_statistics
 SHORT = 1000  # steps below which the moving statistics are set anew at the end
 
 
-def fit_nested(
-    config: TrainConfig, images: Images, shape: tuple[int, int, int], progress: Progress
-) -> Nested:
+def fit_nested(config: TrainConfig, images: Images, shape: tuple[int, int, int]) -> Nested:
     """Train the table of a config with nested dropout on uint8 images (n, H, W, C).
 
     Args:
@@ -50,7 +48,7 @@ def fit_nested(
     )
     steps = total_steps(config, len(images))
     limit = torch_threads.limited(torch_threads.of_step(variant, config.batch_size))
-    with limit, signals.deferred(), progress("training", steps) as advance:
+    with limit, signals.deferred(), phase("training", steps) as advance:
         model.fit(
             batches,
             epochs=config.epochs,

@@ -10,7 +10,7 @@ from ...datasets.images import chunk_size, to_float
 from ...errors import ValidationError
 from ...runs.folder import Run
 from ...runs.reopen import is_own
-from ...system.progress import Progress
+from ...system.progress import phase
 from . import sprite
 from .base64_text import numbers64, text64
 from .calibration import calibration
@@ -31,9 +31,7 @@ CENTRED_BY_MASS = ("mnist",)  # data sets whose preparation the page does to dra
 Array = NDArray[Any]
 
 
-def gather(
-    run: Run, data: "Dataset", graphs: "OnnxAutoencoder", largest: int, progress: Progress
-) -> dict[str, Any]:
+def gather(run: Run, data: "Dataset", graphs: "OnnxAutoencoder", largest: int) -> dict[str, Any]:
     """Everything that the page of a run holds.
 
     Args:
@@ -54,13 +52,13 @@ def gather(
         "classes": list(data.classes) if labels is not None else [],
         "encoder": text64(files["encoder"]),
         "decoder": text64(files["decoder"]),
-        "density": density(run, data, codec, progress),
+        "density": density(run, data, codec),
         "calibration": calibration(run, codec, info.metadata["weights_sha256"]),
     }
     room = largest - SCRIPTS - sum(len(str(value)) for value in page.values())
     per_image = info.latent_size * 4 // 3 + 32  # codes, error and number
     packed, shown = sprite.fitting(images, IMAGES, room - GOLDEN_NUMBERS, per_image)
-    codes, losses = _encoded(images[shown], codec, progress)
+    codes, losses = _encoded(images[shown], codec)
     return {
         **page,
         "sprite": packed,
@@ -69,7 +67,7 @@ def gather(
         "codes": quantised(codes),
         "errors": numbers64(losses, "<f4"),
         **error_words(run, data, shown, float(losses.mean())),
-        "planes": planes(run, codes, progress),
+        "planes": planes(run, codes),
         "golden": golden(to_float(images[shown]), codec),
         "notes": notes(len(shown), len(images)),
     }
@@ -94,7 +92,7 @@ def error_words(run: Run, data: "Dataset", shown: Array, error: float) -> dict[s
     return {"error_words": words, "pca_words": here}
 
 
-def density(run: Run, data: "Dataset", codec: "Codec", progress: Progress) -> dict[str, Any]:
+def density(run: Run, data: "Dataset", codec: "Codec") -> dict[str, Any]:
     """The density of codes that new images are drawn from: the prior of a variational variant, else
     a mixture of Gaussians, whose covariances are L L' with the lower triangles L in `factors`.
     """
@@ -102,9 +100,9 @@ def density(run: Run, data: "Dataset", codec: "Codec", progress: Progress) -> di
         return {"kind": "prior"}
     from ...analysis.generation import fit_gaussians
 
-    codes, _ = _encoded(data.train.images[:FITTED], codec, progress)
+    codes, _ = _encoded(data.train.images[:FITTED], codec)
     try:
-        with progress("fitting a density"):
+        with phase("fitting a density"):
             mixture = fit_gaussians(codes)
     except ValidationError:  # all codes are the same
         return {"kind": "none"}
@@ -119,14 +117,14 @@ def density(run: Run, data: "Dataset", codec: "Codec", progress: Progress) -> di
     }
 
 
-def planes(run: Run, codes: Array, progress: Progress) -> list[dict[str, str]]:
+def planes(run: Run, codes: Array) -> list[dict[str, str]]:
     """The codes on the maps that the run was drawn on beside PCA, which the page makes itself."""
     from ...analysis.projection import plane
 
     result = []
     for method, name in METHODS.items():
         if run.figure(f"map-{method}").is_file() and len(codes) > 2:
-            with progress(f"map: {name}"):
+            with phase(f"map: {name}"):
                 points = plane(codes, codes, method)
             result.append({"name": name, "points": numbers64(points, "<f4")})
     return result
@@ -160,10 +158,10 @@ def notes(shown: int, there: int) -> list[str]:
     return []
 
 
-def _encoded(images: Array, codec: "Codec", progress: Progress) -> tuple[Array, Array]:
+def _encoded(images: Array, codec: "Codec") -> tuple[Array, Array]:
     """Codes (n, d) and mean squared errors (n,) of uint8 images."""
     codes, losses, size = [], [], chunk_size(images)
-    with progress("encoding", len(images)) as advance:
+    with phase("encoding", len(images)) as advance:
         for start in range(0, len(images), size):
             chunk = to_float(images[start : start + size])
             outputs = codec.encode(chunk)

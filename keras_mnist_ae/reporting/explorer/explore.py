@@ -8,7 +8,6 @@ from ...runs.folder import Run
 from ...runs.reopen import reopen_data
 from ...system.atomic import write_text
 from ...system.notes import say
-from ...system.progress import Progress, silent
 
 NAME = "explorer.html"  # in the run folder
 LARGEST = 8_000_000  # bytes of a page
@@ -23,7 +22,6 @@ def explore(
     precision: Precision | None = None,
     data_dir: Path | None = None,
     dataset: str | None = None,
-    progress: Progress = silent,
 ) -> Path:
     """Write one HTML file in which the run's encoder and decoder work; its path.
 
@@ -59,8 +57,8 @@ def explore(
 
     run.require_finished()
     data = reopen_data(run, data_dir, dataset, samples=True)
-    with opened(run, data, precision, WEIGHTS, progress) as graphs:
-        content = gather(run, data, graphs, LARGEST, progress)
+    with opened(run, data, precision, WEIGHTS) as graphs:
+        content = gather(run, data, graphs, LARGEST)
     text = page(content)
     for note in content["notes"]:
         say(f"kae: {note}")
@@ -71,7 +69,7 @@ def explore(
     return Path(path)
 
 
-def renew(run: Run, data_dir: Path | None, dataset: str | None, progress: Progress) -> None:
+def renew(run: Run, data_dir: Path | None, dataset: str | None) -> None:
     """Write the page in the run folder if it is missing or older than what it is made from; one
     that cannot be made is said and left out.
     """
@@ -81,6 +79,6 @@ def renew(run: Run, data_dir: Path | None, dataset: str | None, progress: Progre
     ):
         return
     try:
-        explore(run, data_dir=data_dir, dataset=dataset, progress=progress)
+        explore(run, data_dir=data_dir, dataset=dataset)
     except KaeError as error:
         say(f"kae: no explorer was made: {error}")

@@ -12,7 +12,7 @@ from ...export.manifest import command
 from ...runs.folder import Run
 from ...system import backend
 from ...system.notes import say
-from ...system.progress import Progress
+from ...system.progress import phase
 
 if TYPE_CHECKING:
     from ...datasets.dataset import Dataset
@@ -23,7 +23,7 @@ COMPARED = 1000  # test images on which graphs made for the page are held agains
 
 @contextmanager
 def opened(
-    run: Run, data: "Dataset", precision: Precision | None, largest: int, progress: Progress
+    run: Run, data: "Dataset", precision: Precision | None, largest: int
 ) -> "Iterator[OnnxAutoencoder]":
     """The run's export of that precision; for None its float16 export, or one made for now.
 
@@ -40,7 +40,7 @@ def opened(
     elif precision:
         raise UsageError(f"there is no export in {folder}.\nMake one: {command(folder)}")
     else:
-        with tempfile.TemporaryDirectory() as temporary, progress("exporting"):
+        with tempfile.TemporaryDirectory() as temporary, phase("exporting"):
             _export(run, data, Path(temporary), largest)
             yield _checked(run, Path(temporary))
 
