@@ -1,8 +1,9 @@
 """Loading Keras without the packages that it imports but that no command needs then.
 
 Keras imports scikit-learn for `keras.wrappers`, matplotlib for its galleries and, on any backend,
-JAX for Orbax checkpoints where they are installed. In a process of `kae` nothing uses these parts
-of Keras, and a command that needs one of the packages itself imports it then.
+JAX for Orbax checkpoints where they are installed; on torch, the compiler behind `torch.compile`,
+to tell it about two functions. In a process of `kae` nothing uses these parts of Keras, and a
+command that needs one of the packages itself imports it then.
 """
 
 import sys
@@ -10,10 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
 
 from .progress import phase
 
-OPTIONAL = ("sklearn", "matplotlib", "jax", "tensorflow", "pandas")  # Keras does without each of them
+OPTIONAL = ("sklearn", "matplotlib", "jax", "tensorflow", "pandas", "IPython")  # Keras does without each
+COMPILER = "torch._dynamo"
 _ours = False
 
 
@@ -30,7 +34,7 @@ def load(backend: str) -> None:
         backend: "torch", "tensorflow" or "jax".
     """
     if _ours and "keras" not in sys.modules and find_spec("keras"):
-        with phase(f"loading Keras on {backend}"), imports(backend):
+        with phase(f"loading Keras on {backend}"), imports(backend), _without_compiler(backend):
             import_module("keras")
 
 
@@ -47,3 +51,32 @@ def imports(backend: str) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+class _Compiler(ModuleType):
+    """Stands in for the compiler of torch: it leaves a function that is not to be compiled as it
+    is. Whatever else is asked of it loads the real one.
+    """
+
+    def disable(self, *functions: Any) -> Any:
+        return functions[0] if functions else lambda function: function
+
+    def __getattr__(self, name: str) -> Any:
+        sys.modules.pop(COMPILER, None)
+        return getattr(import_module(COMPILER), name)
+
+
+@contextmanager
+def _without_compiler(backend: str) -> Iterator[None]:
+    if backend != "torch" or COMPILER in sys.modules:
+        yield
+        return
+    torch = import_module("torch")
+    sys.modules[COMPILER] = stand_in = _Compiler(COMPILER)
+    try:
+        yield
+    finally:
+        if sys.modules.get(COMPILER) is stand_in:
+            del sys.modules[COMPILER]
+        if vars(torch).get("_dynamo") is stand_in:
+            del torch._dynamo
