@@ -74,6 +74,14 @@ class Autoencoder(OnArrays, Saved, _Model):
             options["loss"] = "mse"
         super().compile(*arguments, jit_compile=jit_compile, **options)
 
+    def _symbolic_build(self, *arguments: Any, **options: Any) -> None:
+        """Keras learns what a loss takes by running the model on tensors without memory, for which
+        torch loads its compiler; of this model it is known.
+        """
+        if not self.variant.variational and not self._compile_loss.built:
+            self._compile_loss.build(self.output, self.output)
+        super()._symbolic_build(*arguments, **options)
+
     @property
     def input_spec(self) -> Any:
         return None  # Keras would refuse what a variational model is trained on
