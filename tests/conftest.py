@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from importlib import import_module
@@ -22,6 +23,8 @@ BACKEND = os.environ["KERAS_BACKEND"]
 # Nothing is read from or written to the user's cache folder, not even by what test files do when they
 # are imported; the tests of a session share one, with the digits and what JAX has compiled.
 CACHE = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="kae-tests-")
+if BACKEND != "torch":  # PyTorch's optimizers are oracles beside TensorFlow: see backend.leave_triton
+    sys.modules.setdefault("triton", None)
 STARTED = pytest.StashKey[float]()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background jobs of a shell
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..datasets.images import Images, chunks, to_float
 from ..system import signals
+from ..system.backend import leave_triton
 from ..system.progress import Advance
 
 FEATURES = 64
@@ -69,6 +70,7 @@ def fit(
         torch.manual_seed(0)
         features, head = _layers(images.shape[1:], classes)
         parameters = [*features.parameters(), *head.parameters()]
+        leave_triton()
         adam = torch.optim.Adam(parameters, RATE)
         count = steps(len(images))
         generator = np.random.default_rng(0)

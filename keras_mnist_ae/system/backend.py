@@ -80,15 +80,21 @@ def choose(backend: str, device: str = "auto") -> None:
             import_module("tensorflow")
         # which it says of several models, as if they were one that is traced again and again
         logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
-    if backend == "tensorflow":
-        # which torch 2.14 imports with its first optimizer: after TensorFlow, it ends the process
-        sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
+    leave_triton()
     lean.load(backend)
     if device == "gpu" and device_name() == "cpu":
         raise UsageError(
             f"a GPU was asked for, but {backend} sees none on this machine.\n"
             f"Use --device cpu, or install a GPU build of {backend}."
         )
+
+
+def leave_triton() -> None:
+    """Where TensorFlow is loaded, let torch find no triton. From 2.14 on it imports that with its
+    first optimizer, and the two in this order end the process.
+    """
+    if "tensorflow" in sys.modules:
+        sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
 
 
 @contextmanager
