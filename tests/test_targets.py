@@ -1,11 +1,16 @@
 """Pairs of images: what goes in, and what is to come out."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
 import keras_mnist_ae as kae
 from keras_mnist_ae import datasets
+from keras_mnist_ae.cli.main import kae as kae_command
 from keras_mnist_ae.datasets.augment import augmentation
 from keras_mnist_ae.datasets.images import to_float
 from keras_mnist_ae.datasets.noise import Chance
@@ -163,6 +168,31 @@ def test_errors_are_those_to_the_targets(tmp_path):
     assert numbers["input_mse"] == pytest.approx(float(np.square(inputs - wanted).mean()), rel=1e-6)
     mean = to_float(data.train.targets).mean(axis=0)
     assert numbers["mean_image_mse"] == pytest.approx(float(np.square(mean - wanted).mean()), rel=1e-5)
+
+
+def test_a_run_is_measured_on_pairs_that_lie_elsewhere(tmp_path):
+    """The same pairs under other paths are the run's own; others have numbers of their own."""
+    values = np.random.default_rng(0).integers(0, 256, (40, 16, 16), np.uint8)
+    for name, array in {"in": values, "out": 255 - values, "other": values // 2}.items():
+        np.save(tmp_path / f"{name}.npy", array)
+    paths = {name: str(tmp_path / f"{name}.npy") for name in ("in", "out", "other")}
+    run = kae.train(
+        "conv", paths["in"], target=paths["out"], epochs=1, latent_dim=4, runs_dir=tmp_path / "runs"
+    )
+    before = kae.Run(run.path).evaluate()
+    moved = {name: shutil.move(path, tmp_path / f"moved-{name}.npy") for name, path in paths.items()}
+    after = kae.Run(run.path).evaluate(dataset=(moved["in"], moved["out"]))
+    assert after["mse"] == before["mse"]
+    other = CliRunner().invoke(
+        kae_command,
+        ["evaluate", str(run.path), "--dataset", str(moved["in"]), "--target", str(moved["other"]), "--json"],
+    )
+    assert other.exit_code == 0, other.output
+    test = datasets.load(str(moved["in"]), target=moved["other"]).test
+    given = np.asarray(run.model.predict(to_float(test.images), verbose=0))
+    wanted = float(np.square(given - to_float(test.targets)).mean())
+    assert json.loads(other.stdout.splitlines()[-1])["mse"] == pytest.approx(wanted, rel=1e-5)
+    assert kae.Run(run.path).metrics["mse"] == before["mse"]
 
 
 def test_a_run_keeps_targets_with_its_samples(tmp_path):

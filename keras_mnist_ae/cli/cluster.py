@@ -1,6 +1,7 @@
 """kae cluster: groups among the codes, found without labels."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,7 +39,7 @@ def cluster(
     seeds: int,
     runs_dir: Path,
     data_dir: Path | None,
-    dataset: str | None,
+    dataset: Any,
     as_json: bool,
 ) -> None:
     """Find groups among the codes of RUN (the latest unless named) without labels, beside those

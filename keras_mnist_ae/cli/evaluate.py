@@ -1,6 +1,7 @@
 """kae evaluate: how good a run is."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -40,7 +41,7 @@ def evaluate(
     importance_samples: int,
     runs_dir: Path,
     data_dir: Path | None,
-    dataset: str | None,
+    dataset: Any,
     as_json: bool,
 ) -> None:
     """Measure RUN (the latest unless named), or the exported graphs in its folder DIR, beside a PCA

@@ -1,6 +1,7 @@
 """kae explore: a run alive in one HTML file."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -26,7 +27,7 @@ def explore(
     output: Path | None,
     runs_dir: Path,
     data_dir: Path | None,
-    dataset: str | None,
+    dataset: Any,
     as_json: bool,
 ) -> None:
     """Write RUN (the latest unless named) as one HTML file in which its encoder and decoder work:

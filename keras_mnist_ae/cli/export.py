@@ -8,7 +8,7 @@ import click
 from ..export.formats import FORMATS, PRECISIONS, Format
 from . import announce
 from .completion import run_names
-from .options import as_json, data_dir, echo, echo_json, echo_table, run, runs_dir
+from .options import as_json, data_dir, dataset, echo, echo_json, echo_table, run, runs_dir
 
 images = click.option(
     "--images", type=click.IntRange(1), help="Validate on the first N test images.  [default: all]"
@@ -32,6 +32,7 @@ def command(form: Format) -> click.Command:
     @run
     @runs_dir
     @data_dir
+    @dataset
     @precision
     @images
     @as_json
@@ -39,6 +40,7 @@ def command(form: Format) -> click.Command:
         run: str | None,
         runs_dir: Path,
         data_dir: Path | None,
+        dataset: Any,
         precision: Any,
         images: int | None,
         as_json: bool,
@@ -48,9 +50,8 @@ def command(form: Format) -> click.Command:
 
         chosen = find(run, runs_dir)
         announce.of_run(chosen, f"export {form.name}")
-        _, data = reopen(
-            chosen, data_dir, samples=True
-        )  # chooses the backend, so it stands before what imports Keras
+        # chooses the backend, so it stands before what imports Keras
+        _, data = reopen(chosen, data_dir, dataset, samples=True)
         export = form.load()
         report(chosen, data, export(chosen, data, precision or "float32", images), images, as_json)
 
@@ -65,11 +66,18 @@ for form in FORMATS:
 @click.argument("run", required=False, metavar="[RUN|DIR]", shell_complete=run_names)
 @runs_dir
 @data_dir
+@dataset
 @precision
 @images
 @as_json
 def validate(
-    run: str | None, runs_dir: Path, data_dir: Path | None, precision: Any, images: int | None, as_json: bool
+    run: str | None,
+    runs_dir: Path,
+    data_dir: Path | None,
+    dataset: Any,
+    precision: Any,
+    images: int | None,
+    as_json: bool,
 ) -> None:
     """Hold the exported graphs of RUN (the latest unless named), or those in its folder DIR,
     against its Keras model again.
@@ -81,7 +89,7 @@ def validate(
     if of_folder and precision and of_folder != precision:
         raise click.UsageError(f"{run} is an export in {of_folder}, not in {precision}")
     announce.of_run(found, "validate")
-    _, data = reopen(found, data_dir, samples=True)
+    _, data = reopen(found, data_dir, dataset, samples=True)
     from ..export.folder import validate
 
     report(

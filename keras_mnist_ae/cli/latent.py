@@ -1,6 +1,7 @@
 """kae latent, generate, interpolate: what the codes hold, and what can be made of them."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,7 +24,7 @@ from .options import as_json, data_dir, dataset, echo_result, run, runs_dir
 @dataset
 @as_json
 def latent(
-    run: str | None, method: str, runs_dir: Path, data_dir: Path | None, dataset: str | None, as_json: bool
+    run: str | None, method: str, runs_dir: Path, data_dir: Path | None, dataset: Any, as_json: bool
 ) -> None:
     """Measure what the codes of RUN (the latest unless named) hold: classes, clusters, dimensions
     in use, neighbours, a map.
@@ -74,7 +75,7 @@ def generate(
     quality: bool,
     runs_dir: Path,
     data_dir: Path | None,
-    dataset: str | None,
+    dataset: Any,
     as_json: bool,
 ) -> None:
     """New images from RUN (the latest unless named), each beside the training image nearest to it,
@@ -104,7 +105,7 @@ def generate(
 @dataset
 @as_json
 def interpolate(
-    words: tuple[str, ...], runs_dir: Path, data_dir: Path | None, dataset: str | None, as_json: bool
+    words: tuple[str, ...], runs_dir: Path, data_dir: Path | None, dataset: Any, as_json: bool
 ) -> None:
     """Draw the paths from test image A to test image B of RUN (the latest unless named).
 

@@ -5,6 +5,7 @@ import math
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,22 @@ data_dir = click.option(
     type=click.Path(path_type=Path),
     help="Folder of the datasets.  [default: KAE_DATA_DIR, else the user's cache folder]",
 )
-dataset = click.option(
-    "--dataset",
-    metavar="PATH",
-    help="Where the run's data lie now, or other data of the same size.",
-)
+
+
+def dataset(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of where a run's data lie, as one argument `dataset` of the command."""
+
+    @click.option(
+        "--dataset", metavar="PATH", help="Where the run's data lie now, or other data of the same size."
+    )
+    @click.option("--target", metavar="PATH", help="Where what is to come out of them lies.")
+    @wraps(command)
+    def with_target(*arguments: Any, dataset: str | None, target: str | None, **options: Any) -> Any:
+        return command(*arguments, dataset=(dataset, target) if target else dataset, **options)
+
+    return with_target
+
+
 runs_dir = click.option(
     "--runs-dir",
     type=click.Path(path_type=Path),

@@ -1,6 +1,7 @@
 """kae figures and kae report: a run to look at."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -38,9 +39,7 @@ def figures(run: str | None, runs_dir: Path, data_dir: Path | None, as_json: boo
 @data_dir
 @dataset
 @as_json
-def report(
-    run: str | None, runs_dir: Path, data_dir: Path | None, dataset: str | None, as_json: bool
-) -> None:
+def report(run: str | None, runs_dir: Path, data_dir: Path | None, dataset: Any, as_json: bool) -> None:
     """Write the report of RUN (the latest unless named) as one HTML file: settings, numbers,
     pictures, how to use it.
 

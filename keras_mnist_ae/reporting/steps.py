@@ -229,6 +229,7 @@ def export_onnx(
     *,
     images: int | None = None,
     data_dir: Path | None = None,
+    dataset: Any = None,
 ) -> Path:
     """Export encoder, decoder and autoencoder as ONNX graphs, proved equal to the Keras model on
     the test images; the folder they are in.
@@ -236,11 +237,13 @@ def export_onnx(
     Args:
         precision: of the weights: "float32", "float16" or "int8".
         images: compare on the first so many test images; None compares on all.
+        data_dir: where the data lie now, if not where they lay in training.
+        dataset: the path where they lie now, or other data of the same size.
 
     Raises:
         ValidationError: A graph differs from the model.
     """
-    _, data = reopen(run, data_dir, samples=True)
+    _, data = reopen(run, data_dir, dataset, samples=True)
     from ..export.folder import export  # imports keras, so the backend is chosen first
 
     return export(run, data, precision, images).folder

@@ -133,11 +133,13 @@ class RunMethods:
         """Write the report, one HTML file; its path: see `kae.report`."""
         return _package().report(self, dataset=dataset)
 
-    def export_onnx(self, precision: Precision = "float32", *, images: int | None = None) -> Path:
+    def export_onnx(
+        self, precision: Precision = "float32", *, images: int | None = None, dataset: Any = None
+    ) -> Path:
         """Write encoder, decoder and autoencoder as ONNX graphs; their folder: see
         `kae.export_onnx`.
         """
-        return _package().export_onnx(self, precision, images=images)
+        return _package().export_onnx(self, precision, images=images, dataset=dataset)
 
     def explore(self, path: str | PathLike[str] | None = None, *, dataset: Any = None) -> Path:
         """Write an HTML file in which encoder and decoder work; its path: see `kae.explore`."""

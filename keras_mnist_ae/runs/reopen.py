@@ -135,7 +135,8 @@ def reopen_data(
     Args:
         data_dir: where the data lie now.
         dataset: the path where they lie now, or other data, read as the run's; in Python also
-            arrays and all that `kae.train` takes.
+            arrays and all that `kae.train` takes. A pair of paths is of what goes in, None for the
+            run's, and of what is to come out.
         samples: where the data are not at hand, the few test images that the run keeps will do.
 
     Raises:
@@ -145,6 +146,9 @@ def reopen_data(
         dataset = os.fspath(dataset)
     if dataset is None and run.data is not None:
         return run.data
+    target = None
+    if isinstance(dataset, tuple) and all(isinstance(path, str | PathLike | None) for path in dataset):
+        dataset, target = (path and os.fspath(path) for path in dataset)
     if dataset is not None and not isinstance(dataset, str):
         return _of_that_size(run, dataset if isinstance(dataset, Dataset) else in_memory(dataset))
     changes: dict[str, str | None] = {}
@@ -152,15 +156,17 @@ def reopen_data(
         changes["data_dir"] = str(data_dir)
     if dataset:
         changes["dataset"] = str(Path(dataset).absolute()) if is_path(dataset) else dataset
-        if run.config.target:
+        if run.config.target and not target:
             changes["target"] = None
-            say("kae: without the run's targets: what is to come out are the images themselves")
+            say("kae: without the run's targets (--target): what is to come out are the images themselves")
+    if target:
+        changes["target"] = str(Path(target).absolute())
     try:
         data = load_data(dataclasses.replace(run.config, **changes))  # type: ignore[arg-type]
-        if not dataset and data.sha256 != run.environment.get("dataset_sha256"):
+        if not (dataset or target) and data.sha256 != run.environment.get("dataset_sha256"):
             raise DataError(_changed(run, data))
     except DataError as error:
-        kept = read_samples(run) if samples and not dataset else None
+        kept = read_samples(run) if samples and not (dataset or target) else None
         if kept is None:
             raise
         reason = str(error).splitlines()[0]
