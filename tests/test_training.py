@@ -19,7 +19,7 @@ from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.datasets.images import to_float
 from keras_mnist_ae.errors import CorruptFileError, DataError, UsageError, WriteError
 from keras_mnist_ae.runs.runs_dir import every, find
-from keras_mnist_ae.training import fit
+from keras_mnist_ae.training import fit, statistics
 
 pytestmark = pytest.mark.backend
 
@@ -312,3 +312,20 @@ def test_few_steps_with_batch_normalisation_are_not_spoilt_by_statistics_of_no_i
 @pytest.mark.slow("tensorflow", "jax")
 def test_batches_between_checkpoints_may_be_a_number(tmp_path):
     assert digits_run(tmp_path, "mlp", checkpoint_every=4).config.checkpoint_every == "4"
+
+
+def test_final_statistics_are_the_mean_over_batches_and_keep_no_gradients(monkeypatch):
+    """Of large images the batches are small: nothing that a row gives is kept for a backward pass."""
+    monkeypatch.setattr(statistics, "PIXELS", 8 * 28 * 28)
+    images = datasets.load("digits").train.images[:24]
+    model, seen = build("conv", seed=3), []
+    first = next(layer for layer in model.encoder.layers if layer.name.endswith("_norm"))
+    call = first.call
+    monkeypatch.setattr(first, "call", lambda x, **given: seen.append(x) or call(x, **given))
+    statistics.settle_statistics(model, images)
+    arrays = [keras.ops.convert_to_numpy(each) for each in seen]
+    assert [len(each) for each in arrays] == [8, 8, 8]
+    wanted = np.mean([each.var((0, 1, 2)) for each in arrays], axis=0)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(first.moving_variance), wanted, rtol=1e-4)
+    if keras.backend.backend() == "torch":
+        assert not any(each.requires_grad for each in seen)

@@ -1,4 +1,4 @@
-"""The table of the reliability page: the last run of `make test-full`."""
+"""The tables of the reliability page: the last runs of `make test-full` and `make newest`."""
 
 import json
 
@@ -7,11 +7,11 @@ from .records import DATA, table
 BACKENDS = ("torch", "tensorflow", "jax")
 
 
-def full_tests() -> str:
-    """What `make test-full` recorded on each backend."""
+def tests(record: str) -> str:
+    """What was recorded on each backend: "tests" by `make test-full`, "newest" by `make newest`."""
     rows = []
     for backend in BACKENDS:
-        file = DATA / f"tests-{backend}.json"
+        file = DATA / f"{record}-{backend}.json"
         if not file.exists():
             rows.append((backend, *["not run"] + [""] * 4))
             continue

@@ -1,5 +1,8 @@
 """The moving statistics of batch normalisation at the beginning and the end of a training."""
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -8,6 +11,7 @@ from ..datasets.images import Images, to_float
 from ..models.autoencoder import Autoencoder
 
 BATCH, BATCHES = 256, 16  # images of a batch, and batches, that the final statistics are taken from
+PIXELS, LEAST = 256 * 64 * 64, 4  # of a batch of larger images, and images in it
 
 
 def start_statistics(model: Autoencoder, images: np.ndarray) -> None:
@@ -25,9 +29,10 @@ def settle_statistics(model: Autoencoder, images: Images) -> None:
     (n, H, W, C): in a short training they lag behind the weights.
     """
     norms = _norms(model)
+    size = int(np.clip(PIXELS // np.prod(images.shape[1:3]), LEAST, BATCH))
     for number in range(BATCHES if norms else 0):
-        batch = images[number * BATCH : (number + 1) * BATCH]
-        if not len(batch) or (number and len(batch) < BATCH):
+        batch = images[number * size : (number + 1) * size]
+        if not len(batch) or (number and len(batch) < size):
             return  # a small last batch would weigh as much as the others
         _pass(model, norms, to_float(batch), number / (number + 1))
 
@@ -46,9 +51,19 @@ def _pass(
     """Run the images through the model as in training, which moves the statistics."""
     for norm in norms:
         norm.momentum = momentum
-    outputs = model.encoder(images, training=True)
-    taken = 1 + len(model.variant.switches)
-    codes = outputs[:taken] if isinstance(outputs, list) else [outputs]
-    model.decoder(codes if len(codes) > 1 else codes[0], training=True)
+    with _no_gradients():
+        outputs = model.encoder(images, training=True)
+        taken = 1 + len(model.variant.switches)
+        codes = outputs[:taken] if isinstance(outputs, list) else [outputs]
+        model.decoder(codes if len(codes) > 1 else codes[0], training=True)
     for norm in norms:
         norm.momentum = BATCH_NORM_MOMENTUM
+
+
+def _no_gradients() -> AbstractContextManager[Any]:
+    """For which torch would keep what every row gave."""
+    if keras.backend.backend() != "torch":
+        return nullcontext()
+    import torch
+
+    return torch.no_grad()
