@@ -36,6 +36,17 @@ def test_first_sentence(history, metrics, start):
     assert verdict(history, metrics)[0].startswith(start)
 
 
+def test_what_is_advised_first_is_what_helps_first():
+    """And nothing that would train in the same way again."""
+    falling = {"loss": [0.1, 0.08, 0.06], "val_loss": [0.1, 0.08, 0.06]}
+    worthless = METRICS | {"test_mse": 0.06}
+    assert "Try a lower --learning-rate, then more --epochs, then" in verdict(STEADY, worthless)[0]
+    assert "Try more --epochs, then a lower --learning-rate, then" in verdict(falling, worthless)[0]
+    worse = METRICS | {"test_mse": 0.03}
+    assert verdict(STEADY, worse)[0].endswith("Try more --epochs, then a larger variant.")
+    assert "then --recipe best, then" in verdict(STEADY, worse, better_recipe=True)[0]
+
+
 def test_collapsed_code_goes_first_and_is_said_once():
     sentences = verdict(STEADY, METRICS | {"test_mse": 0.06}, "every image has the same code.\nTry.")
     assert sentences[0] == "every image has the same code. Try."

@@ -6,6 +6,7 @@ from typing import Any
 FALLING = 0.02  # part by which the error fell over the last fifth of training: more is worth more epochs
 OVERFITTING = 0.1  # part by which the error on unseen images is above its lowest
 LINEAR = 0.02  # part of the mean image's error below which a PCA is exact for all purposes
+STILL = "Still falling at the end"
 GAP = 1.5  # times the training error that the error on unseen images is
 
 
@@ -13,6 +14,7 @@ def verdict(
     history: Mapping[str, Sequence[float]],
     metrics: Mapping[str, Any],
     collapsed: str | None = None,
+    better_recipe: bool = False,
 ) -> list[str]:
     """Sentences on a finished training, at least one.
 
@@ -22,16 +24,20 @@ def verdict(
             and `input_mse`, the errors of the mean image, of a PCA with as many components as the
             code has numbers, and of the images as they went in.
         collapsed: why the codes tell nothing, where they do not differ.
+        better_recipe: whether `--recipe best` would train otherwise.
     """
     error = metrics["test_mse"]
     mean_image, pca = metrics.get("mean_image_mse"), metrics.get("pca_mse")
     sentences = []
+    trend = _trend(history, error, metrics["train_mse"])
+    falling = bool(trend and trend.startswith(STILL))
     if collapsed:
         sentences.append(collapsed.replace("\n", " "))
+    first = ["more --epochs", "a lower --learning-rate"]
     if mean_image is not None and error >= 0.98 * mean_image:
         sentences.append(
             f"Worthless: test MSE {error:.5f} is no better than the mean image's {mean_image:.5f}. "
-            "Try a lower --learning-rate, then more --epochs, then another --seed."
+            f"Try {', then '.join(first if falling else reversed(first))}, then another --seed."
         )
     elif pca is not None and mean_image is not None and error > pca and pca < LINEAR * mean_image:
         sentences.append(
@@ -42,8 +48,7 @@ def verdict(
     elif pca is not None and error > pca:
         sentences.append(
             f"Worse than a PCA of the same size: test MSE {error:.5f} against {pca:.5f}. "
-            f"Try more --epochs{', then --recipe best' if len(history['loss']) > 1 else ''}, "
-            "then a larger variant."
+            f"Try more --epochs, {'then --recipe best, ' if better_recipe else ''}then a larger variant."
         )
     untouched = metrics.get("input_mse")
     if untouched is not None and error > untouched:
@@ -51,7 +56,7 @@ def verdict(
             f"Worse than doing nothing: test MSE {error:.5f}, while the images as they go in are at "
             f"{untouched:.5f} of their targets. Try a larger --latent-dim, then more --epochs."
         )
-    if trend := _trend(history, error, metrics["train_mse"]):
+    if trend:
         sentences.append(trend)
     if not sentences:
         better = "" if pca is None else f", {pca / error:.1f} times better than a PCA of the same size"
@@ -74,8 +79,5 @@ def _trend(history: Mapping[str, Sequence[float]], test: float, train: float) ->
     if earlier > 0 and curve[-1] < (1 - FALLING) * earlier:
         last = len(curve) // 5
         epochs = f"{last} epochs" if last > 1 else "epoch"
-        return (
-            f"Still falling at the end: by {1 - curve[-1] / earlier:.0%} over the last {epochs}. "
-            "More --epochs would help."
-        )
+        return f"{STILL}: by {1 - curve[-1] / earlier:.0%} over the last {epochs}. More --epochs would help."
     return None

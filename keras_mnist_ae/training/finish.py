@@ -10,6 +10,7 @@ from ..analysis.baselines import baselines
 from ..analysis.codec import Codec, of_model
 from ..analysis.metrics import noisy_error, squared_errors
 from ..analysis.verdict import verdict
+from ..architecture.recipes import find
 from ..architecture.variant import Variant
 from ..datasets.classes import numbers as class_numbers
 from ..datasets.dataset import Dataset
@@ -101,5 +102,8 @@ def judged(run: Run, data: Dataset, codec: Codec, errors: Mapping[str, float]) -
     if run.variant.variational and len(codes) > 1:
         collapsed = collapsed or latent.inactive(codes)
         counted = {"active_units": latent.active_units(codes)}
-    sentences = verdict(run.history, {**errors, **beside}, collapsed)
+    best = find(run.variant, "best")
+    sentences = verdict(
+        run.history, {**errors, **beside}, collapsed, best != find(run.variant, run.config.recipe)
+    )
     return {**beside, **counted, "verdict": sentences}
