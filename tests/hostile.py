@@ -1,10 +1,12 @@
 """Files made to do harm: each by a function of a file of ours, to stand in its place."""
 
+import gzip
 import io
 import json
 import pickle
 import stat
 import struct
+import tarfile
 import warnings
 import zipfile
 import zlib
@@ -310,3 +312,195 @@ PNG: dict[str, Make] = {
     "16 bits": png(28, 28, 16),
     "no pixels": png(0, 28),
 }
+
+
+def member(flags: int = 0, method: int | None = None) -> Make:
+    """The archive whose first member says other flags or another method of compression."""
+
+    def make(content: bytes, mark: Path) -> bytes:
+        found = bytearray(content)
+        central = found.index(b"PK\1\2")
+        for at in (6, central + 8):  # in the header of the member and in that of the directory
+            struct.pack_into("<H", found, at, struct.unpack_from("<H", found, at)[0] | flags)
+            if method is not None:
+                struct.pack_into("<H", found, at + 2, method)
+        return bytes(found)
+
+    return make
+
+
+def packed(method: int, broken: bool) -> Make:
+    """The archive compressed by another method, its data whole or spoilt."""
+
+    def make(content: bytes, mark: Path) -> bytes:
+        out = io.BytesIO()
+        with (
+            zipfile.ZipFile(io.BytesIO(content)) as archive,
+            zipfile.ZipFile(out, "w", method) as other,
+        ):
+            for name in archive.namelist():
+                other.writestr(name, archive.read(name))
+        found = bytearray(out.getvalue())
+        if broken:
+            found[120:180] = bytes(60)
+        return bytes(found)
+
+    return make
+
+
+def many_members(content: bytes, mark: Path) -> bytes:
+    return _zip({f"a{number}.npy": b"" for number in range(20_000)})
+
+
+def csv(text: bytes) -> Make:
+    return lambda content, mark: text
+
+
+def parquet(**columns: object) -> Make:
+    def make(content: bytes, mark: Path) -> bytes:
+        import pyarrow
+        from pyarrow.parquet import write_table
+
+        out = io.BytesIO()
+        write_table(pyarrow.table(columns), out)
+        return out.getvalue()
+
+    return make
+
+
+def tar(*members: tuple[str, bytes, dict[str, object]]) -> Make:
+    """An archive with these members: name, content, and what its entry says besides."""
+
+    def make(content: bytes, mark: Path) -> bytes:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as archive:
+            for name, body, told in members:
+                entry = tarfile.TarInfo(name)
+                entry.size = len(body)
+                for key, value in told.items():
+                    setattr(entry, key, value)
+                if entry.size == len(body):
+                    archive.addfile(entry, io.BytesIO(body))
+                else:  # what it promises is not there
+                    archive.fileobj.write(entry.tobuf() + body.ljust(512, b"\0"))
+        return out.getvalue()
+
+    return make
+
+
+def starts_with(content: bytes) -> Make:
+    return lambda true, mark: content + bytes(200)
+
+
+ARCHIVE: dict[str, Make] = {
+    **{f"truncated to {part} tenths": truncated(part) for part in range(0, 10, 2)},
+    "flipped": flipped,
+    "noise": noise,
+    "pickle": pickled,
+    "objects": zipped(**{"images.npy": object_array(b"", Path())}),
+    "no suffix": lambda content, mark: _zip({"images": b"x"}),
+    "giant": lambda content, mark: _zip({"images.npy": npy(HUGE % "1099511627776, 28, 28")(b"", mark)}),
+    "zip bomb": inflating("images.npy"),
+    "broken LZMA": packed(zipfile.ZIP_LZMA, True),
+    "broken bzip2": packed(zipfile.ZIP_BZIP2, True),
+    "encrypted": member(flags=0x1),
+    "patched": member(flags=0x20),
+    "strongly encrypted": member(flags=0x40),
+    "unknown method": member(method=99),
+    "many members": many_members,
+    "nothing in it": lambda content, mark: _zip({}),
+    "text": lambda content, mark: _zip({"images.npy": b"text"}),
+}
+CSV: dict[str, Make] = {
+    "empty": csv(b""),
+    "noise": noise,
+    "header alone": csv(b"label," + b",".join(b"p%d" % number for number in range(784)) + b"\n"),
+    "zero bytes": csv(bytes(5000)),
+    "text": csv(b"a,b\nx,y\n" * 50),
+    "ragged": lambda content, mark: content + b"1,2,3\n",
+    "no end of a quote": lambda content, mark: b'"' + content,
+    "no UTF-8": lambda content, mark: content.replace(b"label", b"l\xe9bel") + b"caf\xe9" + content,
+    "a long number": lambda content, mark: content.replace(b",0,", b"," + b"9" * 5000 + b",", 1),
+    "infinity": lambda content, mark: content.replace(b",0,", b",inf,", 1),
+    "nothing for a number": lambda content, mark: content.replace(b",0,", b",,", 1),
+    "a million columns": csv(b",".join([b"1"] * 1_000_000) + b"\n"),
+}
+GZIP: dict[str, Make] = {
+    "truncated": lambda content, mark: content[: len(content) // 2],
+    "noise": noise,
+    "bomb": lambda content, mark: _gzip_bomb(),
+}
+PARQUET: dict[str, Make] = {
+    **{f"truncated to {part} tenths": truncated(part) for part in range(0, 10, 3)},
+    "flipped": flipped,
+    "noise": noise,
+    "no rows": parquet(image=[]),
+    "audio": parquet(audio=[{"bytes": b"RIFF....WAVE", "path": "a.wav"}] * 20),
+    "no pictures": parquet(image=[b"not a picture"] * 20),
+    "text": parquet(text=["a"] * 20),
+    "ragged lists": parquet(image=[[1.0] * number for number in range(20)]),
+    "giant picture": parquet(image=[png(60_000, 60_000)(b"", Path())] * 20),
+}
+TAR: dict[str, Make] = {
+    **{f"truncated to {part} tenths": truncated(part) for part in range(0, 9, 3)},
+    "noise": noise,
+    "nothing in it": tar(),
+    "path traversal": tar(("../../escaped.txt", b"x", {})),
+    "absolute path": tar(("/escaped.txt", b"x", {})),
+    "symbolic link": tar(("a.png", b"", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"})),
+    "hard link": tar(("a.png", b"", {"type": tarfile.LNKTYPE, "linkname": "/etc/passwd"})),
+    "device": tar(("a.png", b"", {"type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 5})),
+    "pipe": tar(("a.png", b"", {"type": tarfile.FIFOTYPE})),
+    "giant member": tar(("a.png", b"x", {"size": 2**40})),
+    "no picture": tar(("a.png", b"x" * 100, {})),
+    "wide picture": tar(("a.png", png(60_000, 60_000)(b"", Path()), {})),
+}
+PICTURE: dict[str, Make] = {  # of other formats, under a name that tells nothing
+    "wide GIF": starts_with(
+        b"GIF89a" + struct.pack("<HH", 65535, 65535) + b"\x80\0\0" + b"\0\0\0\xff\xff\xff,"
+    ),
+    "wide BMP": starts_with(
+        b"BM" + struct.pack("<IHHIIiiHHIIiiII", 300, 0, 0, 54, 40, 2**30, 2**30, 1, 24, 0, 0, 0, 0, 0, 0)
+    ),
+    "wide PGM": starts_with(b"P5 999999 999999 255\n"),
+    "PGM of text": starts_with(b"P2 28 28 255\nx y z\n"),
+    "wide WebP": starts_with(
+        b"RIFF" + struct.pack("<I", 300) + b"WEBPVP8X" + struct.pack("<II", 10, 0) + b"\xff" * 6
+    ),
+    "wide JPEG": starts_with(
+        b"\xff\xd8\xff\xc0" + struct.pack(">HBHHB", 11, 8, 65535, 65535, 1) + b"\1\x11\0\xff\xd9"
+    ),
+    "JPEG of nothing": starts_with(b"\xff\xd8\xff\xe0"),
+    "PostScript": starts_with(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 28 28\n(x) print quit\n"),
+    "icon": starts_with(struct.pack("<HHH", 0, 1, 65535)),
+    "PSD": starts_with(b"8BPS" + struct.pack(">H6sHIIHH", 1, b"", 1, 300_000, 300_000, 8, 1)),
+}
+SWEEP: dict[str, Make] = {
+    "empty": truncated(0),
+    "noise": noise,
+    "deep": lambda content, mark: b"a = " + DEEP,
+    "key of many parts": lambda content, mark: b"a." * 30_000 + b"a = 1\n",
+    "no grid": csv(b'[settings]\nvariant = "mlp"\n'),
+    "grid of nothing": csv(b"[grid]\n"),
+    "too many combinations": csv(
+        b"[grid]\n"
+        + b"".join(
+            b"%s = [%s]\n" % (name, b", ".join(b"%d" % n for n in range(1, 2000)))
+            for name in (b"seed", b"epochs", b"batch_size", b"latent_dim")
+        )
+    ),
+    "variant that is a path": csv(
+        b'[settings]\nvariant = "../../mlp"\nvalidation = 64\n[grid]\nseed = [0]\n'
+    ),
+    "a range that goes nowhere": csv(
+        b'[settings]\nvariant = "mlp"\nvalidation = 64\n[search]\ntrials = 2\n'
+        b"learning_rate = {low = 1, high = 0, log = true}\n"
+    ),
+}
+
+
+def _gzip_bomb() -> bytes:
+    """A gigabyte of "0," in a megabyte."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    part = packer.compress(b"0," * 2**23) + packer.flush(zlib.Z_FULL_FLUSH)
+    return gzip.compress(b"")[:10] + 64 * part + packer.flush() + bytes(8)

@@ -41,12 +41,15 @@ def source(files: list[Path], reading: Reading) -> Source:
             broken.append(" ".join(str(error).split())[:80])
             return None
 
+    notes = []
     for file in files:
         split = split_of(file.name.split("-")[0].split(".")[0]) or ""
         split = split if len(files) > 1 else ""
         names, images, labels = _members(file, left_out)
         if not images:
             raise DataError(f"{file} holds no pictures.")
+        if not _ended(file):
+            notes.append(f"{file.name} lacks the end of an archive: cut off?")
         part = parts.setdefault(split, Part([], decode, [], []))
         assert isinstance(part.items, list)
         assert isinstance(part.names, list)
@@ -62,7 +65,6 @@ def source(files: list[Path], reading: Reading) -> Source:
     def finish() -> list[str]:
         return [f"{len(broken)} broken: {some(broken)}"] if broken else []
 
-    notes = []
     if left_out:
         told = ", ".join(f"{count} {suffix}" for suffix, count in left_out.most_common())
         notes.append(f"left out {sum(left_out.values())}: {told}")
@@ -97,6 +99,17 @@ def _members(file: Path, left_out: Counter[str]) -> tuple[list[str], list[bytes]
         raise DataError(f"{file} cannot be read: {error}") from error
     named = [labels[key] for key in images if key in labels]
     return list(images), list(images.values()), named if len(named) == len(images) and named else None
+
+
+def _ended(file: Path) -> bool:
+    """Whether a tar file has the zeros at its end, without which Python takes it as whole. A
+    compressed one that is cut off is refused anyway.
+    """
+    if file.suffix.lower() != ".tar":
+        return True
+    with file.open("rb") as content:
+        content.seek(-tarfile.BLOCKSIZE, io.SEEK_END)
+        return not any(content.read())
 
 
 def _shape(content: bytes, reading: Reading) -> tuple[int, int, int] | None:
