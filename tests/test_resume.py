@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from functools import cache
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -360,3 +361,14 @@ def test_lock_does_not_outlive_its_owner(tmp_path):
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
     with finished.locked(), finished.locked():  # and one owner may enter twice
         pass
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BACKEND != "torch" or sys.platform != "linux", reason="forks a process of torch")
+def test_commands_killed_before_their_changes_to_files_leave_a_whole_run(tmp_path):
+    script = Path(__file__).with_name("placed_kills.py")
+    command = [sys.executable, script, "--folder", tmp_path / "kills", "--most", "3"]
+    command += ["--commands", "train", "resume", "evaluate", "export", "tag"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1200)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1])["together"] == 15
