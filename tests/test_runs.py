@@ -23,6 +23,7 @@ from keras_mnist_ae.runs.checkpoints import Checkpoint
 from keras_mnist_ae.runs.checksums import CHECKSUMS
 from keras_mnist_ae.runs.folder import Run
 from keras_mnist_ae.runs.samples import read_samples
+from keras_mnist_ae.training.resume import resume
 
 DATA = datasets.load("digits")
 FLIPS = int(os.environ.get("KAE_FLIPS", "300"))  # by hand: KAE_FLIPS=2000 pytest tests/test_runs.py -k flips
@@ -33,9 +34,12 @@ def finished(tmp_path_factory):
     run = train(
         "mlp", dataset="digits", limit=64, epochs=1, runs_dir=tmp_path_factory.mktemp("runs"), name="run"
     )
-    for _, write in ARTEFACTS.values():
-        write(run, 1)
+    last = ("checkpoint", "metrics")  # whoever locks a run that has metrics removes its checkpoints
+    for name in (name for name in ARTEFACTS if name not in last):
+        ARTEFACTS[name][1](run, 1)
     exports.export(run, DATA, limit=4)
+    for name in last:
+        ARTEFACTS[name][1](run, 1)
     return run
 
 
@@ -45,6 +49,7 @@ def _model(run, version):
 
 
 def _checkpoint(run, version):
+    run.unfinish()
     checkpoints.save(
         run, Checkpoint(0, 7, float(version), {"loss": [], "val_loss": []}, [np.full(50, version, "float32")])
     )
@@ -135,6 +140,13 @@ def test_kill_between_checksum_and_file_leaves_the_old_one_trusted(finished, tmp
     assert Run(run.path).metrics == old
     Run(run.path).write_metrics({"train_mse": 3.0, "test_mse": 3.0})
     assert Run(run.path).metrics["test_mse"] == 3
+
+
+def test_a_finished_run_loses_checkpoints_that_a_kill_left(finished, tmp_path):
+    run = Run(shutil.copytree(finished.path, tmp_path / "run"))
+    assert list((run.path / "checkpoints").iterdir())
+    assert resume(run).path == run.path
+    assert not list((run.path / "checkpoints").iterdir())
 
 
 def test_what_a_killed_writer_left_goes_when_the_next_one_begins(finished, tmp_path):

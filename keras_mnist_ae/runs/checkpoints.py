@@ -103,12 +103,6 @@ def _check(found: Checkpoint) -> None:
             raise ValueError("its state is not one of finite numbers")
 
 
-def clear(run: Run) -> None:
-    """Remove them all: a finished run has its model."""
-    for path in (*_newest_first(run), run.path / BEST):
-        path.unlink(missing_ok=True)
-
-
 def _newest_first(run: Run) -> list[Path]:
     return sorted(
         (path for path in (run.path / "checkpoints").glob("*.npz") if NAME.fullmatch(path.name)), reverse=True

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ..architecture import toml
 from ..architecture.variant import Variant
 from ..errors import CorruptFileError, UsageError, WriteError, worded
-from ..system.atomic import advice, replacing, sweep
+from ..system.atomic import advice, replacing
 from ..system.reading import LARGEST_TEXT, read_json
 from .checksums import CHECKSUMS, LARGEST, allow, allowed, sha256, to_json
 from .config import TrainConfig, configure
 from .environment import versions
 from .history import read_history, to_csv
+from .leftovers import remove
 from .methods import RunMethods
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Run(RunMethods):
             raise WriteError(f"cannot write to run {self.path}: {error.strerror}\n{advice(error)}") from error
         try:
             if self._lock.lock_counter == 1:
-                sweep(self.path)
+                remove(self.path, self.finished)
             yield
         finally:
             self._lock.release()
@@ -228,8 +229,7 @@ class Run(RunMethods):
         if not (self.path / CHECKSUMS).is_file():
             raise CorruptFileError(
                 f"{self.path / CHECKSUMS} is gone: nothing says whether the other files are what was "
-                "written.\n"
-                "Restore it from a copy, or train again."
+                "written.\nRestore it from a copy, or train again."
             )
         most = LARGEST_TEXT if path.suffix in (".toml", ".json", ".csv") else LARGEST
         if path.stat().st_size > most or sha256(path) not in allowed(self.path).get(name, []):

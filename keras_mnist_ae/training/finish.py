@@ -17,7 +17,7 @@ from ..datasets.dataset import Dataset
 from ..datasets.images import Images
 from ..datasets.noise import corruption, first_images
 from ..models import torch_threads
-from ..runs import checkpoints
+from ..runs import leftovers
 from ..runs.checksums import to_json
 from ..runs.config import TrainConfig
 from ..runs.folder import Run
@@ -70,7 +70,7 @@ def write(run: Run, config: TrainConfig, data: Dataset, model: "Autoencoder", be
     errors = metrics(config, data, codec)
     run.write_text("verdict.json", to_json(judged(run, data, codec, errors)))
     run.write_metrics(errors)
-    checkpoints.clear(run)
+    leftovers.remove(run.path, finished=True)
 
 
 def metrics(config: TrainConfig, data: Dataset, codec: Codec) -> dict[str, float]:

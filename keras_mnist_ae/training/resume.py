@@ -3,11 +3,12 @@
 import dataclasses
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..datasets.dataset import Dataset
-from ..errors import DataError, UsageError
+from ..errors import DataError, UsageError, WriteError
 from ..runs import checkpoints
 from ..runs.config import TrainConfig, configure
 from ..runs.environment import describe, versions
@@ -53,6 +54,8 @@ def resume(
     extras = Extras(callbacks, optimizer, loss)
     if run.finished and epochs is None:
         run.checked("model.keras")
+        with suppress(UsageError, WriteError), run.locked():
+            pass  # whoever locks a run removes what a kill has left there
         return run
     changes = {"data_dir": data_dir and str(data_dir), "backend": backend_name, "epochs": epochs}
     with together() as group:
