@@ -149,6 +149,16 @@ def test_a_finished_run_loses_checkpoints_that_a_kill_left(finished, tmp_path):
     assert not list((run.path / "checkpoints").iterdir())
 
 
+def test_an_export_that_a_kill_left_between_two_renames_is_put_back(finished, tmp_path):
+    run = Run(shutil.copytree(finished.path, tmp_path / "run"))
+    whole = {path.name: path.read_bytes() for path in (run.path / "onnx").iterdir()}
+    shutil.copytree(run.path / "onnx", run.path / ".onnx.new")
+    (run.path / "onnx").rename(run.path / ".onnx.old")
+    run.write_metrics(run.metrics)
+    assert {path.name: path.read_bytes() for path in (run.path / "onnx").iterdir()} == whole
+    assert not list(run.path.glob(".onnx*"))
+
+
 def test_what_a_killed_writer_left_goes_when_the_next_one_begins(finished, tmp_path):
     run = Run(shutil.copytree(finished.path, tmp_path / "run"))
     for left in (

@@ -13,6 +13,7 @@ from ..datasets.catalog import Dataset
 from ..datasets.images import to_float
 from ..errors import CorruptFileError, UsageError, ValidationError, WriteError
 from ..runs.folder import Run
+from ..runs.leftovers import beside, put_back
 from ..system import signals
 from ..system.atomic import advice, replacing
 from . import calibrated, manifest, weights
@@ -150,12 +151,9 @@ def write_whole(folder: Path, contents: dict[str, bytes]) -> None:
     """
     if folder.is_symlink():
         raise WriteError(f"{folder} is a link.\nPut a folder in its place.")
-    new, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    new, old = beside(folder)
     try:
-        if old.is_dir() and not folder.exists():  # a process was killed between the two renames below
-            old.rename(folder)
-        for stale in (new, old):
-            shutil.rmtree(stale, ignore_errors=True)
+        put_back(folder)
         for name, content in contents.items():
             with replacing(new / name) as temporary:
                 temporary.write_bytes(content)
