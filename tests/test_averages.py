@@ -25,6 +25,7 @@ class Steps(keras.callbacks.Callback):
         self.weights.append([np.array(weight) for weight in self.model.get_weights()])
 
 
+@pytest.mark.slow("tensorflow")
 @pytest.mark.backend
 def test_what_is_measured_and_kept_is_the_average_of_the_weights(tmp_path):
     steps, plain = Steps(), Steps()

@@ -73,6 +73,7 @@ def test_training_images_are_drawn_anew_in_each_epoch_and_the_same_after_a_resum
     )
 
 
+@pytest.mark.slow("tensorflow", "jax")
 @pytest.mark.backend
 @pytest.mark.parametrize("kind", ["static", "dynamic"])
 def test_a_training_measures_its_evidence_on_black_and_white_images(kind, tmp_path):

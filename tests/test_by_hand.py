@@ -139,6 +139,7 @@ def test_frozen_encoder_stays_as_it_is_and_stays_frozen_in_a_copy():
     assert copied.decoder.trainable
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_hand_fitted_model_exports_the_bytes_of_a_run_of_the_same_seed(tmp_path):
     data = kae.Dataset.from_arrays(datasets.load("digits").train.images[:64])
     adam = {"learning_rate": 0.002}

@@ -96,6 +96,7 @@ def test_evaluation_of_a_model_comes_to_the_closed_form():
     assert found["negative_elbo"] == pytest.approx(truth, abs=0.6)  # of one code each: 3 deviations
 
 
+@pytest.mark.slow("tensorflow", "jax")
 def test_a_training_tells_bound_and_elbo_and_goes_into_its_run(tmp_path, capfd):
     settings = {"dataset": "digits", "limit": 64, "batch_size": 32, "epochs": 1, "learning_rate": 1e-12}
     found = {
