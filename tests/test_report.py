@@ -251,7 +251,7 @@ def test_report_uses_what_was_measured_already(reported):
     ("name", "labelled"),
     [
         ("mlp", True),
-        ("conv-unpool", False),
+        pytest.param("conv-unpool", False, marks=pytest.mark.slow),
         pytest.param("mlp", False, marks=pytest.mark.slow),
         pytest.param("conv-unpool", True, marks=pytest.mark.slow),
     ],

@@ -161,6 +161,7 @@ def test_an_interrupted_sweep_puts_its_trials_back(plan, tmp_path):
     assert [path.read_text() for path in folder.glob("*/starts")] == ["train\nresume\n"] * 2
 
 
+@pytest.mark.slow
 def test_a_search_stops_what_is_worse_and_leaves_out_what_cannot_be_trained(plan, tmp_path):
     said = []
     begin = (
