@@ -287,6 +287,20 @@ def test_the_reading_of_pictures_is_shown(tmp_path):
     assert all(total - 256 < count <= total for _, total, count in told)
 
 
+def test_of_several_processes_of_a_job_the_first_shows_its_phases(capsys, monkeypatch):
+    from keras_mnist_ae.cli import progress
+
+    monkeypatch.setattr(progress, "INTERVAL", 0)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    for rank in ("0", "1"):
+        monkeypatch.setenv("RANK", rank)
+        with shown_by(progress.progress), phase(f"rank {rank}", 1) as advance:
+            advance(1)
+    said = capsys.readouterr().err
+    assert "rank 0: 1" in said
+    assert "rank 1" not in said
+
+
 def test_a_phase_within_another_is_not_shown(capsys, monkeypatch):
     from keras_mnist_ae.cli import progress
 

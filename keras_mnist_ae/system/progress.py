@@ -56,11 +56,14 @@ def phase(label: str, total: int | None = None) -> Iterator[Advance]:
 
 @contextmanager
 def shown(label: str, total: int | None = None) -> Iterator[Advance]:
-    """A phase that signals leave alone."""
+    """A phase that signals leave alone. Of several processes of one job the first shows it, and of
+    a process and its workers the former.
+    """
     global _busy
     outer, _busy = _busy, True
+    hidden = outer or not processes.is_first() or multiprocessing.parent_process()
     try:
-        with (silent if outer else _shown or bar())(label, total) as advance:
+        with (silent if hidden else _shown or bar())(label, total) as advance:
             yield advance
     finally:
         _busy = outer
@@ -74,8 +77,6 @@ def silent(label: str, total: int | None = None) -> Iterator[Advance]:
 
 def bar() -> Progress:
     """A bar that goes away at the end, on a terminal or in a notebook; elsewhere `silent`."""
-    if multiprocessing.parent_process() or not processes.is_first():
-        return silent  # the parent shows what its workers do
     if "ipykernel" in sys.modules:
         return _in_notebook
     return on_terminal if terminal() else silent
