@@ -112,9 +112,13 @@ def test_trainers_learn_alike():
     """
     images = datasets.load("digits").train.images
     recipe = Recipe(3, 32, 1e-3)
-    made = {name: prepare(VARIANTS["mlp"], images, recipe) for name, prepare in worker.TRAINERS.items()}
+    made = {
+        name: prepare(VARIANTS["mlp"], images, recipe)
+        for name, prepare in worker.TRAINERS.items()
+        if name != worker.COMPILED or train._compiles()
+    }
     losses = {name: [epoch() for _ in range(3)] for name, (epoch, _) in made.items()}
-    assert list(losses) == ["kae", "stock Keras", "PyTorch loop", "PyTorch loop, tuned"]
+    assert list(losses)[:4] == ["kae", "stock Keras", "PyTorch loop", "PyTorch loop, tuned"]
     for found in losses.values():
         np.testing.assert_allclose(found, losses["PyTorch loop"], rtol=0.2)
     assert losses["kae"][2] < 0.6 * losses["kae"][0]

@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -18,9 +19,10 @@ from ..architecture.variant import Variant
 from ..errors import KaeError
 from ..system.backend import BACKENDS
 from .timing import Ratio, ratio
-from .worker import LOOP, OURS, STOCK, TUNED
+from .worker import COMPILED, LOOP, OURS, STOCK, TUNED
 
 ROUNDS = 5
+SHARED_GPU = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Worker:
 
     def __init__(self, trainer: str, backend: str, variant: str, recipe: str, dataset: str) -> None:
         self.trainer, self.backend, self.recipe = trainer, backend, recipe
-        environment = {**os.environ, "KERAS_BACKEND": backend}
+        environment = {**os.environ, "KERAS_BACKEND": backend, **SHARED_GPU}
         command = [sys.executable, "-m", "keras_mnist_ae.bench.worker"]
         self._process = subprocess.Popen(
             command,
@@ -81,20 +83,33 @@ class Worker:
 
     def ask(self, what: str) -> dict[str, Any]:
         """Have it do "epoch" or "test". Raises `KaeError` when it has died."""
-        try:
+        self.begin(what)
+        return self.end()
+
+    def begin(self, what: str) -> None:
+        """Have it do that while others do so too; `end` waits for the answer."""
+        with self._alive():
             self._say(what)
+
+    def end(self) -> dict[str, Any]:
+        with self._alive():
             assert self._process.stdout
             answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        except (OSError, ValueError) as error:
-            raise KaeError(
-                f"the process that trains with {self.trainer} on {self.backend} has died; it may lack memory"
-            ) from error
         return answer
 
     def _say(self, line: str) -> None:
         assert self._process.stdin
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
+
+    @contextmanager
+    def _alive(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            raise KaeError(
+                f"the process that trains with {self.trainer} on {self.backend} has died; it may lack memory"
+            ) from error
 
     def __enter__(self) -> "Worker":
         return self
@@ -108,20 +123,31 @@ def installed() -> list[str]:
     return [name for name in BACKENDS if find_spec(name)]
 
 
+def _compiles() -> bool:
+    import torch
+
+    return torch.cuda.is_available() and find_spec("triton") is not None
+
+
 def measure(variant: Variant) -> list[Result]:
     """Time epochs of 4,311 images at the variant's own batch size, Adam on the mean squared error,
     all trainers by turns.
 
     The first epoch of each, in which backends compile, is not counted, nor the second, in which
-    they do so for the last batch.
+    they do so for the last batch: in these two they run side by side. `torch.compile` takes part
+    where there is a GPU and Triton, for which it compiles.
     """
     with ExitStack() as stack:
-        ways = [(trainer, backend) for backend in installed() for trainer in (OURS, STOCK)] + [
-            (LOOP, "torch"),
-            (TUNED, "torch"),
-        ]
+        loops = (LOOP, TUNED, COMPILED) if _compiles() else (LOOP, TUNED)
+        ways = [(trainer, backend) for backend in installed() for trainer in (OURS, STOCK)]
+        ways += [(loop, "torch") for loop in loops]
         workers = [stack.enter_context(Worker(*way, variant.name, "reference", "digits")) for way in ways]
-        answers = [[worker.ask("epoch") for worker in workers] for _ in range(ROUNDS + 2)][2:]
+        for _ in range(2):
+            for worker in workers:
+                worker.begin("epoch")
+            for worker in workers:
+                worker.end()
+        answers = [[worker.ask("epoch") for worker in workers] for _ in range(ROUNDS)]
     seconds = {way: np.array([turn[at]["seconds"] for turn in answers]) for at, way in enumerate(ways)}
     images = answers[0][0]["images"]
     return [

@@ -22,7 +22,8 @@ from ..datasets.images import to_float
 from ..models import torch_threads
 from ..system import backend
 
-OURS, STOCK, LOOP, TUNED = "kae", "stock Keras", "PyTorch loop", "PyTorch loop, tuned"
+OURS, STOCK, LOOP = "kae", "stock Keras", "PyTorch loop"
+TUNED, COMPILED = f"{LOOP}, tuned", f"{LOOP}, compiled"
 
 Images = NDArray[np.uint8]
 Epoch = Callable[[], float]  # trains for an epoch; gives the mean loss
@@ -114,8 +115,10 @@ def _stock(variant: Variant, images: Images, recipe: Recipe) -> tuple[Epoch, Err
     return _keras(variant, images, recipe, stock=True)
 
 
-def _loop(variant: Variant, images: Images, recipe: Recipe, tuned: bool = False) -> tuple[Epoch, Errors]:
-    """As PyTorch's users write it: the loss of each batch is kept."""
+def _loop(
+    variant: Variant, images: Images, recipe: Recipe, tuned: bool = False, compiled: bool = False
+) -> tuple[Epoch, Errors]:
+    """As PyTorch's users write it, on a GPU where there is one: the loss of each batch is kept."""
     import torch
     from torch.nn.functional import mse_loss
 
@@ -123,12 +126,15 @@ def _loop(variant: Variant, images: Images, recipe: Recipe, tuned: bool = False)
     from ..models.build import build
     from .plain import Plain
 
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = Plain(variant).train()
     model.load(weights.read(build(variant)))
+    model = model.to(device)
     data = torch.from_numpy(np.ascontiguousarray(to_float(images).transpose(0, 3, 1, 2)))
-    if tuned:  # the best that PyTorch offers without compiling
+    if tuned:
         model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        data = data.to(memory_format=torch.channels_last)
+        data = data.to(device, memory_format=torch.channels_last)
+    forward = torch.compile(model) if compiled else model
     optimizer = torch.optim.Adam(
         model.parameters(), recipe.learning_rate, betas=(0.9, recipe.beta_2), fused=tuned
     )
@@ -139,13 +145,14 @@ def _loop(variant: Variant, images: Images, recipe: Recipe, tuned: bool = False)
 
     def batches() -> Iterator[torch.Tensor]:
         if tuned:
-            return (data[chosen] for chosen in torch.split(torch.randperm(len(data)), recipe.batch_size))
-        return (batch for (batch,) in loader)
+            order = torch.randperm(len(data), device=device)
+            return (data[chosen] for chosen in torch.split(order, recipe.batch_size))
+        return (batch.to(device) for (batch,) in loader)
 
     def epoch() -> float:
         total = 0.0
         for batch in batches():
-            loss = mse_loss(model(batch), batch)
+            loss = mse_loss(forward(batch), batch)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -155,7 +162,8 @@ def _loop(variant: Variant, images: Images, recipe: Recipe, tuned: bool = False)
     def errors(test: Images) -> float:
         with torch.no_grad():
             whole = torch.from_numpy(np.ascontiguousarray(to_float(test).transpose(0, 3, 1, 2)))
-            found = [mse_loss(model.eval()(part), part).item() for part in torch.split(whole, 1000)]
+            parts = torch.split(whole.to(device), 1000)
+            found = [mse_loss(model.eval()(part), part).item() for part in parts]
         model.train()
         return float(np.mean(found))
 
@@ -163,8 +171,15 @@ def _loop(variant: Variant, images: Images, recipe: Recipe, tuned: bool = False)
 
 
 def _tuned(variant: Variant, images: Images, recipe: Recipe) -> tuple[Epoch, Errors]:
-    """Channels-last memory, fused Adam, batches by index."""
+    """Channels-last memory, fused Adam, batches by index: the best that PyTorch offers without
+    compiling.
+    """
     return _loop(variant, images, recipe, tuned=True)
+
+
+def _compiled(variant: Variant, images: Images, recipe: Recipe) -> tuple[Epoch, Errors]:
+    """The same with `torch.compile`."""
+    return _loop(variant, images, recipe, tuned=True, compiled=True)
 
 
 TRAINERS: dict[str, Callable[[Variant, Images, Recipe], tuple[Epoch, Errors]]] = {
@@ -172,6 +187,7 @@ TRAINERS: dict[str, Callable[[Variant, Images, Recipe], tuple[Epoch, Errors]]] =
     STOCK: _stock,
     LOOP: _loop,
     TUNED: _tuned,
+    COMPILED: _compiled,
 }
 
 

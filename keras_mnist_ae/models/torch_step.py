@@ -84,6 +84,15 @@ class Outcome(NamedTuple):
     terms: tuple[Tensor, ...] = ()
 
 
+def _detached(value: Any) -> Any:
+    """Tensors, or nested tuples of them, without the operations behind them: a recorded step would
+    keep these, and with them the stream of its recording.
+    """
+    if isinstance(value, tuple):
+        return tuple(map(_detached, value))
+    return value.detach() if isinstance(value, Tensor) else value
+
+
 class Fast:
     """The fast steps of a compiled model. It is no attribute list of the model itself, since Keras
     tracks those.
@@ -189,7 +198,7 @@ class Fast:
                 joint = self.joint[0](gradients, outcome.loss, outcome.terms)
                 gradients, outcome = joint.gradients, Outcome(outcome.y_pred, joint.loss, joint.terms)
             self.update(gradients)
-        return outcome
+        return Outcome(*_detached(outcome))
 
     def look(self, x: Any, y: Tensor) -> Outcome:
         """The outcome of a batch that is not trained on."""

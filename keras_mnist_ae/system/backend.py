@@ -87,6 +87,22 @@ def choose(backend: str, device: str = "auto") -> None:
             f"a GPU was asked for, but {backend} sees none on this machine.\n"
             f"Use --device cpu, or install a GPU build of {backend}."
         )
+    if device_name() != "cpu":
+        _compute_in_float32(backend)
+
+
+def _compute_in_float32(backend: str) -> None:
+    """On a GPU the backends round what goes into float32 products to 10 bits (TF32), an error of
+    1e-3, unless they are told not to.
+    """
+    match backend:
+        case "torch":
+            import_module("torch").backends.cudnn.allow_tf32 = False
+        case "jax":
+            import_module("jax").config.update("jax_default_matmul_precision", "highest")
+        case _:
+            tensorflow = import_module("tensorflow")
+            tensorflow.config.experimental.enable_tensor_float_32_execution(False)
 
 
 def leave_triton() -> None:

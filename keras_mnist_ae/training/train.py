@@ -17,6 +17,7 @@ from ..runs.settings import SETTINGS
 from ..system import backend as backends
 from ..system import processes, signals
 from ..system.group import together
+from ..system.notes import say
 from .defaults import settled
 from .extras import Extras
 from .hints import before_training
@@ -186,6 +187,8 @@ def train_config(config: TrainConfig, data: Dataset | None = None, extras: Extra
     extras.check(config)
     processes.refuse_backend(config.backend)
     backends.choose(config.backend, config.device)
+    if (device := backends.device_name()) != "cpu":
+        say(f"computing on {device}")
     with together() as group:
         data = load_data(config) if data is None else check(config, data)
         config = settled(config, data)
