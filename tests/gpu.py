@@ -1,9 +1,9 @@
 """What a machine with a GPU shows, as one JSON that docs/performance.md takes in:
 
-    python tests/gpu.py --wheels FOLDER > docs/data/gpu.json
+    python tests/gpu.py --wheels FOLDER docs/data/gpu.json
 
 Within ten minutes: the tests of test_recorded.py and test_gpu.py on torch and JAX, and
-measurements, each in a process of its own, whose results are kept where a later one fails. Nothing
+measurements, each in a process of its own. The file is written anew after each. Nothing
 is installed but the wheels of that folder, for the time of the script. `--device cpu` tries the
 script on a processor.
 """
@@ -12,21 +12,24 @@ import argparse
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 REFERENCES = ("conv-avgpool", "conv-k15", "conv-k16", "conv-unpool", "mlp")
 PYTHON = sys.executable
 KAE = (PYTHON, "-m", "keras_mnist_ae")
-ROUNDS = 7
+ROUNDS = 5
 
 
 def main():
-    """Print the JSON, and say on stderr what is being done."""
+    """Write the JSON, and say what is being done."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("file", type=Path)
     parser.add_argument("--device", choices=("gpu", "cpu"), default="gpu")
     parser.add_argument("--wheels", type=Path, metavar="FOLDER", help="installed for the time of the script")
     parser.add_argument("--minutes", type=float, default=10)
@@ -39,12 +42,12 @@ def main():
         for name, (seconds, command) in _commands(Path(folder), given.device).items():
             if not re.search(given.only, name):
                 continue
-            print(f"{name}: {' '.join(map(str, command))}", file=sys.stderr)
+            print(f"{name}: {' '.join(map(str, command))}", flush=True)
             began = time.monotonic()
             limit = max(1, min(seconds, end - began))
             results[name] = _result(command, environment, limit)
             results[name]["took"] = round(time.monotonic() - began, 1)
-        print(json.dumps(results, indent=1))
+            given.file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def _environment(given, folder):
@@ -52,7 +55,7 @@ def _environment(given, folder):
     if given.wheels:
         target = folder / "wheels"
         install = [PYTHON, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", target]
-        subprocess.run([*install, *given.wheels.glob("*.whl")], check=True, stdout=sys.stderr)
+        subprocess.run([*install, *given.wheels.glob("*.whl")], check=True)
         paths.insert(0, str(target))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     environment.update(XDG_CACHE_HOME=str(folder / "cache"), XLA_PYTHON_CLIENT_PREALLOCATE="false")
@@ -68,7 +71,7 @@ def _commands(folder, device):
     return {
         "machine": (60, (*here, "machine")),
         "tests": (200, (*here, "tests", "torch", "jax")),
-        "steps": (150, (*here, "steps", device, *variants, "conv-best", "vae-conv")),
+        "steps": (150, (*here, "steps", device, *variants, "vae-conv", "conv-best", "conv-best:512")),
         **{f"train {name}": (120, (*KAE, "bench", "train", name, "--json")) for name in variants},
         "processes": (90, (*here, "processes", folder)),
         "until": (150, (*KAE, "bench", "train", "conv-avgpool", "--until", "0.0079", "--json")),
@@ -77,21 +80,23 @@ def _commands(folder, device):
 
 def _result(command, environment, seconds):
     """The JSON that a command prints, or why there is none."""
+    with subprocess.Popen(
+        list(map(str, command)),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            out, said = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return {"error": f"not done within {seconds:.0f} s"}
     try:
-        done = subprocess.run(
-            list(map(str, command)),
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return {"error": f"not done within {seconds:.0f} s"}
-    try:
-        return json.loads(done.stdout)
+        return json.loads(out)
     except ValueError:
-        return {"error": done.stderr[-2000:], "exit": done.returncode}
+        return {"error": said[-2000:], "exit": process.returncode}
 
 
 def machine():
@@ -133,6 +138,7 @@ def tests(*backends):
         "filterwarnings=default",
     ]
     command += [Path(__file__).with_name(name) for name in ("test_recorded.py", "test_gpu.py")]
+    command += ["--numprocesses=6"] if find_spec("xdist") else []
     running = {
         backend: subprocess.Popen(
             command, env={**os.environ, "KERAS_BACKEND": backend}, stdout=subprocess.PIPE, text=True
@@ -195,12 +201,12 @@ def steps(device, *names):
         return turn
 
     results = []
-    for name in names:
-        for batch in dict.fromkeys((VARIANTS[name].recipe.batch_size, 512 if device == "gpu" else 8)):
-            turns = {way: prepared(name, batch, way) for way in ("plain", "replayed", "bfloat16")}
-            taken = [{way: turn() for way, turn in turns.items()} for _ in range(ROUNDS)]
-            medians = {way: round(float(np.median([turn[way] for turn in taken])), 4) for way in turns}
-            results.append({"variant": name, "batch": batch, **medians})
+    for name, _, size in (of.partition(":") for of in names):
+        batch = int(size or VARIANTS[name].recipe.batch_size)
+        turns = {way: prepared(name, batch, way) for way in ("plain", "replayed", "bfloat16")}
+        taken = [{way: turn() for way, turn in turns.items()} for _ in range(ROUNDS)]
+        medians = {way: round(float(np.median([turn[way] for turn in taken])), 4) for way in turns}
+        results.append({"variant": name, "batch": batch, **medians})
     return {"milliseconds": results}
 
 

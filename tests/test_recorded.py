@@ -105,6 +105,25 @@ def test_replayed_steps_give_the_weights_of_plain_ones(name, float64):
     assert record.replays == 4 * batches.num_batches - (1 + partial) * FIRST
 
 
+def test_a_variational_model_fitted_by_hand_is_recorded(float64):
+    """Keras draws the noise, and the weight of the divergence is a number of Python's."""
+    plain, replayed = compiled("vae-mlp"), compiled("vae-mlp")
+    record = recording(replayed)
+    for model in (plain, replayed):
+        model.fit(to_float(IMAGES), batch_size=50, epochs=2, shuffle=False, verbose=0)
+    assert (record.recordings, record.replays) == (1, 12 - FIRST)
+    assert_equal(replayed, plain)
+
+
+def test_a_recorded_step_keeps_no_operations():
+    model = compiled("vae-mlp")
+    recording(model)
+    x = model._fast.tensors(to_float(IMAGES[:32]), None)
+    for _ in range(FIRST + 1):
+        outcome = model._fast.step(*x)
+    assert all(part.grad_fn is None for part in keras.tree.flatten(outcome))
+
+
 def test_learning_rate_and_counter_are_read_at_each_replay(float64):
     schedule = WarmUpAndDecay(1e-2, 40, 0.2)
     plain, replayed = compiled(rate=schedule), compiled(rate=schedule)

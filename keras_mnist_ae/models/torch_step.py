@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import keras
 import torch
+from keras import tree
 from keras.src.trainers.data_adapters import data_adapter_utils
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
@@ -84,15 +85,6 @@ class Outcome(NamedTuple):
     terms: tuple[Tensor, ...] = ()
 
 
-def _detached(value: Any) -> Any:
-    """Tensors, or nested tuples of them, without the operations behind them: a recorded step would
-    keep these, and with them the stream of its recording.
-    """
-    if isinstance(value, tuple):
-        return tuple(map(_detached, value))
-    return value.detach() if isinstance(value, Tensor) else value
-
-
 class Fast:
     """The fast steps of a compiled model. It is no attribute list of the model itself, since Keras
     tracks those.
@@ -148,12 +140,12 @@ class Fast:
         )
         if ready and x.shape[1:] == self.shape and not self.model.variant.variational:
             return x, y
-        if self.model.is_sampled(x):
-            x = tuple(keras.ops.convert_to_tensor(part, dtype=self.model.compute_dtype) for part in x)
+        if self.model.variant.variational:
+            given = x if self.model.is_sampled(x) else self.model.with_noise(self.model.images(x))
+            x = tuple(keras.ops.convert_to_tensor(part, dtype=self.model.compute_dtype) for part in given)
             images = x[0]
         else:
-            images = self.model.images(x)
-            x = self.model.with_noise(images) if self.model.variant.variational else images
+            images = x = self.model.images(x)
         if y is None:
             return x, images
         if isinstance(y, list | tuple) and len(y) == 1:
@@ -198,7 +190,8 @@ class Fast:
                 joint = self.joint[0](gradients, outcome.loss, outcome.terms)
                 gradients, outcome = joint.gradients, Outcome(outcome.y_pred, joint.loss, joint.terms)
             self.update(gradients)
-        return Outcome(*_detached(outcome))
+        # a recorded step would keep the operations behind them, and with these its stream
+        return tree.map_structure(Tensor.detach, outcome)
 
     def look(self, x: Any, y: Tensor) -> Outcome:
         """The outcome of a batch that is not trained on."""
