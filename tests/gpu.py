@@ -70,11 +70,11 @@ def _commands(folder, device):
     here = (PYTHON, __file__)
     return {
         "machine": (60, (*here, "machine")),
-        "tests": (200, (*here, "tests", "torch", "jax")),
         "steps": (150, (*here, "steps", device, *variants, "vae-conv", "conv-best", "conv-best:512")),
-        **{f"train {name}": (120, (*KAE, "bench", "train", name, "--json")) for name in variants},
-        "processes": (90, (*here, "processes", folder)),
         "until": (150, (*KAE, "bench", "train", "conv-avgpool", "--until", "0.0079", "--json")),
+        "tests": (240, (*here, "tests", "torch", "jax")),
+        "processes": (90, (*here, "processes", folder)),
+        **{f"train {name}": (150, (*KAE, "bench", "train", name, "--json")) for name in variants},
     }
 
 

@@ -81,6 +81,17 @@ def test_weights_are_those_of_one_process(variant, count, more, tmp_path, exact)
 
 @torch_only
 @pytest.mark.slow
+def test_the_name_of_the_machine_need_not_resolve(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket\nsocket.getfqdn = socket.gethostname = lambda name='': 'no-such-host.invalid'\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    _, done = trained("mlp", tmp_path, 2, environment)
+    assert "epoch 2/2" in done.stderr
+
+
+@torch_only
+@pytest.mark.slow
 @pytest.mark.parametrize(("victim", "codes"), [("launcher", {130}), ("0", {1, 137}), ("1", {1, 137})])
 def test_one_that_ends_ends_all_and_the_run_goes_on_to_the_same_bits(victim, codes, tmp_path):
     command = (*KAE, "train", "conv-best", "--dataset", "digits", "--limit", "320", "--epochs", "8")

@@ -28,6 +28,22 @@ def until() -> str:
     return table(["trainer", "seconds >", "epochs >", "test MSE >", "of the loop's time >"], rows)
 
 
+def gpu() -> str:
+    """The steps that `tests/gpu.py` timed."""
+    rows = []
+    for of in measured("gpu")["steps"]["milliseconds"]:
+        milliseconds = (f"{of[way]:.2f}" for way in ("plain", "replayed", "bfloat16"))
+        rows.append([of["variant"], of["batch"], *milliseconds, f"{of['replayed'] / of['plain']:.2f}"])
+    columns = ["variant", "images a step >", "step by step, ms >", "replayed, ms >", "bfloat16, ms >"]
+    return table([*columns, "replayed to step by step >"], rows)
+
+
+def gpu_machine() -> str:
+    """The machine of those."""
+    of = measured("gpu")["machine"]
+    return f"{of['device']}, torch {of['versions']['torch']} with CUDA {of['cuda']}"
+
+
 def recipes() -> str:
     """The runs at each recipe."""
     from keras_mnist_ae.architecture.recipes import find

@@ -5,6 +5,7 @@ The step must only compute on the device, in place, on tensors that keep their a
 numbers come from the device's default generator, which a replay advances.
 """
 
+import gc
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -74,6 +75,11 @@ class Recorded:
 
 def _cuda_graph(compute: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = compute()
+    gc.collect()
+    gc.disable()  # a recording breaks where the graphs of a model that is gone are freed meanwhile
+    try:
+        with torch.cuda.graph(graph):
+            result = compute()
+    finally:
+        gc.enable()
     return graph.replay, result

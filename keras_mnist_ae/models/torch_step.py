@@ -191,7 +191,7 @@ class Fast:
                 gradients, outcome = joint.gradients, Outcome(outcome.y_pred, joint.loss, joint.terms)
             self.update(gradients)
         # a recorded step would keep the operations behind them, and with these its stream
-        return tree.map_structure(Tensor.detach, outcome)
+        return Outcome(*tree.map_structure(Tensor.detach, tuple(outcome)))
 
     def look(self, x: Any, y: Tensor) -> Outcome:
         """The outcome of a batch that is not trained on."""

@@ -30,6 +30,7 @@ def launch(arguments: list[str], count: int) -> int:
         run_id="kae",
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
+        local_addr="localhost",  # the name of this machine may mean nothing to it
         max_restarts=0,
         monitor_interval=0.1,
         logs_specs=DefaultLogsSpecs(),
