@@ -140,12 +140,13 @@ class Fast:
         )
         if ready and x.shape[1:] == self.shape and not self.model.variant.variational:
             return x, y
-        if self.model.variant.variational:
-            given = x if self.model.is_sampled(x) else self.model.with_noise(self.model.images(x))
-            x = tuple(keras.ops.convert_to_tensor(part, dtype=self.model.compute_dtype) for part in given)
+        if not self.model.is_sampled(x):
+            x = images = self.model.images(x)
+            if self.model.variant.variational:
+                x = self.model.with_noise(images)
+        if isinstance(x, tuple | list):
+            x = tuple(keras.ops.convert_to_tensor(part, dtype=self.model.compute_dtype) for part in x)
             images = x[0]
-        else:
-            images = x = self.model.images(x)
         if y is None:
             return x, images
         if isinstance(y, list | tuple) and len(y) == 1:
