@@ -9,6 +9,7 @@ script on a processor.
 """
 
 import argparse
+import csv
 import json
 import os
 import re
@@ -221,8 +222,8 @@ def processes(folder):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             return {"error": done.stderr[-2000:]}
-        history = json.loads((Path(folder) / f"of-{count}" / "history.json").read_text(encoding="utf-8"))
-        results[count] = min(history["seconds"][1:])
+        with (Path(folder) / f"of-{count}" / "history.csv").open(encoding="utf-8") as file:
+            results[count] = min(float(row["seconds"]) for row in list(csv.DictReader(file))[1:])
     return {"seconds": results}
 
 

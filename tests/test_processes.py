@@ -11,11 +11,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import keras_mnist_ae as kae
 from keras_mnist_ae import build, train
+from keras_mnist_ae.cli import main
 from keras_mnist_ae.errors import UsageError
 from keras_mnist_ae.system import processes
+from keras_mnist_ae.system.launch import fitting
 from keras_mnist_ae.system.share import Share
 
 torch_only = pytest.mark.skipif(keras.backend.backend() != "torch", reason="the step of the torch backend")
@@ -171,6 +174,22 @@ def test_processes_are_counted_by_what_a_launcher_sets(size, rank, count, monkey
         with pytest.raises(UsageError, match="4 processes, but not where they meet|cannot train on"):
             train("mlp", "digits", runs_dir=tmp_path / "runs")
         assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("backend", "device", "cards", "count"),
+    [("torch", "auto", 4, 4), ("torch", "auto", 0, 1), ("torch", "cpu", 4, 1), ("jax", "auto", 4, 1)],
+)
+def test_auto_takes_a_process_for_each_card(backend, device, cards, count, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: cards)
+    assert fitting(backend, device) == count
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "two", "1.5"])
+def test_other_numbers_of_processes_are_refused(wrong):
+    done = CliRunner().invoke(main.kae, ["train", "mlp", "--processes", wrong])
+    assert done.exit_code == 2
+    assert "is neither a number from 1 nor auto" in done.stderr
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])

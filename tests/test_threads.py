@@ -33,7 +33,7 @@ def test_multiplications_are_those_that_pytorch_counts(name):
 
 def test_threads_grow_with_the_work_up_to_the_processors(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr(torch_threads, "cores", lambda: 4)
     found = [torch_threads.of_step(find("conv-avgpool"), batch) for batch in (1, 32, 10**3, 10**6)]
     assert found[0] == found[1] == 1
     assert 1 < found[2] <= found[3] == 4

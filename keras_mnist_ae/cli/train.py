@@ -56,16 +56,32 @@ def settings(command: Any) -> Any:
     return command
 
 
+def _count(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
+    if value in (None, "auto"):
+        return value
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither a number from 1 nor auto.")
+    return int(value)
+
+
 processes = click.option(
     "--processes",
-    type=click.IntRange(1),
-    help="Train in N processes of this machine together, on torch.  [default: 1]",
+    metavar="N|auto",
+    callback=_count,
+    help="Train in N processes of this machine together, on torch; auto takes one for each CUDA card.  "
+    "[default: 1]",
 )
 
 
-def in_processes(count: int | None, backend: str) -> None:
+def in_processes(count: int | str | None, backend: str, device: str) -> None:
     """Go on in so many processes: this one starts them, waits for them and ends as they do."""
     there = of_launcher.count()
+    if count == "auto" and there == 1:
+        from ..system.launch import fitting
+
+        count = fitting(backend, device)
+    elif count == "auto":
+        count = there
     if there > 1 and count not in (None, there):
         raise click.UsageError(f"a launcher has started {there} processes already; leave out --processes.")
     if there > 1 or count in (None, 1):
@@ -86,13 +102,13 @@ def in_processes(count: int | None, backend: str) -> None:
 )
 @processes
 @as_json
-def train(config: Path | None, processes: int | None, as_json: bool, **options: Any) -> None:
+def train(config: Path | None, processes: int | str | None, as_json: bool, **options: Any) -> None:
     """Train VARIANT (conv-avgpool unless named) and write a run folder."""
     from ..runs.config import configure
     from ..training.train import train_config
 
     complete = configure(config, **options)
-    in_processes(processes, complete.backend)
+    in_processes(processes, complete.backend, complete.device)
     announce.training(complete)
     report(train_config(complete), as_json)
 
@@ -113,7 +129,7 @@ def train(config: Path | None, processes: int | None, as_json: bool, **options: 
 def resume(
     run: str | None,
     epochs: int | None,
-    processes: int | None,
+    processes: int | str | None,
     backend: str | None,
     allow_inexact: bool,
     runs_dir: Path,
@@ -130,7 +146,7 @@ def resume(
     from ..training.resume import resume
 
     stopped = find(run, runs_dir)
-    in_processes(processes, backend or stopped.config.backend)
+    in_processes(processes, backend or stopped.config.backend, stopped.config.device)
     if stopped.finished and epochs is None:
         echo(f"run {stopped.path} is finished; to go on beyond its end: --epochs N", err=True)
     announce.of_run(stopped, "resume")

@@ -1,7 +1,7 @@
 """The number of PyTorch threads for a training step.
 
-PyTorch's threads spin until the slowest has finished each operation. On a busy machine a small step
-on all cores takes ten times as long as on one core, and on an idle machine hardly less.
+PyTorch's threads spin until the slowest has finished each operation: on a busy machine a small step
+takes longer on all cores than on one, and on an idle machine hardly less.
 """
 
 import os
@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 from ..architecture.variant import Variant
 from ..system import backend
+from ..system.workers import cores
 
-WORTH = 5e8  # multiplications per step and thread from which another thread pays
+WORTH = 1e8  # multiplications per step and thread from which another thread pays
 
 
 def of_step(variant: Variant, batch_size: int) -> int | None:
@@ -20,7 +21,7 @@ def of_step(variant: Variant, batch_size: int) -> int | None:
     """
     if backend.current() != "torch" or "OMP_NUM_THREADS" in os.environ:
         return None
-    return max(1, min(os.cpu_count() or 1, int(work(variant, batch_size) / WORTH)))
+    return max(1, min(cores(), int(work(variant, batch_size) / WORTH)))
 
 
 def work(variant: Variant, batch_size: int) -> int:

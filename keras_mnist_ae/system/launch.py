@@ -10,6 +10,19 @@ from .workers import cores
 STOP = 15  # seconds in which a process may end by itself once another has
 
 
+def fitting(backend: str, device: str) -> int:
+    """How many processes suit this machine: one for each CUDA card that torch sees. Without a card
+    one, whose threads were the faster wherever the two were compared.
+    """
+    cards = 0
+    if backend == "torch" and device != "cpu":
+        import torch
+
+        cards = torch.cuda.device_count()
+    say(f"kae: {cards} processes, one for each card" if cards > 1 else "kae: one process")
+    return max(1, cards)
+
+
 def launch(arguments: list[str], count: int) -> int:
     """Run the command with these arguments in so many processes; the exit code of the first that
     failed, 0 when none did. A signal goes to all of them.

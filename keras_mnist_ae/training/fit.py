@@ -36,6 +36,7 @@ from .statistics import settle_statistics, start_statistics
 
 SHORT = 1000  # steps below which the moving statistics are set anew at the end
 AT_ONCE = 16  # batches in one call on TensorFlow and JAX, at most: see `at_once`
+AT_ONCE_WORK = 5e8  # multiplications in one such call, at most
 
 
 def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run | None, extras: Extras) -> None:
@@ -135,7 +136,7 @@ def at_once(model: Autoencoder, batch_size: int, checkpoint_every: str | None = 
     """
     if keras.backend.backend() == "torch":
         return 1
-    most = max(1, min(AT_ONCE, int(torch_threads.WORTH / torch_threads.work(model.variant, batch_size))))
+    most = max(1, min(AT_ONCE, int(AT_ONCE_WORK / torch_threads.work(model.variant, batch_size))))
     if not checkpoint_every or checkpoint_every.endswith("s"):
         return most
     return max(count for count in range(1, most + 1) if int(checkpoint_every) % count == 0)
