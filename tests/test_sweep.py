@@ -205,6 +205,14 @@ def test_another_sweep_in_the_folder_is_refused_and_a_longer_search_goes_on(plan
         Sweep(plan(GRID.format(epochs=1, sizes=[2], seeds=[0])), folder)
 
 
+def test_any_name_of_a_folder_will_do(plan, tmp_path):
+    folder = tmp_path / "50%20 & what?a=b#c"
+    sweep = Sweep(plan(GRID.format(epochs=1, sizes=[2, 4], seeds=[0])), folder, stand_in())
+    sweep.work(2)
+    assert len(numbers(sweep)["trials"]) == 2
+    assert (folder / "study.db").stat().st_size > 0
+
+
 def test_a_folder_of_other_files_and_a_broken_study_are_refused(plan, tmp_path):
     grid, folder = plan(GRID.format(epochs=1, sizes=[2], seeds=[0])), tmp_path / "runs"
     (folder / "trial-0000").mkdir(parents=True)

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from sqlite3 import connect
 from typing import TYPE_CHECKING
 
 from ..datasets.assembly import some
@@ -42,11 +44,11 @@ def opened(plan: Plan, folder: Path) -> "tuple[Study, BaseFileLock]":
             f"{folder} holds other files ({some(others)}) and no sweep.\nGive another --runs-dir."
         )
     lock = FileLock(folder / LOCK)
+    # an address in place of this would end at a question mark in the path
+    connected = partial(connect, folder.absolute() / STUDY, timeout=WAIT, check_same_thread=False)
     with lock, usable(folder):
         study = optuna.create_study(
-            storage=optuna.storages.RDBStorage(
-                f"sqlite:///{folder / STUDY}", engine_kwargs={"connect_args": {"timeout": WAIT}}
-            ),
+            storage=optuna.storages.RDBStorage(f"sqlite:///{STUDY}", engine_kwargs={"creator": connected}),
             study_name="sweep",
             sampler=optuna.samplers.TPESampler(constant_liar=True),
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=1)
