@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .architecture.stack import Stack
     from .architecture.variant import Recipe, Variant
     from .architecture.variants import VARIANTS
+    from .bench.sweep_table import sweep
     from .datasets.dataset import Dataset
     from .models.autoencoder import Autoencoder
     from .models.build import build
@@ -64,6 +65,7 @@ _HOME = {  # those that `__all__` leaves out are methods of `Run`
     "runs": "runs.listing",
     "score": "reporting.anomalies",
     "size": "reporting.sizes",
+    "sweep": "bench.sweep_table",
     "train": "training.train",
 }
 
@@ -92,6 +94,7 @@ __all__ = [
     "runs",
     "score",
     "size",
+    "sweep",
     "train",
 ]
 

@@ -80,6 +80,7 @@ def test_public_names_are_pinned():
             "runs",
             "score",
             "size",
+            "sweep",
             "train",
         ),
     ]

@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 from keras_mnist_ae.analysis import sweep_plot
 from keras_mnist_ae.bench.study import put_back
 from keras_mnist_ae.bench.sweep import Sweep
-from keras_mnist_ae.bench.sweep_plan import read_plan
+from keras_mnist_ae.bench.sweep_plan import plan_of, read_plan
 from keras_mnist_ae.bench.sweep_table import numbers
 from keras_mnist_ae.bench.trials import TRIAL, end, losses, start
 from keras_mnist_ae.cli.main import kae
@@ -66,7 +66,7 @@ WORK = """
 import sys
 from pathlib import Path
 from keras_mnist_ae.bench.sweep import Sweep
-from keras_mnist_ae.bench.sweep_plan import read_plan
+from keras_mnist_ae.bench.sweep_plan import plan_of, read_plan
 from keras_mnist_ae.system import signals
 signals.install()
 program = (sys.executable, "-c", Path(sys.argv[2]).read_text())
@@ -311,6 +311,18 @@ def test_the_picture_shows_each_training_against_each_setting():
     ]
     assert order.lines[0].get_ydata().tolist() == [0.3, 0.3, 0.1]
     assert (latent.get_xscale(), variant.get_xlabel()) == ("log", "variant")
+
+
+def test_a_plan_in_python(tmp_path):
+    """The plan of a file, and what is wrong with it in the same words."""
+    tables = {"settings": {"variant": "mlp"}, "grid": {"seed": [0, 1]}}
+    with pytest.raises(UsageError, match="^the plan keeps no images out of training"):
+        plan_of(tables)
+    tables["settings"] |= {"validation": 5, "epochs": 2}
+    (tmp_path / "same.toml").write_text(
+        '[settings]\nvariant = "mlp"\nvalidation = 5\nepochs = 2\n[grid]\nseed = [0, 1]\n'
+    )
+    assert plan_of(tables) == read_plan(tmp_path / "same.toml")
 
 
 def test_real_trainings_from_the_command_line(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@ others or ranges to search.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -83,6 +83,15 @@ def read_plan(file: Path) -> Plan:
         content = read_toml(file)
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot read the sweep {file}: {error}") from error
+    return plan_of(content, str(file))
+
+
+def plan_of(content: Mapping[str, Any], file: str = "the plan") -> Plan:
+    """The plan in the content of such a file.
+
+    Raises:
+        UsageError: It says what no training can take.
+    """
     for name, table in content.items():
         if name not in TABLES or not isinstance(table, dict):
             raise UsageError(f"{name!r} in {file} is none of the tables [settings], [grid] and [search]")
@@ -95,7 +104,7 @@ def read_plan(file: Path) -> Plan:
             "Give validation = N in [settings], of a set with a validation split as many as it has."
         )
     plan = _searched(settings, search) if search else _exhaustive(settings, grid)
-    check_names({**settings, **plan.space}, str(file))
+    check_names({**settings, **plan.space}, file)
     if both := settings.keys() & plan.space.keys():
         raise UsageError(f"{min(both)} stands in [settings] and in [{'search' if search else 'grid'}]")
     for name in {"runs_dir", "name"} & {*settings, *plan.space} | {"validation"} & plan.space.keys():

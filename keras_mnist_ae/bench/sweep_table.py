@@ -1,17 +1,85 @@
-"""What a sweep found: means over seeds, the best settings, and how much each of them matters."""
+"""A sweep from its plan to what it found: means over seeds, the best settings, and how much each of
+them matters.
+"""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..analysis import plots, sweep_plot
+from ..reporting.table import table
+from ..system.notes import say
+from ..system.result import Result
+from ..system.signals import remedied
 from .sweep import Sweep
-from .sweep_plan import Range
+from .sweep_plan import Range, plan_of, read_plan
 
 BEST = 10  # trials of a search that are shown
+
+
+def sweep(
+    plan: str | PathLike[str] | Mapping[str, Any],
+    *,
+    workers: int = 1,
+    runs_dir: str | PathLike[str] | None = None,
+) -> Result:
+    """Train every combination of some settings, or search among them; validation images choose. The
+    same call again goes on where it was stopped, and several processes may work on one folder.
+
+    Needs Optuna, the extra `sweep`.
+
+    Args:
+        plan: a TOML file, or what it would hold: "settings" of all trainings, `validation` among
+            them, and a "grid" of lists, all of whose combinations are trained, or a "search" of
+            lists and ranges with its number of "trials".
+        workers: trainings at a time, each in a process of its own.
+        runs_dir: folder of the runs and the study. Default: runs/NAME of NAME.toml, else
+            runs/sweep.
+
+    Returns:
+        `trials`, the best first, each with its `run`, `settings` and `val_loss` (the mean squared
+        error, of a variational variant the negative ELBO in nats); the `means` over the seeds of a
+        grid, or the `importances` of a search; `folder`, and the path of a `figure`.
+
+    Raises:
+        UsageError: The plan says what no training can take, or the folder holds another.
+        MissingDependencyError: Optuna is not installed.
+
+    Examples:
+        >>> folder = getfixture("tmp_path")
+        >>> plan = {
+        ...     "settings": {"variant": "mlp", "dataset": "digits", "limit": 64, "epochs": 1,
+        ...                  "validation": 16},
+        ...     "grid": {"latent_dim": [8, 16]},
+        ... }
+        >>> found = sweep(plan, runs_dir=folder / "sizes")
+        >>> len(found["trials"])
+        2
+    """
+    file, again = Path("sweep.toml"), "the same call again"
+    if isinstance(plan, str | PathLike):
+        file, again = Path(plan), f"kae sweep {os.fspath(plan)}"
+        complete = read_plan(file)
+    else:
+        complete = plan_of(plan)
+    work = Sweep(complete, Path(runs_dir) if runs_dir else Path("runs", file.stem))
+    say(f"kae: sweep: {complete.trials} trainings in {work.folder}, {len(work.trials())} done before")
+    with remedied(again):
+        work.work(workers, say)
+    found = numbers(work)
+    found["figure"] = str(picture(work, found))
+    return Result(found, "\n\n".join([table(*rows(found)), *importances(found)]))
+
+
+def importances(found: dict[str, Any]) -> list[str]:
+    """What a search says of its settings, as a line."""
+    told = ", ".join(f"{name} {part:.0%}" for name, part in (found["importances"] or {}).items())
+    return [f"What the differences are due to: {told}."] if told else []
 
 
 def numbers(sweep: Sweep) -> dict[str, Any]:

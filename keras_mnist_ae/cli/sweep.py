@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from ..system.signals import remedied
 from .options import as_json, echo, echo_json, echo_table
 
 
@@ -38,22 +37,13 @@ def sweep(file: Path, workers: int, runs_dir: Path | None, as_json: bool) -> Non
     latent_dim = [16, 32, 64]
     learning_rate = { low = 1e-4, high = 1e-2, log = true }
     """
-    from ..bench.sweep import Sweep
-    from ..bench.sweep_plan import read_plan
-    from ..bench.sweep_table import numbers, picture, rows
+    from ..bench import sweep_table
 
-    plan = read_plan(file)
-    work = Sweep(plan, runs_dir or Path("runs", file.stem))
-    echo(f"kae: sweep: {plan.trials} trainings in {work.folder}, {len(work.trials())} done before", err=True)
-    with remedied(f"kae sweep {file}"):
-        work.work(workers, lambda line: echo(line, err=True))
-    found = numbers(work)
-    figure = picture(work, found)
+    found = sweep_table.sweep(file, workers=workers, runs_dir=runs_dir)
     if as_json:
-        echo_json({**found, "figure": str(figure)})
+        echo_json(found)
         return
-    echo_table(*rows(found))
-    if found["importances"]:
-        told = ", ".join(f"{name} {part:.0%}" for name, part in found["importances"].items())
-        echo(f"\nWhat the differences are due to: {told}.")
-    echo(f"\npicture  {figure}")
+    echo_table(*sweep_table.rows(found))
+    for line in sweep_table.importances(found):
+        echo(f"\n{line}")
+    echo(f"\npicture  {found['figure']}")
