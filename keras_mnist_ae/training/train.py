@@ -158,7 +158,7 @@ def train(
     Examples:
         >>> run = train("mlp", "digits", epochs=1, limit=64, runs_dir=getfixture("tmp_path"))
         >>> run.config.batch_size, len(run.history["loss"])
-        (16, 1)
+        (32, 1)
     """
     given = {name: value for name, value in locals().items() if name in SETTINGS}
     given.pop("variant")
