@@ -1,5 +1,7 @@
 """What a small set of one's own is trained with where nothing was asked for."""
 
+import dataclasses
+
 import numpy as np
 
 import keras_mnist_ae as kae
@@ -47,3 +49,13 @@ def test_named_sets_train_as_before(capsys):
     config = configure(variant="conv", dataset="digits")
     assert settled(config, load("digits")) == config
     assert not capsys.readouterr().err
+
+
+def test_a_validation_split_is_kept_out_whole(capsys):
+    data = dataclasses.replace(kae.Dataset.from_arrays(noise_images(60)), validation=8)
+    kept = {
+        asked: settled(configure(variant="mlp", dataset="arrays", validation=asked), data).validation
+        for asked in (0, 4, 12)
+    }
+    assert kept == {0: 8, 4: 8, 12: 12}
+    assert capsys.readouterr().err.count("all 8 images of the validation split are kept out") == 1

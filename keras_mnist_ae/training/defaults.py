@@ -30,9 +30,11 @@ def settled(config: TrainConfig, data: Dataset) -> TrainConfig:
     line says which.
     """
     changes: dict[str, Any] = {}
-    validation = config.validation or data.validation
+    validation = max(config.validation, data.validation)
     if validation != config.validation:
         changes["validation"] = validation
+        if config.validation:
+            say(f"kae: all {validation:,} images of the validation split are kept out of training")
     images = len(data.train.images) - validation
     own = is_path(config.dataset) or data.name == IN_MEMORY
     epochs, batch_size, augment = config.epochs, config.batch_size, config.augment
