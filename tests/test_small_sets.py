@@ -14,10 +14,14 @@ from keras_mnist_ae.training.defaults import settled
 GENERATOR = np.random.default_rng(5)
 
 
-def noise_images(count, side=24):
-    """Waves of any direction and phase, with grain: a set that mirroring and shifting leaves the same."""
+def noise_images(count, side=24, widest=2 * np.pi):
+    """Waves of any phase and, up to the widest angle, any direction, with grain: a set that shifting
+    leaves the same, and mirroring where all directions are in it.
+    """
     y, x = np.mgrid[:side, :side] / side
-    angle, phase, turns = (GENERATOR.uniform(0, 2 * np.pi, (count, 1, 1)) for _ in range(3))
+    angle, phase, turns = (
+        GENERATOR.uniform(0, most, (count, 1, 1)) for most in (widest, 2 * np.pi, 2 * np.pi)
+    )
     waves = np.sin(turns * (np.cos(angle) * x + np.sin(angle) * y) + phase)
     grain = GENERATOR.normal(0, 20, waves.shape)
     return np.uint8(np.clip(127 + 80 * waves + grain, 0, 255))[..., None]
@@ -30,6 +34,7 @@ def test_what_has_a_direction_or_a_place_is_left_as_it_is():
     lit = noise_images(200)
     lit[:, :, :12] //= 3  # from the right
     assert not harmless(lit).flip
+    assert harmless(noise_images(400, widest=np.pi / 2)) == Augmentation(shift=2)
 
 
 def test_a_small_set_of_ones_own_is_changed_at_random_and_that_is_said(capsys):

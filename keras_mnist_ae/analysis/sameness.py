@@ -33,9 +33,11 @@ def harmless(images: Images) -> Augmentation:
         given = np.ascontiguousarray(given)
         return float(np.square(linear.reconstruct(given) - given).mean())
 
-    most = (TOLERATED if len(images) >= FEW else TOLERATED_OF_FEW) * error(others)
+    unchanged = error(others)
+    most = TOLERATED if len(images) >= FEW else TOLERATED_OF_FEW
     shift = max(1, min(images.shape[1:3]) // SHARE)
     moved = Augmentation(shift=shift)(others, np.random.default_rng(0))
-    if error(moved) > most:
+    if error(moved) > most * unchanged:
         shift = 0
-    return Augmentation(shift, error(others[:, :, ::-1]) <= (MIRRORED if shift else most))
+    mirrored = error(others[:, :, ::-1])
+    return Augmentation(shift, mirrored <= (MIRRORED if shift else most) * unchanged)

@@ -87,7 +87,7 @@ class _Image:
             if isinstance(item, bytes | bytearray | memoryview):
                 return self._decode(io.BytesIO(bytes(item)))
             return self._array(np.asarray(item))
-        except (OSError, ValueError, KeyError, SyntaxError) as error:  # the last two are Pillow's too
+        except (OSError, ValueError, KeyError, SyntaxError) as error:  # of Pillow's readers
             raise DataError(f"an image cannot be read: {' '.join(str(error).split())[:200]}") from error
 
     def _array(self, image: NDArray[Any]) -> NDArray[Any]:

@@ -30,7 +30,8 @@ class Recorded:
     """
 
     def __init__(self, compute: Compute, record: Record | None = None) -> None:
-        self._compute = compute
+        # the operations behind the results would tie later steps to the stream of a recording
+        self._compute: Compute = lambda x, y: tree.map_structure(lambda part: part.detach(), compute(x, y))
         self._record = record or _cuda_graph
         self._aside: Any = None if record else torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._seen = Counter[Any]()
@@ -76,10 +77,12 @@ class Recorded:
 def _cuda_graph(compute: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
     graph = torch.cuda.CUDAGraph()
     gc.collect()
+    collects = gc.isenabled()
     gc.disable()  # a recording breaks where the graphs of a model that is gone are freed meanwhile
     try:
         with torch.cuda.graph(graph):
             result = compute()
     finally:
-        gc.enable()
+        if collects:
+            gc.enable()
     return graph.replay, result

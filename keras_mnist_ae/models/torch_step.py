@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import keras
 import torch
-from keras import tree
 from keras.src.trainers.data_adapters import data_adapter_utils
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
@@ -191,8 +190,7 @@ class Fast:
                 joint = self.joint[0](gradients, outcome.loss, outcome.terms)
                 gradients, outcome = joint.gradients, Outcome(outcome.y_pred, joint.loss, joint.terms)
             self.update(gradients)
-        # a recorded step would keep the operations behind them, and with these its stream
-        return Outcome(*tree.map_structure(Tensor.detach, tuple(outcome)))
+        return outcome
 
     def look(self, x: Any, y: Tensor) -> Outcome:
         """The outcome of a batch that is not trained on."""
