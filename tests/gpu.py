@@ -3,9 +3,9 @@
     python tests/gpu.py --wheels FOLDER docs/data/gpu.json
 
 Within ten minutes: the tests of test_recorded.py and test_gpu.py on torch and JAX, and
-measurements, each in a process of its own. The file is written anew after each. Nothing
-is installed but the wheels of that folder, for the time of the script. `--device cpu` tries the
-script on a processor.
+measurements, each in a process of its own. The file is written after each; what it held of
+others stays. Nothing is installed but the wheels of that folder, for the time of the script.
+`--device cpu` tries the script on a processor.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main():
     end = time.monotonic() + 60 * given.minutes
     with tempfile.TemporaryDirectory(prefix="kae-gpu-") as folder:
         environment = _environment(given, Path(folder))
-        results = {}
+        results = json.loads(given.file.read_text(encoding="utf-8")) if given.file.exists() else {}
         for name, (seconds, command) in _commands(Path(folder), given.device).items():
             if not re.search(given.only, name):
                 continue
@@ -71,11 +71,11 @@ def _commands(folder, device):
     here = (PYTHON, __file__)
     return {
         "machine": (60, (*here, "machine")),
-        "steps": (150, (*here, "steps", device, *variants, "vae-conv", "conv-best", "conv-best:512")),
-        "until": (150, (*KAE, "bench", "train", "conv-avgpool", "--until", "0.0079", "--json")),
         "tests": (240, (*here, "tests", "torch", "jax")),
         "processes": (90, (*here, "processes", folder)),
+        "steps": (150, (*here, "steps", device, *variants, "vae-conv", "conv-best", "conv-best:512")),
         **{f"train {name}": (150, (*KAE, "bench", "train", name, "--json")) for name in variants},
+        "until": (150, (*KAE, "bench", "train", "conv-avgpool", "--until", "0.0079", "--json")),
     }
 
 

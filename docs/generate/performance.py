@@ -5,10 +5,10 @@ from typing import Any
 from .records import REFERENCES, measured, runs, table
 
 
-def training() -> str:
+def training(results: list[dict[str, Any]] | None = None) -> str:
     """The results of `kae bench train`, a line per variant and trainer."""
     rows = []
-    for result in measured("train")["results"]:
+    for result in results or measured("train")["results"]:
         stock = f"{result['to_stock']['median']:.2f}" if result["to_stock"] else ""
         low, middle, high = (result["to_loop"][key] for key in ("low", "median", "high"))
         row = [result["variant"], result["trainer"], result["backend"], f"{result['images_per_second']:,.0f}"]
@@ -36,6 +36,12 @@ def gpu() -> str:
         rows.append([of["variant"], of["batch"], *milliseconds, f"{of['replayed'] / of['plain']:.2f}"])
     columns = ["variant", "images a step >", "step by step, ms >", "replayed, ms >", "bfloat16, ms >"]
     return table([*columns, "replayed to step by step >"], rows)
+
+
+def gpu_training() -> str:
+    """The results of `kae bench train` there."""
+    found = measured("gpu")
+    return training([result for name in found if name[:6] == "train " for result in found[name]["results"]])
 
 
 def gpu_machine() -> str:

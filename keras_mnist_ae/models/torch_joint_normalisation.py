@@ -57,7 +57,8 @@ class JointlyNormalised(torch.autograd.Function):
         # function of x, which the normalisation computes in one pass, and k g
         factor = scale * inverse_deviation
         steepness, shift = -factor * inverse_deviation * sums[0] / ctx.rows, -factor * sums[1] / ctx.rows
-        of_x = F.batch_norm(x, mean, torch.ones_like(mean), steepness, shift, False, 0.0, 0.0)
+        one = torch.full_like(mean, 1 - BATCH_NORM_EPSILON)
+        of_x = F.batch_norm(x, mean, one, steepness, shift, False, 0.0, BATCH_NORM_EPSILON)
         shape = (1, -1) if x.dim() == 2 else (1, -1, 1, 1)
         of_x = of_x.addcmul_(gradient, factor.view(shape).to(of_x.dtype))
         if not ctx.count:  # an image that others hold

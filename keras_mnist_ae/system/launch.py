@@ -7,7 +7,7 @@ import sys
 from .notes import say
 from .workers import cores
 
-STOP = 15  # seconds in which a process may end by itself once another has
+STOP = 15  # seconds in which a process may end by itself once another has: 30 before torch 2.12
 
 
 def fitting(backend: str, device: str) -> int:
@@ -35,6 +35,7 @@ def launch(arguments: list[str], count: int) -> int:
         say(f"kae: {count} processes share {cores()} processors")
     logging.disable(logging.CRITICAL)  # of what a process ends with, it tells in its own words
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(STOP))
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cores() // count)))
     config = LaunchConfig(
         min_nodes=1,
@@ -47,7 +48,6 @@ def launch(arguments: list[str], count: int) -> int:
         max_restarts=0,
         monitor_interval=0.1,
         logs_specs=DefaultLogsSpecs(),
-        shutdown_timeout=STOP,
     )
     try:
         elastic_launch(config, sys.executable)("-m", "keras_mnist_ae", *arguments)
