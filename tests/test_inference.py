@@ -155,7 +155,7 @@ def test_tables_of_codes_bear_names_and_classes(mlp, tmp_path, suffix):
     """Read by pyarrow and numpy; the broken picture is left out and said, and codes come back."""
     result = run("encode", mlp, shelf(tmp_path / "shelf"), "-o", tmp_path / f"codes.{suffix}")
     assert result.exit_code == 0, result.output
-    assert "8 images; left out 1: 1 no pictures (.txt); 1 broken: cat/9.png" in result.stderr
+    assert "8 images; left out 1: 1 not pictures (.txt); 1 broken: cat/9.png" in result.stderr
     path = tmp_path / f"codes.{suffix}"
     if suffix == "npz":
         with np.load(path) as arrays:
@@ -248,7 +248,7 @@ def npy(array, **replaced):
     ("job", "name", "content", "code", "message"),
     [
         ("encode", "missing.npy", None, 4, "missing.npy cannot be read"),
-        ("encode", "images.gif", b"", 4, "1 of 1 pictures"),
+        ("encode", "images.gif", b"", 4, "1 of 1 picture"),
         ("encode", "images.wav", b"", 4, "images.wav is no picture, and no file of a known kind"),
         ("encode", "images.npy", b"nothing", 4, "images.npy cannot be read"),
         (

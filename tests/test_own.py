@@ -202,7 +202,7 @@ def test_npy_with_a_fit(tmp_path):
         (np.full((9, 8, 8), 256), "values from 256 to 256"),
         (np.full((9, 8, 8), -1), "values from -1"),
         (np.zeros((9, 8, 8, 2)), "give 1, 3, 4 channels"),
-        (np.zeros((9, 64)), "give images of shape"),
+        (np.zeros((9, 63)), "give images of shape"),
         (np.zeros((1, 8, 8)), "has 1 image"),
         (np.zeros((0, 8, 8)), "no images"),
         (np.zeros((9, 8, 8), "U3"), "is of type <U3"),

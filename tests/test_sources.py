@@ -170,7 +170,7 @@ CORPUS = {
         lambda r: tree(r, *many("train/a", "train/b", "test")), "", {}, (12, 0, 6, 0, (1, 12, 12)), "no labels for test",
     ),
     "pictures beside classes": (
-        lambda r: tree(r, *many("a", "b"), "loose.png"), "", {}, (11, 0, 2, 0, (1, 12, 12)), "1 pictures lie beside",
+        lambda r: tree(r, *many("a", "b"), "loose.png"), "", {}, (11, 0, 2, 0, (1, 12, 12)), "beside the class folders: 1 picture; no labels are used",
     ),
     "an empty class": (
         lambda r: (tree(r, *many("a", "b")), (r / "c").mkdir()), "", {}, (10, 0, 2, 2, (1, 12, 12)), "no pictures in: c",
@@ -275,7 +275,7 @@ CORPUS = {
     ),
     "csv with other columns": (
         lambda r: ids_in_csv(r, ("age", lambda n: 7 * n)), "labels.csv", {}, (10, 0, 2, 2, (1, 12, 12)),
-        "left out the columns age",
+        "left out the column age",
     ),
     "csv with a column of splits": (
         lambda r: ids_in_csv(r, ("Split", lambda n: ["train", "Val", "train", "test"][n % 4])), "labels.csv", {},
@@ -414,7 +414,7 @@ def test_a_large_photograph_is_scaled_while_it_is_decoded(tmp_path):
             {"value_range": (0, 10)},
             "the range given is 0:10",
         ),
-        (lambda r: np.save(r / "a.npy", IMAGES.reshape(24, 64)), "a.npy", {}, "image_shape=8x8"),
+        (lambda r: np.save(r / "a.npy", IMAGES[:, 1:].reshape(24, 56)), "a.npy", {}, "image_shape=HxW"),
         (lambda r: (r / "a.mp4").write_bytes(b"x"), "a.mp4", {}, "no file of a known kind"),
         (
             lambda r: np.savez(r / "a.npz", a=IMAGES),

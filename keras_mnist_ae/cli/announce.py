@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import KaeError, shown
+from ..system.hints import counted
 from ..system.notes import say
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def of_run(run: "Run", task: str) -> None:
 
 def training(config: "TrainConfig") -> None:
     """Say what will be trained, and how long the newest finished run of the kind has trained."""
-    epochs = f"{config.epochs} epoch{'' if config.epochs == 1 else 's'}"
+    epochs = counted(config.epochs, "epoch")
     took = "" if (seconds := last_time(config)) is None else f"; last time {seconds:.0f} s"
     _say(
         f"train {config.variant} on {_short(config.dataset)}, {epochs}, {config.backend} on "

@@ -10,6 +10,7 @@ import click
 from ..runs.rules import Setting
 from ..runs.settings import SETTINGS
 from ..system import processes as of_launcher
+from ..system.hints import counted
 from . import announce
 from .completion import dataset_names, variant_names
 from .options import as_json, data_dir, echo, echo_json, run, runs_dir
@@ -190,10 +191,9 @@ def report(run: Any, as_json: bool) -> None:
             }
         )
         return
-    count = len(history["loss"])
     echo(f"train MSE  {run.metrics['train_mse']:.5f}")
     echo(f"test MSE   {run.metrics['test_mse']:.5f}")
-    echo(f"trained    {count} epoch{'' if count == 1 else 's'} in {seconds:.1f} s")
+    echo(f"trained    {counted(len(history['loss']), 'epoch')} in {seconds:.1f} s")
     echo(f"run        {run.path}")
     echo(f"figure     {run.figure('reconstructions')}")
     for sentence in run.verdict:

@@ -3,7 +3,7 @@
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import prod
+from math import isqrt, prod
 from pathlib import Path
 from typing import IO, Any
 
@@ -83,9 +83,16 @@ def _archive(path: Path, members: Members, reading: Reading) -> Source:
             return _parts(path, members, group, reading)
         return _whole(path, members.images(roles["train"], reading), members.labels(roles.get("labels", "")))
     for group in SETS:
-        if {group[0], group[2]} <= names:
-            return _parts(path, members, group, reading)
+        if group[0] in names:
+            if {group[2], group[4]} & names:
+                return _parts(path, members, group, reading)
+            return _whole(path, members.images(group[0], reading), members.labels(group[1]))
     name = WHOLE[0] if WHOLE[0] in names else next(iter(names)) if len(names) == 1 else None
+    if name is None and (found := _only(members)):
+        images, labels = found
+        source = _whole(path, members.images(images, reading), members.labels(labels or ""))
+        source.notes.append(f"{images} holds the images" + (f", {labels} the labels" if labels else ""))
+        return source
     if name is None:
         known = " or ".join(", ".join(group[:4]) for group in (*SETS, WHOLE))
         raise ValueError(
@@ -93,6 +100,20 @@ def _archive(path: Path, members: Members, reading: Reading) -> Source:
             "or name them: --arrays train=NAME,labels=NAME"
         )
     return _whole(path, members.images(name, reading), members.labels(WHOLE[1]))
+
+
+def _only(members: Members) -> tuple[str, str | None] | None:
+    """The names of the only array of images, and of the only labels of as many, among others."""
+    shapes = {}
+    for name in members.entries:
+        with members.open(name) as stream:
+            shapes[name] = npy.header(stream)[0]
+    images = [name for name, shape in shapes.items() if len(shape) > 2 or (len(shape) == 2 and shape[1] > 1)]
+    if len(images) != 1:
+        return None
+    count = shapes[images[0]][0]
+    labels = [name for name, shape in shapes.items() if name != images[0] and shape in ((count,), (count, 1))]
+    return images[0], labels[0] if len(labels) == 1 else None
 
 
 def _parts(path: Path, members: Members, group: tuple[str, ...], reading: Reading) -> Source:
@@ -150,12 +171,13 @@ def _layout(shape: tuple[int, ...], name: str, reading: Reading) -> tuple[int, i
     first.
     """
     if len(shape) == 2:
+        side = isqrt(shape[1])
+        if not reading.image_shape and side > 1 and side * side == shape[1]:
+            return side, side, 1, False
         if not reading.image_shape:
-            side = round(shape[1] ** 0.5)
-            hint = f" {side}x{side}" if side * side == shape[1] else " HxW"
             raise ValueError(
                 f"{name} has shape {shape}; give images of shape (n, height, width), or the shape of "
-                f"an image in a row: --image-shape{hint}"
+                "an image in a row: --image-shape HxW"
             )
         if prod(reading.image_shape) != shape[1]:
             height, width, channels = reading.image_shape

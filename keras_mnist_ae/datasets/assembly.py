@@ -16,6 +16,8 @@ from .mapped import filled
 from .splits import stratified
 
 SHOWN = 3  # names in a line
+DARK = 64  # of 255
+ROWS = 256  # images looked at together
 
 Image = NDArray[np.uint8]
 
@@ -85,12 +87,19 @@ def assemble(source: Source) -> Content:
     train = [parts["train"]] + ([parts["validation"]] if "validation" in parts else [])
     images, labels, counts = _decoded(source, train)
     test_images, test_labels, _ = _decoded(source, [parts["test"]])
-    notes += source.finish()
+    notes += [*source.finish(), *_dark(images)]
     validation = counts[1] if len(counts) > 1 else 0
     arrays = (images, labels, test_images, test_labels)
     if labels is None:
         classes = ()
     return Content(arrays, classes, "; ".join(notes), validation)
+
+
+def _dark(images: Image) -> Iterator[str]:
+    """What is said of images that a wrong range may have made dark."""
+    highest = max(int(images[at : at + ROWS].max()) for at in range(0, len(images), ROWS))
+    if 0 < highest < DARK:
+        yield f"no pixel is above {highest} of 255; if {highest} is white, say so: --range 0:{highest}"
 
 
 def divided(source: Source, numbers: dict[str, Labels]) -> Iterator[tuple[str, Part, Labels]]:
@@ -167,6 +176,7 @@ def _decoded(
         with phase("reading images", total) as advance:
             array = filled((total, *source.shape), images(advance))
     except ValueError as error:
+        source.finish()  # where most could not be read, it says why
         raise DataError(f"{source.name}: {error}") from error
     labels = [numbers for _, _, numbers in parts]
     chosen = None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
+from ..system.hints import counted
 from .cache import Decoded, content_sha256
 from .labels import Labels, numbered
 from .reading import scaled
@@ -70,7 +71,7 @@ class Dataset:
         parts = [f"{len(self.train.images) - self.validation:,} train"]
         parts += [f"{self.validation:,} validation"] if self.validation else []
         parts.append(f"{len(self.test.images):,} test")
-        classes = f"{len(self.classes)} classes" if self.classes else "no labels"
+        classes = counted(len(self.classes), "class", "classes") if self.classes else "no labels"
         pairs = "" if self.train.targets is None else ", with targets"
         return f"{', '.join(parts)}, {classes}, {channels} x {height} x {width}{pairs}"
 

@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .reading import Fit, Reading
 from .resize import fitted, opened, pixels, upright
+
+if TYPE_CHECKING:
+    from .resize import Picture
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,17 @@ class Decoder:
     reading: Reading
 
     def __call__(self, content: "Path | IO[bytes]") -> NDArray[np.uint8]:
+        with opened(content, self.reading.size) as picture:
+            return self.image(picture)
+
+    def image(self, picture: "Picture") -> NDArray[np.uint8]:
+        """Of an opened picture. Raises as above."""
         height, width, channels = self.shape
         asked = self.reading
-        with opened(content, asked.size) as picture:
-            ready = upright(picture, channels, asked.value_range)
-            if not asked.size and ready.size != (width, height):
-                raise ValueError(
-                    f"it is {ready.height}x{ready.width}, not {height}x{width}; fit them: --resize SIZE"
-                )
-            image = pixels(fitted(ready, Fit(height, width), asked.mode))
+        ready = upright(picture, channels, asked.value_range)
+        if not asked.size and ready.size != (width, height):
+            raise ValueError(
+                f"it is {ready.height}x{ready.width}, not {height}x{width}; fit them: --resize SIZE"
+            )
+        image = pixels(fitted(ready, Fit(height, width), asked.mode))
         return 255 - image if asked.invert else image

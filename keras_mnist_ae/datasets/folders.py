@@ -8,7 +8,9 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..system import signals
+from ..system.hints import counted
 from .assembly import some
+from .resize import is_picture
 from .splits import are_splits, split_of
 
 PICTURES = frozenset(
@@ -33,6 +35,12 @@ PICTURES = frozenset(
         ".j2k",
         ".avif",
         ".tga",
+        ".dds",
+        ".ico",
+        ".pcx",
+        ".qoi",
+        ".sgi",
+        ".pfm",
     ]
 )
 TABLES = frozenset([".parquet"])
@@ -60,12 +68,12 @@ def walk(folder: Path, suffixes: frozenset[str] = PICTURES) -> Tree:
     tree = Tree(folder)
     seen: set[tuple[int, int]] = set()
 
-    def visit(place: Path, depth: int) -> int:
+    def visit(place: Path) -> int | None:
         signals.check()
         about = place.stat()
         if (about.st_dev, about.st_ino) in seen:
             tree.left_out["a folder met before"] += 1
-            return 0
+            return None
         seen.add((about.st_dev, about.st_ino))
         count = 0
         with os.scandir(place) as entries:
@@ -78,19 +86,29 @@ def walk(folder: Path, suffixes: frozenset[str] = PICTURES) -> Tree:
                 if reason:
                     tree.left_out[reason] += 1
                     continue
-                inside = visit(Path(entry.path), depth + 1)
-                if not inside and depth == 0:
-                    tree.empty.append(entry.name)
-                count += inside
-            elif Path(entry.name).suffix.lower() in suffixes and entry.is_file():
+                before = len(tree.empty)
+                inside = visit(Path(entry.path))
+                if inside == 0:
+                    tree.empty[before:] = [Path(entry.path).relative_to(folder).as_posix()]
+                count += inside or 0
+            elif entry.is_symlink() and not Path(entry.path).exists():
+                tree.left_out["links to nothing"] += 1
+            elif _is_wanted(Path(entry.path), suffixes) and entry.is_file():
                 tree.files.append(Path(entry.path))
                 count += 1
             elif entry.name not in ("config.toml", "checksums.json"):
-                tree.left_out[f"no pictures ({Path(entry.name).suffix or 'without suffix'})"] += 1
+                tree.left_out[f"not pictures ({Path(entry.name).suffix or 'without suffix'})"] += 1
         return count
 
-    visit(folder, 0)
+    visit(folder)
     return tree
+
+
+def _is_wanted(path: Path, suffixes: frozenset[str]) -> bool:
+    """Whether a file has one of the suffixes, or none but the content of a picture."""
+    if path.suffix or suffixes is not PICTURES:
+        return path.suffix.lower() in suffixes
+    return path.is_file() and is_picture(path)
 
 
 def _no_data(entry: "os.DirEntry[str]") -> str | None:
@@ -127,6 +145,7 @@ def layout(tree: Tree) -> Layout:
         if split_of(parts[0][0]) is None and len({part[:2] for part in parts}) == 1:
             break  # a single class
         parts = [part[1:] for part in parts]
+    _require_training(tree, {part[0] if part else "" for part in parts})
     level = next(
         (
             at
@@ -138,12 +157,26 @@ def layout(tree: Tree) -> Layout:
     notes: list[str] = []
     if level is None and _has_splits(parts):
         return _splits_beside_others(tree, parts, notes)
+    if level is None:
+        tops = {part[0] for part in parts if part}
+        named = sorted(name for name in tops if split_of(name))
+        notes += [f"{name} has the name of a split and is read as a class" for name in named]
     splits: dict[str, list[tuple[Path, str | None]]] = {}
     for path, part in zip(tree.files, parts, strict=True):
         split = "" if level is None else str(split_of(part[level]))
         rest = part if level is None else part[:level] + part[level + 1 :]
         splits.setdefault(split, []).append((path, rest[0] if rest else None))
     return Layout({split: _classes(split, files, notes) for split, files in splits.items()}, notes)
+
+
+def _require_training(tree: Tree, names: set[str]) -> None:
+    """Raise `DataError` for splits of which none is for training."""
+    splits = {split_of(name) for name in names}
+    if len(splits) > 1 and splits <= {"test", "validation"}:
+        raise DataError(
+            f"{tree.root} has the splits {some(sorted(names))}, of which none is for training.\n"
+            "Name the folder of that: train; or give one of them as the dataset."
+        )
 
 
 def _has_splits(parts: list[tuple[str, ...]]) -> bool:
@@ -172,7 +205,7 @@ def _classes(
     without = sum(name is None for _, name in files)
     if 0 < without < len(files):
         where = f" of {split}" if split else ""
-        notes.append(f"{without} pictures{where} lie beside the class folders: no labels are used")
+        notes.append(f"beside the class folders: {counted(without, 'picture')}{where}; no labels are used")
     if without:
         return [(path, None) for path, _ in files]
     return files

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..system.hints import counted
 from .assembly import Part, Source, some
 from .decoding import Decoder
 from .folders import PICTURES
 from .pictures import BROKEN
 from .reading import Fit, Reading
-from .resize import opened
+from .resize import is_grey, opened
 
 ROWS = 256  # looked at for the size of the pictures
 FIRST = 20  # rows looked at for where the pictures lie
@@ -62,7 +63,10 @@ def there_are(table: Any, name: str, folder: Path) -> bool:
 
 
 def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURES and path.is_file()
+    try:
+        return path.suffix.lower() in PICTURES and path.is_file()
+    except OSError:  # a text too long for a name
+        return False
 
 
 def holds_pictures(table: Any, name: str) -> bool:
@@ -112,7 +116,7 @@ def source(
             try:
                 with opened(content, reading.size) as picture:
                     size = size or Fit(picture.height, picture.width)
-                    channels = max(channels or 1, 1 if picture.mode in ("1", "L", "I;16", "I") else 3)
+                    channels = max(channels or 1, 1 if is_grey(picture) else 3)
             except BROKEN:
                 continue
     if size is None or channels is None:
@@ -130,7 +134,8 @@ def source(
 
     def finish() -> list[str]:
         if 2 * len(broken) > total:
-            raise DataError(f"{len(broken)} of {total} pictures in {path} cannot be read: {some(broken)}")
+            of = f"{len(broken)} of {counted(total, 'picture')} in {path}"
+            raise DataError(f"{of} cannot be read: {some(broken)}")
         return [f"{len(broken)} broken: {some(broken)}"] if broken else []
 
     parts = {

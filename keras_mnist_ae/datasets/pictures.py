@@ -2,24 +2,26 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
 from ..system import signals
+from ..system.hints import counted
 from ..system.progress import phase
 from . import folders
 from .assembly import Part, Source, some
 from .decoding import Decoder
+from .deep_tiff import DeepTiff
+from .mapped import filled
 from .reading import Fit, Reading
-from .resize import eight_bits, fitted_array, opened, picture_file
+from .resize import ORIENTATION, eight_bits, is_grey, opened, pages
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from .resize import Picture
 
-GREY = frozenset(["1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"])
 TWELVE_BITS, EIGHT_BITS = 4095, 255
 LOOKED_AT = 256  # pictures between two steps of the bar
 BROKEN = Exception  # Pillow and its plugins raise what they like for content that is broken
@@ -58,7 +60,7 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
         try:
             return decoder(path)
         except BROKEN as error:
-            broken[path] = _reason(error)
+            broken[path] = reason(error)
             return None
 
     parts = {}
@@ -81,31 +83,21 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
 
 def stack(path: Path, reading: Reading) -> Source:
     """The pages of a TIFF file as images. Raises `DataError`."""
-    from PIL import ImageSequence
-
     try:
-        with picture_file(path, ["TIFF"]) as picture:
-            pages = [np.asarray(page) for page in ImageSequence.Iterator(picture)]
+        headers = [_header_of(path, page, reading) for page in pages(path)]
+        size = reading.size or Fit(*headers[0].size[::-1])
+        if len({header.size for header in headers}) > 1 and not reading.size:
+            raise DataError(f"the pages of {path} have several sizes.\nFit them: --resize SIZE")
+        value_range, notes = _depth(headers, reading)
+        channels = size.channels or (1 if all(header.grey for header in headers) else 3)
+        shape = (size.height, size.width, channels)
+        decoder = Decoder(shape, replace(reading, value_range=value_range))
+        images = filled((len(headers), *shape), (decoder.image(page) for page in pages(path)))
     except BROKEN as error:
-        raise DataError(f"{path} cannot be read: {_reason(error)}") from error
-    arrays = [page if page.ndim == 3 else page[..., np.newaxis] for page in pages]
-    highest = max(int(page.max()) for page in arrays) if arrays[0].dtype.kind in "ui" else None
-    headers = [Header(path, (a.shape[1], a.shape[0]), a.shape[2] == 1, highest) for a in arrays[:1]]
-    value_range, notes = _depth(headers if arrays[0].dtype != np.uint8 else [], reading)
-    if len({array.shape for array in arrays}) > 1 and not reading.size:
-        raise DataError(f"the pages of {path} have several sizes.\nFit them: --resize SIZE")
-
-    def decode(array: NDArray[Any]) -> NDArray[np.uint8]:
-        image = array if array.dtype == np.uint8 else eight_bits(array, value_range)
-        image = fitted_array(image, reading.size, reading.mode) if reading.size else image
-        return 255 - image if reading.invert else image
-
-    try:
-        shape = decode(arrays[0]).shape
-    except ValueError as error:
-        raise DataError(f"{path} cannot be used: {error}") from error
-    height, width, channels = shape
-    return Source(str(path), {"": Part(arrays, decode)}, (height, width, channels), notes)
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path} cannot be read: {reason(error)}") from error
+    return Source(str(path), {"": Part(images, lambda image: image)}, shape, notes)
 
 
 def _headers(files: list[Path], reading: Reading, broken: dict[Path, str]) -> list[Header]:
@@ -123,27 +115,25 @@ def _header(path: Path, reading: Reading, broken: dict[Path, str]) -> Header | N
     signals.check()
     try:
         with opened(path, reading.size) as picture:
-            size = picture.size
-            if picture.getexif().get(0x0112) in (5, 6, 7, 8):  # turned by a quarter
-                size = size[::-1]
-            highest = None
-            if picture.mode.startswith("I") and not reading.value_range:
-                highest = int(np.asarray(picture).max())
             if picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1:
                 raise ValueError("it has several pages; give it as the dataset, or split it")
-            if picture.mode == "F" and not reading.value_range:
-                raise ValueError("its pixels are floating point numbers; say their range: --range LOW:HIGH")
-            return Header(path, size, _is_grey(picture), highest)
+            return _header_of(path, picture, reading)
     except BROKEN as error:
-        broken[path] = _reason(error)
+        broken[path] = reason(error)
         return None
 
 
-def _is_grey(picture: "Image") -> bool:
-    if picture.mode == "P" and picture.palette and "transparency" not in picture.info:
-        colours = np.array(picture.getpalette("RGB") or []).reshape(-1, 3)
-        return bool((colours == colours[:, :1]).all())
-    return picture.mode in GREY
+def _header_of(path: Path, picture: "Picture", reading: Reading) -> Header:
+    size = picture.size
+    if picture.getexif().get(ORIENTATION) in (5, 6, 7, 8):  # turned by a quarter
+        size = size[::-1]
+    deep = isinstance(picture, DeepTiff) or picture.mode.startswith("I") or picture.mode == "F"
+    highest = None
+    if deep and not reading.value_range:
+        numbers = np.asarray(picture.numbers if isinstance(picture, DeepTiff) else picture)
+        eight_bits(numbers, None)  # or says why not
+        highest = int(numbers.max())
+    return Header(path, size, is_grey(picture), highest)
 
 
 def _common_size(folder: Path, headers: list[Header], expected: Fit | None) -> Fit:
@@ -173,17 +163,19 @@ def _depth(headers: list[Header], reading: Reading) -> tuple[tuple[float, float]
     if not deep or max(deep) > TWELVE_BITS:
         return None, []
     bits, top = (8, EIGHT_BITS) if max(deep) <= EIGHT_BITS else (12, TWELVE_BITS)
-    note = f"{len(deep)} pictures of 16 bits hold no value above {top:,}: read as {bits} bits"
+    note = f"{counted(len(deep), 'picture')} of 16 bits: no value is above {top:,}: read as {bits} bits"
     return (0, top), [note]
 
 
 def _check_broken(folder: Path, count: int, broken: dict[Path, str]) -> None:
     if 2 * len(broken) > count:
         names = [f"{path.relative_to(folder)} ({why})" for path, why in broken.items()]
-        raise DataError(f"{len(broken)} of {count} pictures in {folder} cannot be read: {some(names)}")
+        of = f"{len(broken)} of {counted(count, 'picture')} in {folder}"
+        raise DataError(f"{of} cannot be read: {some(names)}")
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """Why a picture cannot be read, in a few words."""
     from PIL import UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):

@@ -15,7 +15,7 @@ from .decoding import Decoder
 from .folders import PICTURES
 from .pictures import BROKEN
 from .reading import Fit, Reading
-from .resize import opened
+from .resize import is_grey, opened
 from .splits import split_of
 
 LARGEST_MEMBER = 2**28  # bytes
@@ -115,7 +115,7 @@ def _ended(file: Path) -> bool:
 def _shape(content: bytes, reading: Reading) -> tuple[int, int, int] | None:
     try:
         with opened(io.BytesIO(content), reading.size) as picture:
-            channels = 1 if picture.mode in ("1", "L", "I;16", "I") else 3
+            channels = 1 if is_grey(picture) else 3
             size = reading.size or reading.expected or Fit(picture.height, picture.width)
             return size.height, size.width, size.channels or channels
     except BROKEN:

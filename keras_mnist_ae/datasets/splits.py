@@ -1,14 +1,16 @@
 """Which images are for training, validation and test."""
 
+import re
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError
+from ..system.hints import counted
 from .labels import Labels
 
-NAMES = {  # of folders, files and arrays, in small letters
+NAMES = {  # of folders, files, arrays and values, in small letters
     "train": "train",
     "training": "train",
     "test": "test",
@@ -18,12 +20,18 @@ NAMES = {  # of folders, files and arrays, in small letters
     "validation": "validation",
     "dev": "validation",
 }
+# as in train_images, images-test, val2017, PrivateTest
+BESIDE = r"(?:images?|imgs?|pictures?|pics|photos?|data|dataset|set|samples?|split|public|private|\d{1,4})"
+NAMED = re.compile(
+    rf"(?:{BESIDE}[-_ ]?){{0,2}}({'|'.join(sorted(NAMES, key=len, reverse=True))})(?:[-_ ]?{BESIDE}){{0,2}}"
+)
 TESTED = 6  # one image in so many is for the test, where nothing says which
 
 
 def split_of(name: str) -> str | None:
-    """The split that a name stands for, in any case."""
-    return NAMES.get(name.lower())
+    """The split that a name stands for, in any case, alone or beside such words as "images"."""
+    match = NAMED.fullmatch(name.lower())
+    return NAMES[match[1]] if match else None
 
 
 def are_splits(names: Iterable[str]) -> bool:
@@ -41,7 +49,7 @@ def stratified(labels: Labels, count: int, source: object) -> list[NDArray[np.in
     """
     if count < 2:
         raise DataError(
-            f"{source} has {count or 'no'} image{'s' * (count != 1)}; "
+            f"{source} has {counted(count, 'image') if count else 'no images'}; "
             f"give at least 2: one in {TESTED} is for the test"
         )
     order = np.random.default_rng(0).permutation(count)

@@ -10,15 +10,14 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
 from ..errors import DataError
 from ..system import signals
-from . import table_columns, tables
+from . import pixel_tables, table_columns, tables
 from .decoding import Decoder
 from .folders import PICTURES
 from .picture_tables import FIRST, Place, located, of_bytes
-from .reading import Reading, scaled
+from .pixel_tables import Pixels
+from .reading import Reading
 from .resize import fitted_array
 from .rows import Row, Streamed
 from .shards import LABELS, LARGEST_MEMBER
@@ -30,12 +29,11 @@ ROWS = 256  # read at once
 
 @dataclass(frozen=True)
 class ParquetRows(Streamed):
-    """Rows of Parquet files: pictures in the column `picture`, else `pixels` in columns."""
+    """Rows of Parquet files: pictures in the column `picture`, else `pixels`."""
 
     picture: str | None
-    pixels: tuple[str, ...]
+    pixels: Pixels | None
     label: str | None
-    stored: tuple[int, int, int]  # of images in columns, before they are fitted
     place: Place | None = None  # of pictures that are named; None is the table's folder
 
     @property
@@ -48,7 +46,7 @@ class ParquetRows(Streamed):
         import pyarrow as arrow
         from pyarrow import parquet
 
-        columns = [self.picture] if self.picture else list(self.pixels)
+        columns = list(self.pixels.columns) if self.pixels else [self.picture]
         columns += [self.label] if self.label else []
         begin = 0
         try:
@@ -69,7 +67,7 @@ class ParquetRows(Streamed):
     def _batch(self, batch: Any, path: Path, at: int, broken: list[str]) -> Iterator[Row]:
         signals.check()
         labels = batch.column(self.label).to_pylist() if self.label else [None] * len(batch)
-        if self.picture:
+        if self.pixels is None:
             for number, value in enumerate(batch.column(self.picture).to_pylist()):
                 content, name = _content(value, self.place or Place(path.parent))
                 image = None
@@ -80,11 +78,13 @@ class ParquetRows(Streamed):
                 yield Row(image, name, labels[number])
             return
         asked = self.decoder.reading
-        columns = [tables.numeric(batch.column(name), name) for name in self.pixels]
-        part = scaled(np.stack(columns, axis=1), asked.value_range, path.name, at)
-        part = 255 - part if asked.invert else part
-        for image, label in zip(part.reshape(-1, *self.stored), labels, strict=True):
-            yield Row(fitted_array(image, asked.size, asked.mode) if asked.size else image, None, label)
+        images = self.pixels.images(batch, asked, path.name, at)
+        for number, (image, label) in enumerate(zip(images, labels, strict=True), at):
+            if image is None:
+                broken.append(f"row {number} (empty cells, or another number of pixels)")
+            elif asked.size:
+                image = fitted_array(image, asked.size, asked.mode)
+            yield Row(image, None, label)
 
 
 def _content(value: Any, place: Place) -> tuple[Any, str | None]:
@@ -172,6 +172,15 @@ def _by_split(files: list[Path], splits: list[str | None]) -> tuple[Path, ...]:
     return tuple(file for _, file in sorted(zip(found, files, strict=True), key=lambda pair: pair[0]))
 
 
+def _first(file: Path, columns: list[str]) -> Any:
+    """The rows of a Parquet file that tell labels from pixels, of some columns."""
+    from pyarrow import Table, parquet
+
+    with parquet.ParquetFile(file, memory_map=True) as opened:
+        batches = list(opened.iter_batches(pixel_tables.LOOKED_AT, columns=columns))[:1]
+        return Table.from_batches(batches, opened.schema_arrow.empty_table().select(columns).schema)
+
+
 def _parquet(files: tuple[Path, ...], decoder: Decoder) -> ParquetRows:
     arrow = tables.pyarrow(files[0])
     from pyarrow import parquet
@@ -187,11 +196,13 @@ def _parquet(files: tuple[Path, ...], decoder: Decoder) -> ParquetRows:
                 raise ValueError(f"{file.name} has no column {other.pop()!r}")
         picture = table_columns.picture_column(first, files[0].parent)
         if picture:
-            label = table_columns.label_column(first)
+            others = [name for name in first.column_names if name != picture]
+            label, _ = table_columns.labels_beside([_first(files[0], others)], picture)
             place = None if of_bytes(first, picture) else located(first, picture, files[0].parent)
-            return ParquetRows(files, counts, decoder, picture, (), label, decoder.shape, place)
-        stored, columns, label = tables.pixel_columns(first, decoder.reading)
+            return ParquetRows(files, counts, decoder, picture, None, label, place)
         asked = decoder.reading
+        pixels = pixel_tables.find(first, asked, lambda names: _first(files[0], names))
+        stored = pixels.shape
         made = (
             (asked.size.height, asked.size.width, asked.size.channels or stored[2]) if asked.size else stored
         )
@@ -201,7 +212,7 @@ def _parquet(files: tuple[Path, ...], decoder: Decoder) -> ParquetRows:
                 f"image has shape {made}: the images of {files[0]} are {have}, the graphs take {wanted}.\n"
                 "Fit them: --resize"
             )
-        return ParquetRows(files, counts, decoder, None, tuple(columns), label, stored)
+        return ParquetRows(files, counts, decoder, None, pixels, pixels.label)
     except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"{files[0]} cannot be used: {reason}") from error

@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from . import picture_tables
+from .assembly import some
+from .pixel_vectors import vector_column
 from .splits import are_splits, split_of
 
 LABELS = ("label", "labels", "class", "class_name", "target", "y", "category", "fine_label")
 PICTURES = ("image", "img", "path", "file", "filename", "file_name", "image_path", "filepath")
 IDS = ("id", "index", "row_id", "image_id", "unnamed: 0", "")  # first columns that number the rows
-SPLITS = ("split", "subset", "set", "partition")
+WIDE = 16  # columns, among which are pixels
+SPLITS = ("split", "subset", "set", "partition", "usage")
 
 
 def picture_column(table: Any, folder: Path) -> str | None:
@@ -23,7 +26,9 @@ def picture_column(table: Any, folder: Path) -> str | None:
     for name in dict.fromkeys([*usual, *table.column_names]):
         if picture_tables.holds_pictures(table, name) and picture_tables.there_are(table, name, folder):
             return str(name)
-    return usual[0] if usual else None  # whose reading says what is wrong
+    if usual and len(table.column_names) < WIDE and vector_column(table) is None:
+        return str(usual[0])  # whose reading says what is wrong
+    return None
 
 
 def labels_beside(tables: list[Any], picture: str) -> tuple[str | None, list[str]]:
@@ -47,14 +52,15 @@ def labels_beside(tables: list[Any], picture: str) -> tuple[str | None, list[str
     return None, others
 
 
-def label_column(table: Any, pixel_count: int | None = None) -> str | None:
-    """The column of labels, if there is one."""
-    for name in table.column_names:
-        if name.lower() in LABELS:
-            return str(name)
-    if pixel_count is not None and len(table.column_names) == pixel_count + 1:
-        return str(table.column_names[0])  # without a header, as in the CSV files of MNIST
-    return None
+def said_of(label: str | None, others: list[str]) -> list[str]:
+    """What is said of a column of labels that no usual name tells, and of those left out."""
+    notes = [f"the column {label} holds the labels"] if label and label.lower() not in LABELS else []
+    return [*notes, *([f"left out the column{'s' * (len(others) > 1)} {some(others)}"] if others else [])]
+
+
+def label_column(table: Any) -> str | None:
+    """The column of labels by its name, if there is one."""
+    return next((str(name) for name in table.column_names if name.lower() in LABELS), None)
 
 
 def class_names(table: Any, column: str) -> tuple[str, ...]:

@@ -1,9 +1,8 @@
 """CSV and Parquet files as a source of images: pixels in columns, or pictures in one column."""
 
 import gzip
-import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, MissingDependencyError
-from ..system import signals
 from ..system.reading import open_regular
-from . import picture_tables, table_columns
-from .assembly import Part, Source, some
+from . import picture_tables, pixel_tables, table_columns
+from .assembly import Part, Source
 from .mapped import filled
-from .reading import Reading, scaled
+from .pixel_tables import LOOKED_AT, Pixels
+from .reading import Reading
 from .resize import fitted_array
 from .splits import split_of
 
@@ -43,9 +42,7 @@ def source(files: list[Path], reading: Reading) -> Source:
         if "" not in tables:
             return _source(files[0], tables, reading)
         tables[""], splits = table_columns.without_splits(tables[""])
-        found = _source(files[0], tables, reading)
-        found.parts[""].splits = splits
-        return found
+        return _source(files[0], tables, reading, splits)
     except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"{files[0]} cannot be used: {reason}") from error
@@ -83,14 +80,25 @@ def _table(path: Path) -> Any:
         raise ValueError("it is empty")
     delimiter = max(",;\t", key=head.count)
     cells = [cell.strip('"') for cell in head.split(delimiter)]
-    headless = all(_is_number(cell) for cell in cells)
+    headless = all(_is_number(cell) for cell in cells if cell) and any(cells) and not _counts(cells)
     names = [cell for cell in cells if cell and cell.lower() in (*table_columns.IDS, *table_columns.PICTURES)]
-    return csv.read_csv(
+    table = csv.read_csv(
         path,
         read_options=csv.ReadOptions(autogenerate_column_names=headless),
         parse_options=csv.ParseOptions(delimiter=delimiter),
         # 007 names a picture, and is no number
         convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow(path).string())),
+    )
+    if headless:
+        return table.rename_columns([str(at) for at in range(1, table.num_columns + 1)])
+    return table
+
+
+def _counts(cells: list[str]) -> bool:
+    """Whether a first line numbers the columns, as pandas does, whose index has no name."""
+    numbers = cells if cells[0] else cells[1:]
+    return len(numbers) > 1 and any(
+        numbers == [str(at) for at in range(first, first + len(numbers))] for first in (0, 1)
     )
 
 
@@ -102,97 +110,71 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _source(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
+def _source(
+    path: Path, tables: dict[str, Any], reading: Reading, splits: Sequence[str] | None = None
+) -> Source:
     first = next(iter(tables.values()))
     picture = table_columns.picture_column(first, path.parent)
-    if picture:
-        label, others = table_columns.labels_beside(list(tables.values()), picture)
-        labels = {
-            split: None if label is None else _values(table.column(label), label)
-            for split, table in tables.items()
-        }
-        images = picture_tables.source(path, tables, picture, labels, reading)
-        images.classes = table_columns.class_names(first, label) if label else ()
-        if label and label.lower() not in table_columns.LABELS:
-            images.notes.append(f"the column {label} holds the labels")
-        if others:
-            images.notes.append(f"left out the columns {some(others)}")
-        return images
-    return _numbers(path, tables, reading)
+    if not picture:
+        return _numbers(path, tables, reading, splits)
+    notes: list[str] = []
+    label, others = table_columns.labels_beside(list(tables.values()), picture)
+    labels = {split: _labels(table, label, notes) for split, table in tables.items()}
+    images = picture_tables.source(path, tables, picture, labels, reading)
+    images.classes = table_columns.class_names(first, label) if label else ()
+    images.notes += [*table_columns.said_of(label, others), *notes]
+    if splits:
+        images.parts[""].splits = splits
+    return images
 
 
-def _numbers(path: Path, tables: dict[str, Any], reading: Reading) -> Source:
-    """Tables with a pixel in each column."""
+def _numbers(path: Path, tables: dict[str, Any], reading: Reading, splits: Sequence[str] | None) -> Source:
+    """Tables with the pixels of an image in a row."""
     first = next(iter(tables.values()))
-    shape, columns, label = pixel_columns(first, reading)
-    ids = table_columns.row_ids(first)
-    parts = {}
+    pixels = pixel_tables.find(first, reading, lambda names: first.select(names).slice(0, LOOKED_AT))
+    height, width, channels = pixels.shape
+    if size := reading.size:
+        height, width, channels = size.height, size.width, size.channels or channels
+    parts, notes, bad = {}, list(pixels.notes), 0
     for split, table in tables.items():
-        images = _pixel_rows(table.select(columns), shape, reading, path.name)
-        labels = None if label is None else _values(table.column(label), label)
+        good: list[bool] = []
+        rows = _fitted(_rows(table.select(pixels.columns), pixels, reading, path.name), reading, good)
+        try:
+            images = filled((table.num_rows, height, width, channels), rows)
+        except ValueError:
+            pixel_tables.left_out(good.count(False), len(good))  # where they are most, it says why
+            raise
+        bad += good.count(False)
+        labels = _labels(table.filter(good), pixels.label, notes)
         parts[split] = Part(images, lambda image: image, labels)
-    height, width, channels = next(iter(parts.values())).items.shape[1:]
-    names = table_columns.class_names(first, label) if label else ()
-    notes = [f"left out the column {some(ids)}"] if ids else []
+        if splits:
+            parts[split].splits = [name for name, is_good in zip(splits, good, strict=True) if is_good]
+    notes += pixel_tables.left_out(bad, sum(table.num_rows for table in tables.values()))
+    names = table_columns.class_names(first, pixels.label) if pixels.label else ()
     return Source(str(path), parts, (height, width, channels), notes, classes=names)
 
 
-def pixel_columns(table: Any, reading: Reading) -> tuple[tuple[int, int, int], list[str], str | None]:
-    """Shape of the images in a table with a pixel in each column, these columns, and that of the
-    labels; a first column that numbers the rows is neither. Raises `ValueError`.
-    """
-    table = table.drop_columns(table_columns.row_ids(table))
-    count = len(table.column_names)
-    label = table_columns.label_column(table)
-    shape = reading.image_shape or _square(count - (label is not None)) or _square(count - 1)
-    if shape is None or math.prod(shape) not in (count, count - 1):
-        raise ValueError(
-            f"its {count} columns ({some(list(table.column_names))}) are no pixels of a square image, "
-            "nor a column of pictures; say the shape of an image: --image-shape HxW"
-        )
-    label = label or table_columns.label_column(table, math.prod(shape))
-    return shape, [name for name in table.column_names if name != label], label
+def _rows(table: Any, pixels: Pixels, reading: Reading, name: str) -> Iterator[NDArray[np.uint8] | None]:
+    start = 0
+    for batch in table.to_batches(max_chunksize=ROWS):
+        yield from pixels.images(batch, reading, name, start)
+        start += len(batch)
 
 
-def _square(count: int) -> tuple[int, int, int] | None:
-    for channels in (1, 3):
-        side = math.isqrt(max(count, 0) // channels)
-        if side > 1 and side * side * channels == count:
-            return side, side, channels
-    return None
+def _fitted(
+    images: Iterator[NDArray[np.uint8] | None], reading: Reading, good: list[bool]
+) -> Iterator[NDArray[np.uint8]]:
+    for image in images:
+        good.append(image is not None)
+        if image is not None:
+            yield fitted_array(image, reading.size, reading.mode) if reading.size else image
 
 
-def _pixel_rows(table: Any, shape: tuple[int, int, int], reading: Reading, name: str) -> NDArray[np.uint8]:
-    size = reading.size
-
-    def rows() -> Iterator[NDArray[np.uint8]]:
-        start = 0
-        for batch in table.to_batches(max_chunksize=ROWS):
-            signals.check()
-            columns = [numeric(column, batch.schema.names[at]) for at, column in enumerate(batch)]
-            part = scaled(np.stack(columns, axis=1), reading.value_range, name, start)
-            part = 255 - part if reading.invert else part
-            for image in part.reshape(-1, *shape):
-                yield fitted_array(image, size, reading.mode) if size else image
-            start += len(part)
-
-    height, width, channels = shape
-    if size:
-        height, width, channels = size.height, size.width, size.channels or channels
-    return filled((table.num_rows, height, width, channels), rows())
-
-
-def numeric(column: Any, name: str) -> NDArray[Any]:
-    """The numbers of a column. Raises `ValueError`."""
+def _labels(table: Any, name: str | None, notes: list[str]) -> NDArray[Any] | None:
+    if name is None:
+        return None
+    column = table.column(name)
     if column.null_count:
-        raise ValueError(f"column {name!r} has empty cells")
-    values = column.to_numpy(zero_copy_only=False)
-    if values.dtype.kind not in "uif":
-        raise ValueError(f"column {name!r} holds text, not pixels")
-    return np.asarray(values)
-
-
-def _values(column: Any, name: str) -> NDArray[Any]:
-    if column.null_count:
-        raise ValueError(f"the labels in {name!r} have empty cells")
+        notes.append(f"no labels are used: {column.null_count} of those in {name!r} are empty")
+        return None
     return np.asarray(column.to_numpy())

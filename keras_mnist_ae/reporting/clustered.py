@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import UsageError
 from ..runs.folder import Run
 from ..runs.reopen import is_own
-from ..system.hints import did_you_mean
+from ..system.hints import counted, did_you_mean
 from ..system.progress import phase
 from ..system.result import Result
 from .codecs import keras_codec
@@ -116,7 +116,7 @@ def cluster(
     run.add_metrics({key: numbers})
     head = (
         f"{run.path}: {run.config.variant}, {count} clusters fitted on {len(train):,} training images, "
-        f"measured on {len(test):,} test images of {data.name}, {seeds} seed{'' if seeds == 1 else 's'}\n"
+        f"measured on {len(test):,} test images of {data.name}, {counted(seeds, 'seed')}\n"
     )
     figure = str(run.figure("clusters"))
     return Result(

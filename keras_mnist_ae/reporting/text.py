@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.metrics import METRICS
+from ..system.hints import counted
 from .table import table
 
 Table = list[tuple[str, ...]]
@@ -204,7 +205,7 @@ def dimensions(latent: dict[str, Any]) -> str:
     return (
         f"In use: {latent['participation_ratio']:.1f} of {latent['latent']} dimensions by participation "
         "ratio; "
-        f"{dead or 'no'} dead {'unit' if dead == 1 else 'units'}."
+        f"{counted(dead, 'dead unit') if dead else 'no dead units'}."
     )
 
 

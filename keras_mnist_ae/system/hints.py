@@ -1,4 +1,6 @@
-"""Hints in messages about names that are not known. Standard library only."""
+"""Words in messages: numbers of things, hints about names that are not known. Standard library
+only.
+"""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -14,6 +16,16 @@ def did_you_mean(name: object, choices: Iterable[str], cutoff: float = 0.6) -> s
     """
     near = get_close_matches(str(name), list(choices), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number of things in words.
+
+    Examples:
+        >>> counted(1, "class", "classes"), counted(1200, "image")
+        ('1 class', '1,200 images')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def calibrating(folder: Path) -> str:

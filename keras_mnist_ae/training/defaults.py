@@ -13,6 +13,7 @@ from ..datasets.user_files import is_path
 from ..errors import worded
 from ..runs.config import TrainConfig
 from ..runs.reopen import IN_MEMORY
+from ..system.hints import counted
 from ..system.notes import say
 
 SMALLEST_BATCH = 4
@@ -55,8 +56,7 @@ def settled(config: TrainConfig, data: Dataset) -> TrainConfig:
         epochs = min(max(epochs, -(-wanted // steps)), MOST_EPOCHS)
     if (epochs, batch_size) != (config.epochs, config.batch_size) or "augment" in changes:
         changes |= {"epochs": epochs, "batch_size": batch_size}
-        count = "1 epoch" if epochs == 1 else f"{epochs} epochs"
-        line = f"kae: {images:,} training images: {count} in batches of {batch_size}"
+        line = f"kae: {images:,} training images: {counted(epochs, 'epoch')} in batches of {batch_size}"
         others = "--epochs and --batch-size choose"
         if "augment" in changes:
             line += f", augment {augment}"
