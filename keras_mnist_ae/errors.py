@@ -63,6 +63,18 @@ def worded(message: str) -> str:
     return message if _at_command_line else in_python(message)
 
 
+def reason(error: BaseException, most: int = 300) -> str:
+    """Why something failed, in one line of at most so many characters: of an error of the system
+    its words alone, without number and file.
+
+    Examples:
+        >>> reason(FileNotFoundError(2, "No such file or directory", "a.png"))
+        'No such file or directory'
+    """
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split())[:most] or type(error).__name__
+
+
 def in_python(message: str) -> str:
     """A message with arguments and calls in place of options and commands.
 

@@ -166,6 +166,32 @@ CORPUS = {
     "splits beside others": (
         lambda r: tree(r, *many("train", "test", "extra")), "", {}, (6, 0, 6, 0, (1, 12, 12)), "6 in extra",
     ),
+    "train_images and test_images": (
+        lambda r: tree(r, *many("train_images", "test_images")), "", {}, (6, 0, 6, 0, (1, 12, 12)), "",
+    ),
+    "the folders of COCO": (
+        lambda r: tree(r, *many("train2017", "val2017", "test2017")), "", {}, (6, 6, 6, 0, (1, 12, 12)), "",
+    ),
+    "a split beside a class": (
+        lambda r: tree(r, *many("train", "bus")), "", {}, (10, 0, 2, 2, (1, 12, 12)),
+        "train has the name of a split and is read as a class",
+    ),
+    "an empty class of a split": (
+        lambda r: (tree(r, *many("train/a", "test/a")), (r / "test/b/c").mkdir(parents=True)),
+        "", {}, (6, 0, 6, 0, (1, 12, 12)), "no pictures in: test/b",
+    ),
+    "without suffixes": (
+        lambda r: (tree(r, *(f"IMG_{at}" for at in range(6)), format="PNG"), (r / "README").write_text("x")), "", {}, (5, 0, 1, 0, (1, 12, 12)),
+        "left out 1: 1 not pictures (without suffix)",
+    ),
+    "links to nothing": (
+        lambda r: (tree(r, *many("a", "b")), (r / "a" / "9.png").symlink_to(r / "gone.png")),
+        "", {}, (10, 0, 2, 2, (1, 12, 12)), "left out 1: 1 links to nothing",
+    ),
+    "old formats": (
+        lambda r: tree(r, "1.pcx", "2.ico", "3.dds", "4.sgi", "5.qoi", "6.tga", mode="RGB", size=(16, 16)),
+        "", {}, (5, 0, 1, 0, (3, 16, 16)), "",
+    ),
     "no classes in test": (
         lambda r: tree(r, *many("train/a", "train/b", "test")), "", {}, (12, 0, 6, 0, (1, 12, 12)), "no labels for test",
     ),
@@ -400,6 +426,12 @@ def test_a_large_photograph_is_scaled_while_it_is_decoded(tmp_path):
 @pytest.mark.parametrize(
     ("make", "below", "reading", "message"),
     [
+        (
+            lambda r: tree(r, *many("test", "valid")),
+            "",
+            {},
+            "splits test, valid, of which none is for training",
+        ),
         (lambda r: csv(r, "a.csv", [["x", "y"]] * 4, ["name", "text"]), "a.csv", {}, "no pixels of a square"),
         (lambda r: (r / "a.csv").write_text("1,2,3,4\n1,2\n"), "a.csv", {}, "Expected 4 columns, got 2"),
         (lambda r: csv(r, "a.csv", [[1, "", 3, 4]] * 9), "a.csv", {}, "empty cells"),

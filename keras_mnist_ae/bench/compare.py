@@ -5,6 +5,7 @@ from typing import Any
 
 from ..reporting.table import table
 from ..runs.folder import Run
+from ..system.hints import titled
 from ..system.result import Result
 from .measures import MEASURES
 from .records import RECORDS, Record, Row
@@ -61,7 +62,7 @@ def reason(run: Run, row: Row) -> str | None:
     config, wanted, table_of = run.config, row.settings, run.variant
     likelihood = "binarize" in wanted
     if config.dataset != wanted["dataset"]:
-        return f"trained on {_short(config.dataset)}, the record is of {wanted['dataset']}"
+        return f"trained on {titled(config.dataset)}, the record is of {wanted['dataset']}"
     altered = [name for name in ("resize", "range", "invert") if getattr(config, name)]
     if altered:
         return f"its images were altered ({', '.join(altered)})"
@@ -117,7 +118,7 @@ def text(run: Run, found: list[Place], told: list[str]) -> str:
     """What `kae compare` prints."""
     fitting = [each for each in found if each.unfit is None]
     code = f"{run.variant.latent} numbers"
-    parts = [f"{run.path}: {run.config.variant} on {_short(run.config.dataset)}, {code}"]
+    parts = [f"{run.path}: {run.config.variant} on {titled(run.config.dataset)}, {code}"]
     if fitting:
         header = ("record", "row", "this run", "untrained", "published", "")
         parts.append(table(header, [_line(each) for each in fitting]))
@@ -176,9 +177,3 @@ def _numbers(run: Run, each: Place) -> dict[str, Any]:
 def _options(command: str) -> str:
     _, *options = command.split(" --")
     return "".join(f" --{option}" for option in options)
-
-
-def _short(dataset: str) -> str:
-    from pathlib import Path
-
-    return Path(dataset).name or dataset

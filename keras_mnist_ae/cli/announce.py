@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import KaeError, shown
-from ..system.hints import counted
+from ..system.hints import counted, titled
 from ..system.notes import say
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def of_run(run: "Run", task: str) -> None:
     """
     try:
         config = run.config
-        what = f": {config.variant} of {_short(config.dataset)}, {config.backend} on {config.device}"
+        what = f": {config.variant} of {titled(config.dataset)}, {config.backend} on {config.device}"
     except (KaeError, OSError):  # the command says what is wrong with the run
         what = ""
     _say(f"{task} {run.path}{what}")
@@ -34,7 +34,7 @@ def training(config: "TrainConfig") -> None:
     epochs = counted(config.epochs, "epoch")
     took = "" if (seconds := last_time(config)) is None else f"; last time {seconds:.0f} s"
     _say(
-        f"train {config.variant} on {_short(config.dataset)}, {epochs}, {config.backend} on "
+        f"train {config.variant} on {titled(config.dataset)}, {epochs}, {config.backend} on "
         f"{config.device}{took}"
     )
 
@@ -54,11 +54,6 @@ def last_time(config: "TrainConfig") -> float | None:
         except (KaeError, OSError):  # a damaged run tells nothing
             continue
     return None
-
-
-def _short(dataset: str) -> str:
-    """A dataset's name; of a path, its last part."""
-    return Path(dataset).name or dataset
 
 
 def _say(line: str) -> None:

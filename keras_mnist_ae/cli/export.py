@@ -139,7 +139,7 @@ def report(run: Any, data: Any, export: Any, images: int | None, as_json: bool, 
     echo_table(header, rows, optional=("mean", "nodes", "tolerance", "bytes", "Keras MSE", "rise"))
     count = len(data.test.images[:images])
     echo(
-        f"on {count:,} test images of {data.name}, at every optimisation level of onnxruntime, in batches "
+        f"on {count:,} test images of {data.title}, at every optimisation level of onnxruntime, in batches "
         "of different sizes"
     )
     if exact and graphs[0]["ties"]:

@@ -13,6 +13,7 @@ from ..errors import (
     UsageError,
     WriteError,
     at_command_line,
+    reason,
 )
 from ..errors import message as bounded
 from ..system import signals
@@ -98,7 +99,7 @@ def _ending(error: BaseException) -> tuple[str, int]:
             )
         case Warning():
             return (
-                f"a warning was made an error: {type(error).__name__}: {' '.join(str(error).split())[:200]}\n"
+                f"a warning was made an error: {type(error).__name__}: {reason(error, 200)}\n"
                 "Warnings of the libraries are no failures: unset PYTHONWARNINGS, and give python no -W.",
                 UsageError.exit_code,
             )
@@ -106,13 +107,13 @@ def _ending(error: BaseException) -> tuple[str, int]:
             return f"out of memory: {error}\nA smaller --batch-size or --limit needs less.", 1
         case OSError() if error.errno == 28 and error.filename is None:
             return "cannot write the output: no space left", WriteError.exit_code
-        case OSError(strerror=str(reason), filename=str(name)):
-            return f"cannot use {name}: {reason}", UsageError.exit_code
+        case OSError(strerror=str(why), filename=str(name)):
+            return f"cannot use {name}: {why}", UsageError.exit_code
         case OSError():
             return f"the system refused: {error.strerror or error}", UsageError.exit_code
         case _:
             return (
-                f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]}\n"
+                f"unexpected {type(error).__name__}: {reason(error)}\n"
                 "This is a bug; --debug shows where it happened.",
                 1,
             )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
-from ..system.hints import counted
+from ..system.hints import counted, titled
 from .cache import Decoded, content_sha256
 from .labels import Labels, numbered
 from .reading import scaled
@@ -59,6 +59,11 @@ class Dataset:
     classes: tuple[str, ...]
     sha256: str
     validation: int = 0
+
+    @property
+    def title(self) -> str:
+        """The name as it is shown: of a path its last part."""
+        return titled(self.name)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import DataError, reason
 from ..system.hints import counted
 from .assembly import Part, Source, some
 from .decoding import Decoder
@@ -129,7 +129,7 @@ def source(
         try:
             return decoder(_content(table, column, at, place))
         except BROKEN as error:
-            broken.append(f"row {at} ({' '.join(str(error).split())[:80]})")
+            broken.append(f"row {at} ({reason(error, 80)})")
             return None
 
     def finish() -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import DataError, reason
 from ..system import signals
 from ..system.hints import counted
 from ..system.progress import phase
@@ -60,7 +60,7 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
         try:
             return decoder(path)
         except BROKEN as error:
-            broken[path] = reason(error)
+            broken[path] = _reason(error)
             return None
 
     parts = {}
@@ -96,7 +96,7 @@ def stack(path: Path, reading: Reading) -> Source:
     except BROKEN as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path} cannot be read: {reason(error)}") from error
+        raise DataError(f"{path} cannot be read: {_reason(error)}") from error
     return Source(str(path), {"": Part(images, lambda image: image)}, shape, notes)
 
 
@@ -119,7 +119,7 @@ def _header(path: Path, reading: Reading, broken: dict[Path, str]) -> Header | N
                 raise ValueError("it has several pages; give it as the dataset, or split it")
             return _header_of(path, picture, reading)
     except BROKEN as error:
-        broken[path] = reason(error)
+        broken[path] = _reason(error)
         return None
 
 
@@ -174,10 +174,7 @@ def _check_broken(folder: Path, count: int, broken: dict[Path, str]) -> None:
         raise DataError(f"{of} cannot be read: {some(names)}")
 
 
-def reason(error: BaseException) -> str:
-    """Why a picture cannot be read, in a few words."""
+def _reason(error: BaseException) -> str:
     from PIL import UnidentifiedImageError
 
-    if isinstance(error, UnidentifiedImageError):
-        return "its content is no picture"
-    return " ".join(str(error).split())[:80] or type(error).__name__
+    return "its content is no picture" if isinstance(error, UnidentifiedImageError) else reason(error, 80)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import reason
 from .decoding import Decoder
 from .pictures import BROKEN
 
@@ -66,5 +67,5 @@ class Streamed(ABC):
         try:
             return self.decoder(io.BytesIO(content) if isinstance(content, bytes) else content)
         except BROKEN as error:
-            broken.append(f"{what} ({' '.join(str(error).split())[:80]})")
+            broken.append(f"{what} ({reason(error, 80)})")
             return None

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import DataError, reason
 from ..system import signals
 from .assembly import Part, Source, some
 from .decoding import Decoder
@@ -38,7 +38,7 @@ def source(files: list[Path], reading: Reading) -> Source:
         try:
             return Decoder(first, reading)(io.BytesIO(content))
         except BROKEN as error:
-            broken.append(" ".join(str(error).split())[:80])
+            broken.append(reason(error, 80))
             return None
 
     notes = []

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..errors import DataError
+from ..errors import DataError, reason
 from ..system import signals
 from . import pixel_tables, table_columns, tables
 from .decoding import Decoder
@@ -62,7 +62,7 @@ class ParquetRows(Streamed):
                             yield from self._batch(part, path, first + max(at, low), broken)
                         at += len(batch)
         except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
-            raise DataError(f"{path} cannot be used: {' '.join(str(error).split())[:300]}") from error
+            raise DataError(f"{path} cannot be used: {reason(error)}") from error
 
     def _batch(self, batch: Any, path: Path, at: int, broken: list[str]) -> Iterator[Row]:
         signals.check()
@@ -214,5 +214,4 @@ def _parquet(files: tuple[Path, ...], decoder: Decoder) -> ParquetRows:
             )
         return ParquetRows(files, counts, decoder, None, pixels, pixels.label)
     except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise DataError(f"{files[0]} cannot be used: {reason}") from error
+        raise DataError(f"{files[0]} cannot be used: {reason(error)}") from error

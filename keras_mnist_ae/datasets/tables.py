@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, MissingDependencyError
+from ..errors import DataError, MissingDependencyError, reason
 from ..system.reading import open_regular
 from . import picture_tables, pixel_tables, table_columns
 from .assembly import Part, Source
@@ -44,8 +44,7 @@ def source(files: list[Path], reading: Reading) -> Source:
         tables[""], splits = table_columns.without_splits(tables[""])
         return _source(files[0], tables, reading, splits)
     except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise DataError(f"{files[0]} cannot be used: {reason}") from error
+        raise DataError(f"{files[0]} cannot be used: {reason(error)}") from error
 
 
 def pyarrow(path: Path) -> Any:

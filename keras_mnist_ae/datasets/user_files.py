@@ -104,7 +104,8 @@ def find(path: Path) -> Files:
 
 
 def _with_suffix(folder: Path, pattern: str, suffixes: list[str]) -> list[Path]:
-    return sorted(file for suffix in suffixes for file in folder.glob(f"{pattern}{suffix}"))
+    found = (file for suffix in suffixes for file in folder.glob(f"{pattern}{suffix}"))
+    return sorted(filter(Path.is_file, found))
 
 
 def picture(path: Path) -> Files:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, MissingDependencyError
+from ..errors import DataError, MissingDependencyError, reason
 
 Rows = Callable[[list[str], list[str], NDArray[Any]], None]
 
@@ -88,6 +88,5 @@ def read_codes(path: Path) -> tuple[NDArray[np.float32], list[str]]:
         codes = np.stack(columns, axis=1).astype(np.float32)
         names = table.column("name").to_pylist() if "name" in table.column_names else []
     except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise DataError(f"{path} cannot be read: {reason}") from error
+        raise DataError(f"{path} cannot be read: {reason(error)}") from error
     return codes, [str(name) for name in names]

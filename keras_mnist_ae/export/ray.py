@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..datasets.decoding import Decoder
 from ..datasets.reading import Fit, Reading, ReadingOptions, scaled
 from ..datasets.resize import fitted_array, pillow_unheard
-from ..errors import DataError
+from ..errors import DataError, reason
 from .infer import graphs_of, ports_and_names
 from .inputs import stacked
 from .runtime import OnnxAutoencoder
@@ -88,7 +88,7 @@ class _Image:
                 return self._decode(io.BytesIO(bytes(item)))
             return self._array(np.asarray(item))
         except (OSError, ValueError, KeyError, SyntaxError) as error:  # of Pillow's readers
-            raise DataError(f"an image cannot be read: {' '.join(str(error).split())[:200]}") from error
+            raise DataError(f"an image cannot be read: {reason(error, 200)}") from error
 
     def _array(self, image: NDArray[Any]) -> NDArray[Any]:
         image, asked = image[..., np.newaxis] if image.ndim == 2 else image, self._asked

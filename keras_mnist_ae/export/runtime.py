@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import CorruptFileError, UsageError
+from ..errors import CorruptFileError, UsageError, reason
 from ..models.ports import Array, Port, batches, ports_of, prepared
 from ..system.workers import cores
 from . import manifest
@@ -179,7 +179,7 @@ class OnnxAutoencoder(Scoring):
                 if not type(error).__module__.startswith("onnxruntime"):
                     raise
                 raise CorruptFileError(
-                    f"a graph in {self.folder} cannot be run: {' '.join(str(error).split())[:200]}"
+                    f"a graph in {self.folder} cannot be run: {reason(error, 200)}"
                 ) from error
             for result, output in zip(results, computed, strict=True):
                 result[part] = output.transpose(0, 2, 3, 1) if output.ndim == 4 else output

@@ -112,11 +112,11 @@ def cluster(
         "skipped": skipped,
     }
     run.write_figure("clusters", _picture(numbers, method, data))
-    key = "clusters" if is_own(run, data) else f"{Path(data.name).name}: clusters"
+    key = "clusters" if is_own(run, data) else f"{data.title}: clusters"
     run.add_metrics({key: numbers})
     head = (
         f"{run.path}: {run.config.variant}, {count} clusters fitted on {len(train):,} training images, "
-        f"measured on {len(test):,} test images of {data.name}, {counted(seeds, 'seed')}\n"
+        f"measured on {len(test):,} test images of {data.title}, {counted(seeds, 'seed')}\n"
     )
     figure = str(run.figure("clusters"))
     return Result(

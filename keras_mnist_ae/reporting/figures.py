@@ -116,7 +116,7 @@ def mapped(
     points = plane(train, test, method, tell)
     labels = None if data.test.labels is None else data.test.labels[: len(points)]
     label = {"pca": "principal component", "tsne": "t-SNE dimension", "umap": "UMAP dimension"}[method]
-    title = f"codes of {len(points):,} test images of {data.name}"
+    title = f"codes of {len(points):,} test images of {data.title}"
     return plots.latent_map(points, labels, data.classes, (f"{label} 1", f"{label} 2"), title)
 
 

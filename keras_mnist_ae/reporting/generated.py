@@ -73,7 +73,7 @@ def generate(
         "switches": generation.BORROWED if borrowed else None,
     }
     own = is_own(run, data)
-    other = "" if own else f"{Path(data.name).name}: "
+    other = "" if own else f"{data.title}: "
     run.add_metrics({f"{other}generated": numbers, **({f"{other}quality": measured} if measured else {})})
     files = {"figure": str(run.figure("generated")), "arrays": str(run.generated)}
     words = text.generated(run.path, numbers, figures.drawn_from(density, made.components), files)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import CorruptFileError
 from ..export import manifest
 from ..runs.folder import Run
+from ..system.hints import titled
 from ..system.reading import read_json
 from . import clustered, detected, quality, text
 from .captions import CAPTIONS, EXTRA
@@ -37,10 +38,10 @@ def write(run: Run, latent_missing: str = "") -> None:
     content = page.render(
         run=run.name,
         path=run.path.as_posix(),
-        dataset=Path(run.config.dataset).name,
+        dataset=titled(run.config.dataset),
         variant=variant,
         history=run.history,
-        environment=run.environment,
+        environment=run.environment | {"dataset": titled(run.config.dataset)},
         settings=[
             (name, Path(value).name if name in ("dataset", "data_dir", "init") else value)
             for name, value in run.config.items()

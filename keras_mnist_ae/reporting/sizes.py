@@ -121,10 +121,10 @@ def size(
         "interval": sizes.knee_interval(steps, errors),
         "command": command(config, knee),
     }
-    folder = Path(config.runs_dir) / f"size-{config.variant}-{Path(data.name).name}"
+    folder = Path(config.runs_dir) / f"size-{config.variant}-{data.title}"
     files = {"json": str(folder / "size.json"), "figure": str(folder / "size.png")}
     _write(folder, numbers)
-    plots.save(size_plot.draw(numbers["curve"], knee, numbers["interval"], data.name), folder / "size.png")
+    plots.save(size_plot.draw(numbers["curve"], knee, numbers["interval"], data.title), folder / "size.png")
     return Result({**numbers, **files}, text({**numbers, **files}))
 
 

@@ -80,12 +80,11 @@ def evaluate(
                 advance,
             )
     own = is_own(run, data)
-    key = f"{source} {split}" if own else f"{Path(data.name).name}: {source} {split}"
+    key = f"{source} {split}" if own else f"{data.title}: {source} {split}"
     usual = own and precision is None and split == "test"
     run.add_metrics(numbers if usual else {key: numbers})
-    head = (
-        f"{run.path}: {run.config.variant} ({source}) on the {numbers['n']:,} {split} images of {data.name}\n"
-    )
+    count = f"{numbers['n']:,} {split} images"
+    head = f"{run.path}: {run.config.variant} ({source}) on the {count} of {data.title}\n"
     return Result({"run": str(run.path), **numbers}, f"{head}\n{text.evaluation(numbers)}")
 
 
@@ -137,11 +136,11 @@ def _analyse(run: Run, codec: "Codec", data: "Dataset", method: str) -> Result:
     for name, figure in drawn.items():
         run.write_figure(name, figure)
     own = is_own(run, data)
-    run.add_metrics({"latent" if own else f"{Path(data.name).name}: latent": numbers})
+    run.add_metrics({"latent" if own else f"{data.title}: latent": numbers})
     paths = [str(run.figure(name)) for name in drawn]
     head = (
         f"{run.path}: {run.config.variant}, fitted on {numbers['n_train']:,} codes, scored on "
-        f"{numbers['n_test']:,}, of {data.name}\n"
+        f"{numbers['n_test']:,}, of {data.title}\n"
     )
     lines = [head, text.latent(numbers), *(f"figure         {path}" for path in paths)]
     return Result({"run": str(run.path), **numbers, "figures": paths}, "\n".join(lines))

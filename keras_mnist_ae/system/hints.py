@@ -28,6 +28,16 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def titled(dataset: str) -> str:
+    """A dataset's name as it is shown: of a path its last part.
+
+    Examples:
+        >>> titled("/home/me/photos"), titled("mnist")
+        ('photos', 'mnist')
+    """
+    return Path(dataset).name or dataset
+
+
 def calibrating(folder: Path) -> str:
     """The command that calibrates the run of a folder, or around it, as far as the folder tells."""
     run = folder if (folder / "config.toml").is_file() else folder.parent

@@ -44,7 +44,7 @@ def gather(run: Run, data: "Dataset", graphs: "OnnxAutoencoder", largest: int) -
     page: dict[str, Any] = {
         "run": run.name,
         "variant": run.config.variant,
-        "dataset": Path(data.name).name,
+        "dataset": data.title,
         "image": list(info.image),
         "latent": info.latent_size,
         "preparation": "mnist" if data.name in CENTRED_BY_MASS else "plain",
