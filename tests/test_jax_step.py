@@ -2,6 +2,10 @@
 nothing.
 """
 
+import signal
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -9,11 +13,14 @@ import pytest
 if keras.backend.backend() != "jax":
     pytest.skip("the steps of the JAX backend", allow_module_level=True)
 
+import keras_mnist_ae as kae
 from keras_mnist_ae import build, datasets
 from keras_mnist_ae.architecture import transforms
 from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.datasets.images import to_float
+from keras_mnist_ae.errors import UsageError
 from keras_mnist_ae.models.jax_step import Looped
+from keras_mnist_ae.system import devices
 
 pytestmark = pytest.mark.backend
 
@@ -90,3 +97,72 @@ def test_single_batches_and_weights_of_pixels_go_through_the_loop():
     assert weighted[0] == pytest.approx(weighted[1], rel=1e-5)
     for our, their in zip(ours.get_weights(), stock.get_weights(), strict=True):
         np.testing.assert_allclose(our, their, rtol=1e-4, atol=1e-4 * max(1e-3, np.abs(their).max()))
+
+
+DIGITS = ("--dataset", "digits", "--limit", "205", "--batch-size", "32", "--no-samples", "--backend", "jax")
+
+
+def command(*arguments):
+    """In a process of its own, whose processors can be several devices."""
+    return [sys.executable, "-m", "keras_mnist_ae", *map(str, arguments)]
+
+
+def trained(variant, folder, count, *more):
+    given = ("train", variant, *DIGITS, "--runs-dir", folder, "--name", f"{variant}-{count}", *more)
+    done = subprocess.run(command(*given, "--processes", count), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return kae.Run(folder / f"{variant}-{count}"), done.stderr
+
+
+def weights(run):
+    return np.concatenate([np.ravel(array) for array in run.model.get_weights()])
+
+
+@pytest.mark.parametrize(
+    ("variant", "more"),
+    [
+        ("mlp", ("--batch-norm", "--dropout", 0.2, "--noise", "gaussian:0.1", "--augment", "shift:1")),
+        pytest.param("conv-best", (), marks=pytest.mark.slow),
+        pytest.param("vae-conv", (), marks=pytest.mark.slow),
+    ],
+)
+def test_devices_that_share_each_batch_train_as_one(variant, more, tmp_path):
+    """Six batches of 32 and one of 13, which does not divide."""
+    (one, _), (two, said) = (trained(variant, tmp_path, count, "--epochs", 2, *more) for count in (1, 2))
+    assert (one.environment["devices"], two.environment["devices"]) == (1, 2)
+    assert "do not divide" not in said
+    ours, theirs = weights(one), weights(two)
+    assert 0 < np.linalg.norm(ours - theirs) < 1e-4 * np.linalg.norm(ours), "0 would be one device"
+    assert two.history["val_loss"] == pytest.approx(one.history["val_loss"], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_a_stopped_training_on_two_devices_goes_on_to_the_same_bits(tmp_path):
+    whole, _ = trained("mlp", tmp_path, 2, "--epochs", 40)
+    given = command("train", "mlp", *DIGITS, "--runs-dir", tmp_path, "--name", "stopped", "--epochs", 40)
+    with subprocess.Popen([*given, "--processes", "2"], stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("epoch  3/"):
+                process.send_signal(signal.SIGINT)
+                break
+        process.stderr.read()
+    assert process.returncode == 130
+    other = subprocess.run(
+        command("resume", tmp_path / "stopped"), capture_output=True, text=True, check=False
+    )
+    assert other.returncode == 2
+    assert "cannot be resumed exactly: devices was 2, is 1" in other.stderr
+    subprocess.run(command("resume", tmp_path / "stopped", "--processes", 2), check=True)
+    np.testing.assert_array_equal(weights(kae.Run(tmp_path / "stopped")), weights(whole))
+
+
+def test_more_devices_than_there_are_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(devices, "_asked", 2)
+    with pytest.raises(UsageError, match="processes=2 takes as many devices on JAX, which sees 1 cpu here"):
+        kae.train("mlp", "digits", limit=64, epochs=1, runs_dir=tmp_path)
+
+
+@pytest.mark.slow
+def test_batches_that_do_not_divide_are_told(tmp_path):
+    _, said = trained("mlp", tmp_path, 3, "--epochs", 1)
+    assert "batches of 32 do not divide among 3 devices: each computes all; --batch-size 33 would" in said

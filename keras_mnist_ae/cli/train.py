@@ -9,6 +9,7 @@ import click
 
 from ..runs.rules import Setting
 from ..runs.settings import SETTINGS
+from ..system import devices
 from ..system import processes as of_launcher
 from ..system.hints import counted
 from . import announce
@@ -69,13 +70,15 @@ processes = click.option(
     "--processes",
     metavar="N|auto",
     callback=_count,
-    help="Train in N processes of this machine together, on torch; auto takes one for each CUDA card.  "
-    "[default: 1]",
+    help="Train in N processes of this machine together on torch, on N devices on JAX; auto takes one for "
+    "each CUDA card.  [default: 1]",
 )
 
 
 def in_processes(count: int | str | None, backend: str, device: str) -> None:
-    """Go on in so many processes: this one starts them, waits for them and ends as they do."""
+    """Go on in so many processes: this one starts them, waits for them and ends as they do. On JAX
+    it is this process that goes on, with so many devices.
+    """
     there = of_launcher.count()
     if count == "auto" and there == 1:
         from ..system.launch import fitting
@@ -86,6 +89,9 @@ def in_processes(count: int | str | None, backend: str, device: str) -> None:
     if there > 1 and count not in (None, there):
         raise click.UsageError(f"a launcher has started {there} processes already; leave out --processes.")
     if there > 1 or count in (None, 1):
+        return
+    if backend == "jax":
+        devices.ask(int(count))
         return
     of_launcher.refuse_backend(backend, int(count))
     from ..system.launch import launch

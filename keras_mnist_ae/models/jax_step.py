@@ -1,7 +1,8 @@
 """Train steps on JAX, behind `fit`: the batches of one execution as a loop inside XLA, in place of
-a call from Python for each batch.
+a call from Python for each batch; over several devices, each of which has a part of every batch.
 """
 
+from collections.abc import Iterator
 from itertools import groupby, islice
 from typing import Any
 
@@ -21,12 +22,22 @@ class JaxModel(keras.Model):
 
     variant: Variant
     train_function: Any
+    devices: tuple[Any, ...] = ()  # that share each batch; none: the first of JAX alone
+
+    def fit(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return super().fit(*arguments, **options)
+        finally:
+            for variable in [*self.variables, *self.optimizer.variables] if self.devices else ():
+                variable.assign(jax.device_put(variable.value, self.devices[0]))
 
     def make_train_function(self, force: bool = False) -> None:
         made_anew = force or self.train_function is None
         super().make_train_function(force)
         if made_anew and self._loops():
             self.train_function = Looped(self.train_step, self.steps_per_execution)
+        if made_anew and self.devices:
+            self.train_function = Divided(self.train_function, self.devices)
 
     def _loops(self) -> bool:
         compiled = self.jit_compile and not self.run_eagerly and keras.distribution.distribution() is None
@@ -74,6 +85,32 @@ class Looped:
                 state, _stacked(those + those[-1:] * (self._most - len(those))), len(those)
             )
         return logs, state
+
+
+class Divided:
+    """A `train_function` over several devices: each has the weights and its part of every batch,
+    and XLA adds what they need of each other (Xu et al. 2021, "GSPMD"). The result is that of one
+    device but for rounding, batch normalisation included. A batch that does not divide is computed
+    by all.
+    """
+
+    def __init__(self, train_function: Any, devices: tuple[Any, ...]) -> None:
+        from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+        mesh = Mesh(np.array(devices), ("images",))
+        self._train, self._count = train_function, len(devices)
+        self._whole = NamedSharding(mesh, PartitionSpec())
+        self._divided = NamedSharding(mesh, PartitionSpec("images"))
+
+    def __call__(self, state: Any, iterator: Iterator[Any]) -> Any:
+        return self._train(jax.device_put(state, self._whole), map(self._placed, iterator))
+
+    def _placed(self, batch: Any) -> Any:
+        def place(array: Any) -> Any:
+            divides = np.ndim(array) > 0 and np.shape(array)[0] % self._count == 0
+            return jax.device_put(array, self._divided if divides else self._whole)
+
+        return jax.tree.map(place, batch)
 
 
 _stack_on_device = jax.jit(jax.numpy.stack)

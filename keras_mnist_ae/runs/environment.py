@@ -11,7 +11,7 @@ from typing import Any
 from .. import __version__
 from ..datasets.catalog import Dataset
 from ..models import torch_threads
-from ..system import backend, processes
+from ..system import backend, devices, processes
 from ..system.group import joined
 from .config import TrainConfig
 
@@ -38,6 +38,7 @@ def describe(config: TrainConfig, data: Dataset) -> dict[str, Any]:
         "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS") or str(of_step or "unset"),
         "processes": processes.count(),
+        "devices": devices.count(),
         **({"hosts": group.members} if (group := joined()) else {}),
         "dataset": data.name,
         "dataset_sha256": data.sha256,

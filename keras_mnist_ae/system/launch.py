@@ -11,15 +11,20 @@ STOP = 15  # seconds in which a process may end by itself once another has: 30 b
 
 
 def fitting(backend: str, device: str) -> int:
-    """How many processes suit this machine: one for each CUDA card that torch sees. Without a card
-    one, whose threads were the faster wherever the two were compared.
+    """How many processes suit this machine: one for each CUDA card that torch sees; on JAX how many
+    devices, its cards. Without a card one, whose threads were the faster wherever the two were
+    compared.
     """
-    cards = 0
+    cards, what = 0, "processes"
     if backend == "torch" and device != "cpu":
         import torch
 
         cards = torch.cuda.device_count()
-    say(f"kae: {cards} processes, one for each card" if cards > 1 else "kae: one process")
+    if backend == "jax" and device != "cpu":
+        import jax
+
+        cards, what = len(jax.local_devices()) if jax.default_backend() != "cpu" else 0, "devices"
+    say(f"kae: {cards} {what}, one for each card" if cards > 1 else "kae: one process")
     return max(1, cards)
 
 

@@ -69,7 +69,7 @@ def refuse_backend(backend: str, processes: int | None = None) -> None:
         return
     reason = {
         "tensorflow": "Keras' training over several TensorFlow processes is broken (keras#20585)",
-        "jax": "on JAX this package trains in one process, which uses all cores of its machine",
+        "jax": "on JAX one process trains on all devices of its machine (kae train --processes N)",
     }.get(backend, f"{backend} is unknown")
     raise UsageError(
         f"several processes cannot train on {backend}: {reason}.\n"

@@ -21,7 +21,7 @@ from ..runs import checkpoints
 from ..runs.checkpoints import Checkpoint
 from ..runs.config import TrainConfig
 from ..runs.folder import Run
-from ..system import signals
+from ..system import devices, signals
 from ..system.group import joined
 from ..system.notes import say
 from . import joint
@@ -52,6 +52,7 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run | None,
     read, and `WriteError`.
     """
     model.group = group = joined()
+    _divide(model, config.batch_size)
     newest = joint.start(group, checkpoints.newest(run) if run else None)
     images = training_split(data, config).images
     start = newest or Checkpoint(0, 0, 0.0, {column: [] for column in columns(model)}, [])
@@ -94,6 +95,17 @@ def fit(model: Autoencoder, data: Dataset, config: TrainConfig, run: Run | None,
         model.set_weights(weights)
     if len(start.history["loss"]) * math.ceil(len(images) / config.batch_size) < SHORT:
         settle_statistics(model, images)
+
+
+def _divide(model: Autoencoder, batch_size: int) -> None:
+    """Have the devices share each batch, where several were asked for."""
+    if not (found := devices.of_training()):
+        return
+    model.devices = tuple(found)
+    if batch_size % len(found):
+        wanted = math.ceil(batch_size / len(found)) * len(found)
+        what = f"batches of {batch_size} do not divide among {len(found)} devices"
+        say(f"kae: {what}: each computes all; --batch-size {wanted} would")
 
 
 def columns(model: Autoencoder) -> list[str]:

@@ -134,7 +134,7 @@ def _check_environment(
     run: Run, config: TrainConfig, data: Dataset, extras: Extras, inexact: bool
 ) -> list[str]:
     """Notes on what changed since the run was started, earlier ones first."""
-    then = {"processes": 1, **run.environment}
+    then = {"processes": 1, "devices": 1, **run.environment}
     now = {**versions(), **describe(config, data)}
     if then.get("dataset_sha256") != now["dataset_sha256"]:
         raise DataError(
