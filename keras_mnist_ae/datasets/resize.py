@@ -33,11 +33,14 @@ ORIENTATION = 0x0112  # of EXIF
 
 
 def picture_file(source: "Path | IO[bytes]", formats: list[str]) -> "ImageFile":
-    """As Pillow opens it, but with ValueError for a header of more pixels than Pillow allows."""
+    """As Pillow opens it, but with ValueError for a header of more pixels than Pillow allows. Which
+    of the formats Pillow knows depends on its version and how it was built.
+    """
     from PIL import Image
 
+    Image.init()
     try:
-        return Image.open(source, formats=formats)
+        return Image.open(source, formats=[name for name in formats if name in Image.OPEN])
     except Image.DecompressionBombError as error:  # neither OSError nor ValueError
         raise ValueError(str(error)) from error
 
