@@ -1,5 +1,8 @@
 """Pictures of more than 8 bits, or of a range of their own."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 import tifffile
@@ -7,6 +10,7 @@ from PIL import Image
 
 from keras_mnist_ae import datasets
 from keras_mnist_ae.datasets import Reading
+from keras_mnist_ae.datasets.reading import Fit
 from keras_mnist_ae.errors import DataError
 
 RNG = np.random.default_rng(7)
@@ -128,3 +132,53 @@ def test_dark_arrays_are_told(tmp_path, capsys):
     np.save(tmp_path / "a.npy", RNG.integers(0, 11, (8, 9, 7), dtype=np.uint8))
     read(tmp_path / "a.npy")
     assert "no pixel is above 10 of 255" in capsys.readouterr().err
+
+
+def png(path, array):
+    """16 bits a channel in colour, which Pillow does not write."""
+    height, width, channels = array.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in array)
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+            for name, content in parts
+        )
+    )
+
+
+@pytest.mark.parametrize(("top", "reading"), [(65535, {"value_range": (0, 65535)}), (4095, {})])
+def test_colours_of_16_bits_in_png_keep_their_range(tmp_path, top, reading):
+    images = numbers("u2", 0, top, (3,))
+    for at, image in enumerate(images):
+        png(tmp_path / f"{at}.png", image)
+    found, expected = read(tmp_path, **reading), scaled(images, 0, top)
+    assert sorted(found.mean((1, 2, 3))) == pytest.approx(sorted(expected.mean((1, 2, 3))), abs=16)
+    assert found.max() > 235, "Pillow keeps 4 bits of 12"
+
+
+def test_grey_with_alpha_of_16_bits_is_grey(tmp_path):
+    for at, image in enumerate(numbers("u2", 0, 65535, (2,))):
+        png(tmp_path / f"{at}.png", image)
+    assert read(tmp_path).shape[-1] == 1
+
+
+def test_a_range_is_of_the_numbers_in_a_pgm(tmp_path):
+    images = numbers("u2", 0, 4095)
+    for at, image in enumerate(images):
+        (tmp_path / f"{at}.pgm").write_bytes(b"P5 7 9 4095\n" + image.astype(">u2").tobytes())
+    found, expected = read(tmp_path, value_range=(0, 4095)), scaled(images, 0, 4095)
+    assert sorted(found.mean((1, 2, 3))) == pytest.approx(sorted(expected.mean((1, 2))), abs=1)
+
+
+def test_bars_are_black_whatever_is_inverted(tmp_path):
+    image = RNG.integers(0, 256, (6, 12, 24), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", image)
+    (tmp_path / "p").mkdir()
+    for at, one in enumerate(image):
+        Image.fromarray(one).save(tmp_path / "p" / f"{at}.png")
+    asked = {"size": Fit(24, 24), "mode": "pad", "invert": True}
+    assert alike(read(tmp_path / "a.npy", **asked), read(tmp_path / "p", **asked))
+    assert not read(tmp_path / "p", **asked)[:, :5].any()

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as arrow
 import pytest
+from PIL import Image
 from pyarrow import parquet
 
 from keras_mnist_ae import datasets
@@ -160,3 +161,54 @@ def test_arrays_of_a_file_keep_their_labels(tmp_path, capsys, arrays, said):
         assert split.labels.tolist() == LABELS[found].tolist()
     assert len(data.train.images) + len(data.test.images) == 40
     assert said in capsys.readouterr().err
+
+
+def test_fractions_in_text_stay_fractions_beside_blank_rows(tmp_path):
+    images = IMAGES.copy()
+    images[[0, 7]] = 0
+    cells = [
+        " ".join(f"{value / 255:.6f}" if image.any() else "0" for value in image.ravel()) for image in images
+    ]
+    data = datasets.load(written(tmp_path, csv([f'"{cell}"' for cell in cells], header=["pixels"])))
+    found = np.concatenate([data.train.images, data.test.images])[..., 0]
+    assert sorted(map(bytes, found)) == sorted(map(bytes, images))
+
+
+def test_lists_with_their_channels_first_are_turned(tmp_path, capsys):
+    colours = RNG.integers(0, 256, (12, 3, 8, 9), dtype=np.uint8)
+    data = datasets.load(written(tmp_path, {"image": colours.tolist()}))
+    found = np.concatenate([data.train.images, data.test.images])
+    assert sorted(map(bytes, found)) == sorted(
+        map(bytes, np.ascontiguousarray(colours.transpose(0, 2, 3, 1)))
+    )
+    assert "image has its channels first" in capsys.readouterr().err
+
+
+def test_targets_in_another_table_belong_to_the_same_rows(tmp_path):
+    for name, empty in (("in", 3), ("out", 7)):
+        rows = [list(row) for row in FLAT]
+        rows[empty][5] = ""
+        (tmp_path / f"{name}.csv").write_text("\n".join(",".join(map(str, row)) for row in rows))
+    data = datasets.load(tmp_path / "in.csv", target=tmp_path / "out.csv")
+    for split in (data.train, data.test):
+        np.testing.assert_array_equal(split.images, split.targets)
+    assert len(data.train.images) + len(data.test.images) == 38
+
+
+def test_rows_keep_their_numbers_as_names(tmp_path):
+    path = written(tmp_path, TABLES["lists, some empty or short"][0])
+    with given_to_infer(str(path), ["image"], (8, 8, 1), Reading()) as given:
+        chunks = list(given.chunks)
+    names = [int(name) for chunk in chunks for name in chunk.names]
+    images = np.concatenate([chunk.arrays["image"] for chunk in chunks])[..., 0]
+    assert 3 not in names
+    np.testing.assert_array_equal(images, IMAGES[names])
+
+
+def test_pictures_that_a_table_names_are_read_anew_when_they_change(tmp_path):
+    for number in range(6):
+        Image.fromarray(IMAGES[number]).save(tmp_path / f"{number}.png")
+    path = written(tmp_path, csv([f"{number}.png" for number in range(6)], header=["file"]))
+    before = datasets.load(path).sha256
+    Image.fromarray(IMAGES[9]).save(tmp_path / "0.png")
+    assert datasets.load(path).sha256 != before

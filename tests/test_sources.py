@@ -50,6 +50,14 @@ def png(image):
     return stream.getvalue()
 
 
+def turned(image):
+    """As a camera held upright stores it: turned by a quarter, and told."""
+    stream, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(image).save(stream, "PNG", exif=exif)
+    return stream.getvalue()
+
+
 def shard(root, name, members):
     with tarfile.open(root / name, "w") as archive:
         for member, content in members.items():
@@ -179,6 +187,124 @@ CORPUS = {
     "an empty class of a split": (
         lambda r: (tree(r, *many("train/a", "test/a")), (r / "test/b/c").mkdir(parents=True)),
         "", {}, (6, 0, 6, 0, (1, 12, 12)), "no pictures in: test/b",
+    ),
+    "two folders around": (
+        lambda r: tree(r, *many("archive/data/train/a", "archive/data/train/b", "archive/data/test/a")),
+        "", {}, (12, 0, 6, 2, (1, 12, 12)), "",
+    ),
+    "two folders around classes": (lambda r: tree(r, *many("x/y/a", "x/y/b")), "", {}, (10, 0, 2, 2, (1, 12, 12)), ""),
+    "splits named twice": (
+        lambda r: tree(r, *many("train/train/a", "train/train/b", "test/test/a")), "", {}, (12, 0, 6, 2, (1, 12, 12)), "",
+    ),
+    "splits with a word before": (
+        lambda r: tree(r, *many("seg_train/seg_train/a", "seg_train/seg_train/b", "seg_test/seg_test/a")),
+        "", {}, (12, 0, 6, 2, (1, 12, 12)), "",
+    ),
+    "images within splits": (
+        lambda r: tree(r, *many("train/images/a", "train/images/b", "test/images/a")),
+        "", {}, (12, 0, 6, 2, (1, 12, 12)), "",
+    ),
+    "a class of the test alone": (
+        lambda r: tree(r, *many("train/a", "train/b", "test/unknown")), "", {}, (12, 0, 6, 3, (1, 12, 12)),
+        "no training pictures of unknown",
+    ),
+    "pictures with a table beside": (
+        lambda r: (tree(r, *many("a", "b")), (r / "meta.parquet").write_bytes(b"x"), (r / "old.tar").write_bytes(b"x")),
+        "", {}, (10, 0, 2, 2, (1, 12, 12)), "left out 2: 1 not pictures (.parquet), 1 not pictures (.tar)",
+    ),
+    "tables named train and test": (
+        lambda r: (csv(r, "mnist_train.csv", ROWS, HEADER), csv(r, "mnist_test.csv", ROWS[:6], HEADER)),
+        "", {}, (24, 0, 6, 3, (1, 8, 8)), "",
+    ),
+    "parquet named train and test": (
+        lambda r: [
+            table(r, f"set_{split}.parquet", {"image": [png(image) for image in IMAGES[:count]], "label": LABELS[:count]})
+            for split, count in (("train", 24), ("test", 6))
+        ],
+        "", {}, (24, 0, 6, 3, (1, 8, 8)), "",
+    ),
+    "parquet below split folders": (
+        lambda r: [
+            (
+                (r / "default" / split).mkdir(parents=True),
+                table(r, f"default/{split}/0000.parquet", {"image": [png(image) for image in IMAGES[:count]]}),
+            )
+            for split, count in (("train", 24), ("test", 6))
+        ],
+        "", {}, (24, 0, 6, 0, (1, 8, 8)), "",
+    ),
+    "tar below split folders": (
+        lambda r: [
+            (
+                (r / split).mkdir(),
+                shard(r, f"{split}/000.tar", {f"{at}.png": png(image) for at, image in enumerate(IMAGES[:count])}),
+            )
+            for split, count in (("train", 24), ("test", 6))
+        ],
+        "", {}, (24, 0, 6, 0, (1, 8, 8)), "",
+    ),
+    "tar of split and class folders": (
+        lambda r: shard(
+            r, "a.tar",
+            {f"{split}/{kind}/{at}.png": png(IMAGES[at]) for split in ("train", "test") for kind in "ab" for at in range(6)},
+        ),
+        "a.tar", {}, (12, 0, 12, 2, (1, 8, 8)), "",
+    ),
+    "tar of captions": (
+        lambda r: shard(
+            r, "a.tar",
+            {f"{at}.{end}": png(IMAGES[at]) if end == "png" else f"picture {at}".encode() for at in range(24) for end in ("png", "txt")},
+        ),
+        "a.tar", {}, (20, 0, 4, 0, (1, 8, 8)), "no labels: most differ",
+    ),
+    "tar of numbered frames": (
+        lambda r: shard(r, "a.tar", {f"frame.{at:04}.png": png(IMAGES[at]) for at in range(24)}),
+        "a.tar", {}, (20, 0, 4, 0, (1, 8, 8)), "",
+    ),
+    "deep and shallow pictures": (
+        lambda r: (deep(4000)(r), tree(r, *(f"_{at}.png" for at in range(6)), size=(8, 8))), "", {}, None, "read as 12 bits",
+    ),
+    "12 bits in a tar": (
+        lambda r: (deep(4000)(r), shard(r, "a.tar", {p.name: p.read_bytes() for p in r.glob("*.png")})),
+        "a.tar", {}, None, "read as 12 bits",
+    ),
+    "a null among pictures": (
+        lambda r: table(r, "a.parquet", {"image": [None, *(png(image) for image in IMAGES[1:])]}),
+        "a.parquet", {}, (19, 0, 4, 0, (1, 8, 8)), "1 broken",
+    ),
+    "turned pictures in a table": (
+        lambda r: table(r, "a.parquet", {"image": [turned(image[:, :4]) for image in IMAGES]}),
+        "a.parquet", {}, (20, 0, 4, 0, (1, 4, 8)), "",
+    ),
+    "names of pictures, no header": (
+        lambda r: (tree(r, *many("a", "b")), csv(r, "t.csv", [[f"{k}/{n}.png", k] for k in "ab" for n in range(6)])),
+        "t.csv", {}, (10, 0, 2, 2, (1, 12, 12)), "the column 2 holds the labels",
+    ),
+    "paths of Windows": (
+        lambda r: (tree(r, *many("a")), csv(r, "t.csv", [[f"a\\{n}.png"] for n in range(6)], ["path"])),
+        "t.csv", {}, (5, 0, 1, 0, (1, 12, 12)), "",
+    ),
+    "a csv of Windows' letters": (
+        lambda r: (r / "a.csv").write_bytes(
+            "\n".join([",".join(HEADER), *(",".join(["ÄÖÜ"[at % 3] + "pfel", *map(str, row[1:])]) for at, row in enumerate(ROWS))]).encode("cp1252")
+        ),
+        "a.csv", {}, (20, 0, 4, 3, (1, 8, 8)), "no UTF-8: read as Windows-1252",
+    ),
+    "a split column with other words": (
+        lambda r: ids_in_csv(r, ("data set", lambda n: ["train", "test", "unused"][n % 3])), "labels.csv", {},
+        (4, 0, 4, 2, (1, 12, 12)), "left out 4 rows of no split",
+    ),
+    "masks for labels": (
+        lambda r: table(r, "a.parquet", {"image": [png(image) for image in IMAGES], "label": [png(image) for image in IMAGES]}),
+        "a.parquet", {}, (20, 0, 4, 0, (1, 8, 8)), "left out the column label",
+    ),
+    "npz with objects beside": (
+        lambda r: np.savez(r / "a.npz", imgs=IMAGES, metadata=np.array([{"a": 1}], object)),
+        "a.npz", {}, (20, 0, 4, 0, (1, 8, 8)), "left out the array metadata",
+    ),
+    "npz of validation": (
+        lambda r: np.savez(r / "a.npz", X_train=IMAGES, y_train=LABELS, X_valid=IMAGES[:6], y_valid=LABELS[:6]),
+        "a.npz", {}, (24, 0, 6, 3, (1, 8, 8)), "the validation images serve as the test",
     ),
     "without suffixes": (
         lambda r: (tree(r, *(f"IMG_{at}" for at in range(6)), format="PNG"), (r / "README").write_text("x")), "", {}, (5, 0, 1, 0, (1, 12, 12)),
@@ -363,10 +489,15 @@ def load(root, below="", **reading):
 
 @pytest.mark.parametrize("name", CORPUS)
 def test_data_are_read_as_a_person_would_read_them(tmp_path, capsys, name):
-    make, below, reading, (train, validation, test, classes, shape), said = CORPUS[name]
+    make, below, reading, expected, said = CORPUS[name]
     (tmp_path / "d").mkdir()
     make(tmp_path / "d")
     data = load(tmp_path / "d", below, **reading)
+    if expected is None:  # of pixels: whatever was 12 bits is bright, and so is what was 8
+        assert min(int(image.max()) for image in data.train.images) > 100
+        assert said in capsys.readouterr().err
+        return
+    train, validation, test, classes, shape = expected
     assert (len(data.train.images) - data.validation, data.validation, len(data.test.images)) == (
         train,
         validation,
@@ -431,6 +562,14 @@ def test_a_large_photograph_is_scaled_while_it_is_decoded(tmp_path):
             "",
             {},
             "splits test, valid, of which none is for training",
+        ),
+        (
+            lambda r: [
+                idx(r / f"emnist-{kind}-train-images-idx3-ubyte", IMAGES) for kind in ("digits", "letters")
+            ],
+            "",
+            {},
+            "IDX files of several sets",
         ),
         (lambda r: csv(r, "a.csv", [["x", "y"]] * 4, ["name", "text"]), "a.csv", {}, "no pixels of a square"),
         (lambda r: (r / "a.csv").write_text("1,2,3,4\n1,2\n"), "a.csv", {}, "Expected 4 columns, got 2"),

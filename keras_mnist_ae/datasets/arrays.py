@@ -2,7 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import isqrt, prod
 from pathlib import Path
 from typing import IO, Any
@@ -14,8 +14,9 @@ from ..errors import DataError
 from ..system import npy, signals
 from ..system.notes import say
 from ..system.reading import length, open_regular
-from .assembly import Part, Source
+from .assembly import Part, Source, some
 from .mapped import filled
+from .npz_names import IMAGES, LABELS, SPLITS, by_name
 from .reading import Reading, scaled
 from .resize import MODES, fitted_array
 
@@ -23,12 +24,6 @@ LARGEST = 2**36  # bytes of pixels
 WIDEST = 4096  # pixels of a side
 ROWS = 256  # images read at a time
 
-SETS = (  # names of arrays: training images, labels, test images, labels, validation images, labels
-    ("x_train", "y_train", "x_test", "y_test", "x_val", "y_val"),
-    ("train_images", "train_labels", "test_images", "test_labels", "val_images", "val_labels"),
-)
-WHOLE = ("images", "labels")
-SPLITS = ("train", "test", "validation")
 UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, KeyError, *npy.ZIP_ERRORS)
 
 
@@ -50,6 +45,7 @@ class Members:
 
     def __init__(self, path: Path, archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo]) -> None:
         self.path, self.archive, self.entries = path, archive, entries
+        self.notes: list[str] = []
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
@@ -61,11 +57,15 @@ class Members:
             return _images(self.path, name, stream, self.entries[name].file_size, reading)
 
     def labels(self, name: str) -> NDArray[Any] | None:
-        """None where there is no array of that name."""
+        """None where there is no array of that name, or one of objects, which is said."""
         if name not in self.entries:
             return None
         with self.open(name) as stream:
-            shape, dtype = npy.header(stream)
+            try:
+                shape, dtype = npy.header(stream)
+            except ValueError as error:
+                self.notes.append(f"no labels are used: {name} holds {error}")
+                return None
             if prod(shape) * dtype.itemsize > self.entries[name].file_size:
                 raise ValueError(f"{name} is truncated")
             return npy.rows(stream, shape, dtype)
@@ -74,39 +74,46 @@ class Members:
 def _archive(path: Path, members: Members, reading: Reading) -> Source:
     names = members.entries.keys()
     if reading.arrays:
-        roles = dict(reading.arrays)
-        if missing := [name for name in roles.values() if name not in names]:
+        asked = dict(reading.arrays)
+        if missing := [name for name in asked.values() if name not in names]:
             raise ValueError(f"it has no array {', '.join(missing)}; it has {', '.join(sorted(names))}")
-        if "test" in roles:
+        if "test" in asked:
             keys = ("train", "labels", "test", "test_labels")
-            group = (*(roles.get(key, "") for key in keys), "", "")
+            group = (*(asked.get(key, "") for key in keys), "", "")
             return _parts(path, members, group, reading)
-        return _whole(path, members.images(roles["train"], reading), members.labels(roles.get("labels", "")))
-    for group in SETS:
-        if group[0] in names:
-            if {group[2], group[4]} & names:
-                return _parts(path, members, group, reading)
-            return _whole(path, members.images(group[0], reading), members.labels(group[1]))
-    name = WHOLE[0] if WHOLE[0] in names else next(iter(names)) if len(names) == 1 else None
-    if name is None and (found := _only(members)):
+        return _whole(path, members.images(asked["train"], reading), members.labels(asked.get("labels", "")))
+    roles, others = by_name(names)
+    notes = []
+    if not roles.keys() & {("train", IMAGES), ("", IMAGES)}:
+        found = _only(members)
+        if found is None:
+            raise ValueError(
+                f"it has the arrays {', '.join(sorted(names)) or 'none'}; give x_train, y_train, x_test, "
+                "y_test, or images, labels, or name them: --arrays train=NAME,labels=NAME"
+            )
         images, labels = found
-        source = _whole(path, members.images(images, reading), members.labels(labels or ""))
-        source.notes.append(f"{images} holds the images" + (f", {labels} the labels" if labels else ""))
-        return source
-    if name is None:
-        known = " or ".join(", ".join(group[:4]) for group in (*SETS, WHOLE))
-        raise ValueError(
-            f"it has the arrays {', '.join(sorted(names)) or 'none'}; give {known}, "
-            "or name them: --arrays train=NAME,labels=NAME"
-        )
-    return _whole(path, members.images(name, reading), members.labels(WHOLE[1]))
+        roles = {("", IMAGES): images, **({("", LABELS): labels} if labels else {})}
+        others = sorted(names - set(roles.values()))
+        if len(names) > 1:
+            notes = [f"{images} holds the images" + (f", {labels} the labels" if labels else "")]
+    if others:
+        notes.append(f"left out the array{'s' * (len(others) > 1)} {some(others)}")
+    if sum((split, IMAGES) in roles for split in SPLITS) > 1:
+        group = tuple(roles.get((split, kind), "") for split in SPLITS for kind in (IMAGES, LABELS))
+        source = _parts(path, members, group, reading)
+    else:
+        images = roles.get(("train", IMAGES)) or roles["", IMAGES]
+        labels = roles.get(("train", LABELS)) or roles.get(("", LABELS)) or ""
+        source = _whole(path, members.images(images, reading), members.labels(labels))
+    source.notes += [*notes, *members.notes]
+    return source
 
 
 def _only(members: Members) -> tuple[str, str | None] | None:
     """The names of the only array of images, and of the only labels of as many, among others."""
     shapes = {}
     for name in members.entries:
-        with members.open(name) as stream:
+        with suppress(ValueError), members.open(name) as stream:  # of objects, which are not read
             shapes[name] = npy.header(stream)[0]
     images = [name for name, shape in shapes.items() if len(shape) > 2 or (len(shape) == 2 and shape[1] > 1)]
     if len(images) != 1:

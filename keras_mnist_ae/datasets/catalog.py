@@ -113,7 +113,8 @@ def _own(name: str, origin: Origin, reading: Reading) -> Decoded:
         content = there.read(reading)
         return content.arrays, content.classes, content.note, content.validation
 
-    content = decoded(title, path, there.files, read)._replace(paired=origin.target is not None)
+    files = [*there.files, *there.named()]
+    content = decoded(title, path, files, read)._replace(paired=origin.target is not None)
     note = f"; {content.note}" if content.note else ""
     say(f"kae: {path.name}: {of_decoded(name, content)}{note}")
     return content

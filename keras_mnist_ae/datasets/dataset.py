@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DataError
 from ..system.hints import counted, titled
+from ..system.notes import say
 from .cache import Decoded, content_sha256
 from .labels import Labels, numbered
 from .reading import scaled
@@ -137,10 +138,7 @@ class Dataset:
 
 def of_decoded(name: str, content: Decoded) -> Dataset:
     """The dataset of decoded arrays, which become read-only."""
-    for array in content.arrays:
-        if array is not None:
-            array.flags.writeable = False
-    train_images, train_labels, test_images, test_labels = content.arrays
+    train_images, train_labels, test_images, test_labels = map(_read_only, content.arrays)
 
     def split(images: NDArray[np.uint8], labels: Labels) -> Split:
         half = images.shape[-1] // 2
@@ -156,6 +154,14 @@ def of_decoded(name: str, content: Decoded) -> Dataset:
         content.sha256,
         content.validation,
     )
+
+
+def _read_only(array: Any) -> Any:
+    """A view of the array; that of the user stays as it is."""
+    if array is not None:
+        array = array.view()
+        array.flags.writeable = False
+    return array
 
 
 def _images(values: ArrayLike, name: str) -> NDArray[np.uint8]:
@@ -187,7 +193,11 @@ def _labels(values: Any, count: int, name: str) -> tuple[Labels, tuple[str, ...]
         return None, ()
     if len(values) != count:
         raise DataError(f"there are {count} images and {len(values)} {name}")
-    return numbered(np.asarray(values))
+    try:
+        return numbered(np.asarray(values))
+    except ValueError as error:
+        say(f"kae: no labels are used: {error}")
+        return None, ()
 
 
 def _both(
@@ -195,10 +205,12 @@ def _both(
 ) -> tuple[tuple[Labels, Labels], tuple[str, ...]]:
     """Labels of both splits under the same classes; none where one split has none."""
     if train is None or test is None:
+        if train is not None or test is not None:
+            say(f"kae: no labels for {'train' if train is None else 'test'}: none are used")
         return (None, None), ()
-    _labels(train, count, "labels")
-    _labels(test, test_count, "test labels")
+    of_train, of_test = (_labels(train, count, "labels"), _labels(test, test_count, "test labels"))
+    if of_train[0] is None or of_test[0] is None:
+        return (None, None), ()
     numbers, names = numbered(np.concatenate([np.asarray(train), np.asarray(test)]))
-    if numbers is None:
-        return (None, None), ()
+    assert numbers is not None
     return (numbers[:count], numbers[count:]), names

@@ -7,11 +7,12 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .opening import opened
 from .reading import Fit, Reading
-from .resize import fitted, opened, pixels, upright
+from .resize import fitted, pixels, upright
 
 if TYPE_CHECKING:
-    from .resize import Picture
+    from .opening import Picture
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,15 @@ class Decoder:
 
     def image(self, picture: "Picture") -> NDArray[np.uint8]:
         """Of an opened picture. Raises as above."""
+        from PIL import Image
+
         height, width, channels = self.shape
         asked = self.reading
-        ready = upright(picture, channels, asked.value_range)
+        ready = upright(picture, channels, asked)
         if not asked.size and ready.size != (width, height):
             raise ValueError(
                 f"it is {ready.height}x{ready.width}, not {height}x{width}; fit them: --resize SIZE"
             )
-        image = pixels(fitted(ready, Fit(height, width), asked.mode))
-        return 255 - image if asked.invert else image
+        if asked.invert:  # before bars are added, which are black
+            ready = Image.fromarray(255 - np.asarray(ready))
+        return pixels(fitted(ready, Fit(height, width), asked.mode))

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from ..errors import DataError
 from ..system import signals
-from ..system.hints import counted
 from .assembly import some
-from .resize import is_picture
-from .splits import are_splits, split_of
+from .opening import is_picture
 
 PICTURES = frozenset(
     [
@@ -43,8 +41,7 @@ PICTURES = frozenset(
         ".pfm",
     ]
 )
-TABLES = frozenset([".parquet"])
-SHARDS = frozenset([".tar"])
+TABLES = (".parquet", ".csv", ".tsv", ".tar", ".tar.gz", ".tgz")
 NOT_DATA = frozenset(["__MACOSX", "__pycache__", "node_modules", "site-packages"])
 SYSTEM_FILES = frozenset(["Thumbs.db", "desktop.ini"])
 
@@ -56,6 +53,7 @@ class Tree:
     root: Path
     files: list[Path] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    tables: list[Path] = field(default_factory=list)  # and shards, which are left out as well
     empty: list[str] = field(default_factory=list)  # folders without pictures
 
 
@@ -97,6 +95,8 @@ def walk(folder: Path, suffixes: frozenset[str] = PICTURES) -> Tree:
                 tree.files.append(Path(entry.path))
                 count += 1
             elif entry.name not in ("config.toml", "checksums.json"):
+                if entry.name.lower().endswith(TABLES):
+                    tree.tables.append(Path(entry.path))
                 tree.left_out[f"not pictures ({Path(entry.name).suffix or 'without suffix'})"] += 1
         return count
 
@@ -124,91 +124,6 @@ def _no_data(entry: "os.DirEntry[str]") -> str | None:
     if (place / "latest").is_file():
         return "a folder of runs"
     return None
-
-
-@dataclass
-class Layout:
-    """Where each picture belongs: its split ("" where none is named) and its class, or None."""
-
-    splits: dict[str, list[tuple[Path, str | None]]]
-    notes: list[str] = field(default_factory=list)
-
-
-def layout(tree: Tree) -> Layout:
-    """Splits and classes by the names of folders.
-
-    `train/cat/1.png` and `cat/train/1.png` are read alike; a single folder around everything is
-    looked through.
-    """
-    parts = [path.relative_to(tree.root).parts[:-1] for path in tree.files]
-    while parts and all(part and part[0] == parts[0][0] for part in parts):
-        if split_of(parts[0][0]) is None and len({part[:2] for part in parts}) == 1:
-            break  # a single class
-        parts = [part[1:] for part in parts]
-    _require_training(tree, {part[0] if part else "" for part in parts})
-    level = next(
-        (
-            at
-            for at in (0, 1)
-            if parts and all(len(part) > at for part in parts) and are_splits({part[at] for part in parts})
-        ),
-        None,
-    )
-    notes: list[str] = []
-    if level is None and _has_splits(parts):
-        return _splits_beside_others(tree, parts, notes)
-    if level is None:
-        tops = {part[0] for part in parts if part}
-        named = sorted(name for name in tops if split_of(name))
-        notes += [f"{name} has the name of a split and is read as a class" for name in named]
-    splits: dict[str, list[tuple[Path, str | None]]] = {}
-    for path, part in zip(tree.files, parts, strict=True):
-        split = "" if level is None else str(split_of(part[level]))
-        rest = part if level is None else part[:level] + part[level + 1 :]
-        splits.setdefault(split, []).append((path, rest[0] if rest else None))
-    return Layout({split: _classes(split, files, notes) for split, files in splits.items()}, notes)
-
-
-def _require_training(tree: Tree, names: set[str]) -> None:
-    """Raise `DataError` for splits of which none is for training."""
-    splits = {split_of(name) for name in names}
-    if len(splits) > 1 and splits <= {"test", "validation"}:
-        raise DataError(
-            f"{tree.root} has the splits {some(sorted(names))}, of which none is for training.\n"
-            "Name the folder of that: train; or give one of them as the dataset."
-        )
-
-
-def _has_splits(parts: list[tuple[str, ...]]) -> bool:
-    """Whether folders of splits stand beside others."""
-    names = {part[0] for part in parts if part}
-    return are_splits(name for name in names if split_of(name))
-
-
-def _splits_beside_others(tree: Tree, parts: list[tuple[str, ...]], notes: list[str]) -> Layout:
-    splits: dict[str, list[tuple[Path, str | None]]] = {}
-    others: Counter[str] = Counter()
-    for path, part in zip(tree.files, parts, strict=True):
-        if part and (split := split_of(part[0])):
-            splits.setdefault(split, []).append((path, part[1] if len(part) > 1 else None))
-        else:
-            others[part[0] if part else "beside the folders"] += 1
-    left = [f"{count} in {name}" for name, count in others.items()]
-    notes.append(f"left out, outside the splits: {some(left)}")
-    return Layout({split: _classes(split, files, notes) for split, files in splits.items()}, notes)
-
-
-def _classes(
-    split: str, files: list[tuple[Path, str | None]], notes: list[str]
-) -> list[tuple[Path, str | None]]:
-    """The files with their classes, or without any where some have none."""
-    without = sum(name is None for _, name in files)
-    if 0 < without < len(files):
-        where = f" of {split}" if split else ""
-        notes.append(f"beside the class folders: {counted(without, 'picture')}{where}; no labels are used")
-    if without:
-        return [(path, None) for path, _ in files]
-    return files
 
 
 def require(tree: Tree) -> None:

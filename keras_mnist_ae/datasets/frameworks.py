@@ -36,7 +36,7 @@ def in_memory(dataset: Any) -> Dataset:
     images, labels = [], []
     for item in _items(dataset):
         image, *label = item if isinstance(item, tuple | list) else (item,)
-        images.append(np.asarray(image))
+        images.append(_pixels(image))
         labels += [np.asarray(value) for value in label[:1]]
     if not images:
         raise DataError("the dataset holds no images")
@@ -46,6 +46,13 @@ def in_memory(dataset: Any) -> Dataset:
         raise DataError(f"the images of the dataset have several shapes, such as {first} and {second}")
     named = np.stack(labels) if len(labels) == len(images) else None
     return Dataset.from_arrays(_channels_last(np.stack(images)), labels=named)
+
+
+def _pixels(image: Any) -> Any:
+    """An image as an array; of Pillow's, a palette is resolved."""
+    if getattr(image, "mode", None) in ("P", "1", "CMYK", "PA"):
+        image = image.convert("L" if image.mode == "1" else "RGB")
+    return np.asarray(image)
 
 
 def _array(values: Any) -> Any:

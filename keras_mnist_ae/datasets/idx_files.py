@@ -14,7 +14,7 @@ from ..errors import DataError
 from ..system.reading import open_regular
 from .assembly import Part, Source
 from .mapped import filled
-from .reading import Reading
+from .reading import Reading, scaled
 from .resize import fitted_array
 from .splits import NAMES
 
@@ -24,7 +24,11 @@ LARGEST = 2**34  # bytes of pixels
 
 
 def pairs(folder: Path) -> Pairs:
-    """The IDX files in a folder, by the split that their names contain; {} where there are none."""
+    """The IDX files in a folder, by the split that their names contain; {} where there are none.
+
+    Raises:
+        DataError: There are those of several sets.
+    """
     found: Pairs = {}
     for path in sorted(folder.iterdir()):
         if not re.search(r"idx3-ubyte(\.gz)?$", path.name) or not path.is_file():
@@ -32,6 +36,11 @@ def pairs(folder: Path) -> Pairs:
         words = re.split(r"[-_.]", path.name.lower())
         split = next((NAMES[word] for word in words if word in NAMES), "")
         split = "test" if words[0] == "t10k" else split
+        if split in found:
+            raise DataError(
+                f"{folder} holds IDX files of several sets: {found[split][0].name}, {path.name}.\n"
+                "Give a folder with those of one."
+            )
         labels = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
         found[split] = (path, labels) if labels.is_file() else (path,)
     return found
@@ -52,6 +61,11 @@ def source(folder: Path, files: Pairs, reading: Reading) -> Source:
         if images.name.lower().startswith("emnist"):
             array = array.transpose(0, 2, 1)
             notes = ["EMNIST: rows and columns exchanged, so that the characters stand upright"]
+        if reading.value_range:
+            try:
+                array = scaled(array, reading.value_range, images.name)
+            except ValueError as error:
+                raise DataError(str(error)) from error
         array = 255 - array if reading.invert else array
         pixels = array[..., np.newaxis]
         if size := reading.size:

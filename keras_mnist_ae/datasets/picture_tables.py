@@ -7,16 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, reason
+from ..errors import DataError
+from ..system import signals
 from ..system.hints import counted
+from ..system.progress import phase
 from .assembly import Part, Source, some
 from .decoding import Decoder
 from .folders import PICTURES
-from .pictures import BROKEN
+from .headers import Header, depth, header
+from .opening import opened
+from .pictures import BROKEN, why
 from .reading import Fit, Reading
-from .resize import is_grey, opened
 
-ROWS = 256  # looked at for the size of the pictures
+ROWS = 256  # between two steps of the bar
 FIRST = 20  # rows looked at for where the pictures lie
 FOLDERS = 50  # beside the table, looked through for them
 
@@ -44,7 +47,7 @@ def located(table: Any, name: str, folder: Path) -> Place | None:
     for place in (folder, *within[:FOLDERS]):
         for suffix in ("", *sorted(PICTURES)):
             found = Place(place, suffix)
-            if any(value and _is_picture(found.path(value)) for value in values):
+            if any(value and _is_picture(found.path(value.replace("\\", "/"))) for value in values):
                 return found
     return None
 
@@ -108,20 +111,25 @@ def source(
             notes = [f"the pictures of column {column} are {place}"]
     broken: list[str] = []
     total = sum(table.num_rows for table in tables.values())
-    size = reading.size or reading.expected
-    channels = None
-    for table in tables.values():
-        for at in range(min(table.num_rows, ROWS)):
-            content = _content(table, column, at, place)
-            try:
-                with opened(content, reading.size) as picture:
-                    size = size or Fit(picture.height, picture.width)
-                    channels = max(channels or 1, 1 if is_grey(picture) else 3)
-            except BROKEN:
-                continue
-    if size is None or channels is None:
+    headers: list[Header] = []
+    with phase("looking at pictures", total) as advance:
+        for table in tables.values():
+            for at in range(table.num_rows):
+                if at % ROWS == 0:
+                    signals.check()
+                    advance(min(ROWS, table.num_rows - at))
+                try:
+                    with opened(_content(table, column, at, place), reading.size) as picture:
+                        headers.append(header(picture, reading))
+                except BROKEN:  # said when it is decoded
+                    continue
+    if not headers:
         raise ValueError(f"column {column!r} holds no pictures")
-    shape = (size.height, size.width, size.channels or channels)
+    size = reading.size or reading.expected or Fit(*headers[0].size[::-1])
+    channels = size.channels or (1 if all(each.grey for each in headers) else 3)
+    shape = (size.height, size.width, channels)
+    reading, more = depth(headers, reading)
+    notes += more
     decoder = Decoder(shape, reading)
 
     def decode(row: tuple[Any, int]) -> NDArray[np.uint8] | None:
@@ -129,7 +137,7 @@ def source(
         try:
             return decoder(_content(table, column, at, place))
         except BROKEN as error:
-            broken.append(f"row {at} ({reason(error, 80)})")
+            broken.append(f"row {at} ({why(error)})")
             return None
 
     def finish() -> list[str]:
@@ -172,4 +180,5 @@ def _content(table: Any, column: str, row: int, place: Place) -> Any:
         return io.BytesIO(value)
     if not isinstance(value, str) or not value:
         raise ValueError(f"row {row} of {column!r} is empty")
-    return place.path(value)
+    path = place.path(value)
+    return path if "\\" not in value or path.exists() else place.path(value.replace("\\", "/"))

@@ -1,8 +1,6 @@
 """A folder of pictures, or a stack of pages in one TIFF file, as a source of images."""
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,26 +12,14 @@ from ..system.progress import phase
 from . import folders
 from .assembly import Part, Source, some
 from .decoding import Decoder
-from .deep_tiff import DeepTiff
+from .headers import Header, depth, header
+from .layout import layout
 from .mapped import filled
+from .opening import opened, pages
 from .reading import Fit, Reading
-from .resize import ORIENTATION, eight_bits, is_grey, opened, pages
 
-if TYPE_CHECKING:
-    from .resize import Picture
-
-TWELVE_BITS, EIGHT_BITS = 4095, 255
 LOOKED_AT = 256  # pictures between two steps of the bar
 BROKEN = Exception  # Pillow and its plugins raise what they like for content that is broken
-
-
-class Header(NamedTuple):
-    """What a picture is without its pixels; `highest` is the highest of more than 8 bits."""
-
-    path: Path
-    size: tuple[int, int]
-    grey: bool
-    highest: int | None
 
 
 def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
@@ -44,29 +30,28 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
             for.
     """
     folders.require(files)
-    order = folders.layout(files)
+    order = layout(files)
     broken: dict[Path, str] = {}
     headers = _headers(files.files, reading, broken)
     _check_broken(folder, len(files.files), broken)
     size = reading.size or _common_size(folder, headers, reading.expected)
-    channels = size.channels or (1 if all(header.grey for header in headers) else 3)
-    value_range, notes = _depth(headers, reading)
+    channels = size.channels or (1 if all(each.grey for each in headers.values()) else 3)
+    reading, notes = depth(headers.values(), reading)
     notes = [*order.notes, *notes, *folders.left_out(files)]
-    good = {header.path for header in headers}
 
-    decoder = Decoder((size.height, size.width, channels), replace(reading, value_range=value_range))
+    decoder = Decoder((size.height, size.width, channels), reading)
 
     def decode(path: Path) -> NDArray[np.uint8] | None:
         try:
             return decoder(path)
         except BROKEN as error:
-            broken[path] = _reason(error)
+            broken[path] = why(error)
             return None
 
     parts = {}
     names = {name for entries in order.splits.values() for _, name in entries}
     for split, entries in order.splits.items():
-        kept = [(path, name) for path, name in entries if path in good]
+        kept = [(path, name) for path, name in entries if path in headers]
         labels = [name for _, name in kept]
         named = None not in labels and len(names) > 1  # a single class says nothing
         names_kept = [path.relative_to(folder).as_posix() for path, _ in kept]
@@ -84,28 +69,28 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
 def stack(path: Path, reading: Reading) -> Source:
     """The pages of a TIFF file as images. Raises `DataError`."""
     try:
-        headers = [_header_of(path, page, reading) for page in pages(path)]
+        headers = [header(page, reading) for page in pages(path)]
         size = reading.size or Fit(*headers[0].size[::-1])
-        if len({header.size for header in headers}) > 1 and not reading.size:
+        if len({each.size for each in headers}) > 1 and not reading.size:
             raise DataError(f"the pages of {path} have several sizes.\nFit them: --resize SIZE")
-        value_range, notes = _depth(headers, reading)
-        channels = size.channels or (1 if all(header.grey for header in headers) else 3)
+        reading, notes = depth(headers, reading)
+        channels = size.channels or (1 if all(each.grey for each in headers) else 3)
         shape = (size.height, size.width, channels)
-        decoder = Decoder(shape, replace(reading, value_range=value_range))
+        decoder = Decoder(shape, reading)
         images = filled((len(headers), *shape), (decoder.image(page) for page in pages(path)))
     except BROKEN as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path} cannot be read: {_reason(error)}") from error
+        raise DataError(f"{path} cannot be read: {why(error)}") from error
     return Source(str(path), {"": Part(images, lambda image: image)}, shape, notes)
 
 
-def _headers(files: list[Path], reading: Reading, broken: dict[Path, str]) -> list[Header]:
-    headers = []
+def _headers(files: list[Path], reading: Reading, broken: dict[Path, str]) -> dict[Path, Header]:
+    headers = {}
     with phase("looking at pictures", len(files)) as advance:
         for number, path in enumerate(files, 1):
-            if header := _header(path, reading, broken):
-                headers.append(header)
+            if found := _header(path, reading, broken):
+                headers[path] = found
             if number % LOOKED_AT == 0:
                 advance(LOOKED_AT)
     return headers
@@ -117,35 +102,22 @@ def _header(path: Path, reading: Reading, broken: dict[Path, str]) -> Header | N
         with opened(path, reading.size) as picture:
             if picture.format == "TIFF" and getattr(picture, "n_frames", 1) > 1:
                 raise ValueError("it has several pages; give it as the dataset, or split it")
-            return _header_of(path, picture, reading)
+            return header(picture, reading)
     except BROKEN as error:
-        broken[path] = _reason(error)
+        broken[path] = why(error)
         return None
 
 
-def _header_of(path: Path, picture: "Picture", reading: Reading) -> Header:
-    size = picture.size
-    if picture.getexif().get(ORIENTATION) in (5, 6, 7, 8):  # turned by a quarter
-        size = size[::-1]
-    deep = isinstance(picture, DeepTiff) or picture.mode.startswith("I") or picture.mode == "F"
-    highest = None
-    if deep and not reading.value_range:
-        numbers = np.asarray(picture.numbers if isinstance(picture, DeepTiff) else picture)
-        eight_bits(numbers, None)  # or says why not
-        highest = int(numbers.max())
-    return Header(path, size, is_grey(picture), highest)
-
-
-def _common_size(folder: Path, headers: list[Header], expected: Fit | None) -> Fit:
+def _common_size(folder: Path, headers: dict[Path, Header], expected: Fit | None) -> Fit:
     if expected:
         wanted = (expected.width, expected.height)
-        if other := next((header for header in headers if header.size != wanted), None):
+        if other := next((item for item in headers.items() if item[1].size != wanted), None):
+            path, (size, *_) = other
             raise DataError(
-                f"{other.path} is {other.size[0]}x{other.size[1]} pixels; expected {wanted[0]}x{wanted[1]}.\n"
-                "Fit them: --resize"
+                f"{path} is {size[0]}x{size[1]} pixels; expected {wanted[0]}x{wanted[1]}.\nFit them: --resize"
             )
         return expected
-    sizes = {header.size: header.path for header in reversed(headers)}
+    sizes = {headers[path].size: path for path in reversed(headers)}
     if len(sizes) > 1:
         shown = [f"{height}x{width} ({path.relative_to(folder)})" for (width, height), path in sizes.items()]
         raise DataError(
@@ -155,18 +127,6 @@ def _common_size(folder: Path, headers: list[Header], expected: Fit | None) -> F
     return Fit(height, width)
 
 
-def _depth(headers: list[Header], reading: Reading) -> tuple[tuple[float, float] | None, list[str]]:
-    """The range of pictures of more than 8 bits, and what was assumed."""
-    if reading.value_range:
-        return reading.value_range, []
-    deep = [header.highest for header in headers if header.highest is not None]
-    if not deep or max(deep) > TWELVE_BITS:
-        return None, []
-    bits, top = (8, EIGHT_BITS) if max(deep) <= EIGHT_BITS else (12, TWELVE_BITS)
-    note = f"{counted(len(deep), 'picture')} of 16 bits: no value is above {top:,}: read as {bits} bits"
-    return (0, top), [note]
-
-
 def _check_broken(folder: Path, count: int, broken: dict[Path, str]) -> None:
     if 2 * len(broken) > count:
         names = [f"{path.relative_to(folder)} ({why})" for path, why in broken.items()]
@@ -174,7 +134,8 @@ def _check_broken(folder: Path, count: int, broken: dict[Path, str]) -> None:
         raise DataError(f"{of} cannot be read: {some(names)}")
 
 
-def _reason(error: BaseException) -> str:
+def why(error: BaseException) -> str:
+    """Why a picture cannot be read, in a few words."""
     from PIL import UnidentifiedImageError
 
     return "its content is no picture" if isinstance(error, UnidentifiedImageError) else reason(error, 80)

@@ -20,6 +20,9 @@ from .pixel_vectors import shape_of, vector, vector_column
 from .reading import Reading, scaled
 
 LOOKED_AT = 10_000  # rows
+SEEN = 256  # of these, whose lists of numbers are looked at
+INNER = 7  # one pixel in so many is looked at beside the ends
+FEW = 64  # values of pixels among which that of a label is strange
 
 Shape = tuple[int, int, int]
 Rows = Callable[[list[str]], Any]  # the first rows of some columns
@@ -34,12 +37,16 @@ class Pixels:
         shape: (H, W, C) of an image.
         label: the column of labels.
         notes: what the user should know.
+        first: whether the channels come first in the lists of a column.
+        floats: whether numbers in text are fractions of white, though some rows have none.
     """
 
     columns: tuple[str, ...]
     shape: Shape
     label: str | None
     notes: tuple[str, ...] = ()
+    first: bool = False
+    floats: bool = False
 
     def images(
         self, batch: Any, reading: Reading, name: str, start: int
@@ -52,7 +59,12 @@ class Pixels:
         images: Iterator[NDArray[np.uint8]] = iter(())
         if good.any():
             part = scaled(numbers[good], reading.value_range, name, start)
-            images = iter((255 - part if reading.invert else part).reshape(-1, *self.shape))
+            part = 255 - part if reading.invert else part
+            height, width, channels = self.shape
+            if self.first:
+                images = iter(part.reshape(-1, channels, height, width).transpose(0, 2, 3, 1))
+            else:
+                images = iter(part.reshape(-1, *self.shape))
         for is_good in good:
             yield next(images) if is_good else None
 
@@ -75,7 +87,8 @@ class Pixels:
         rows = [vector(value) for value in batch.column(self.columns[0]).to_pylist()]
         good = np.array([row is not None and row.size == count for row in rows], bool)
         numbers = [row for row, is_good in zip(rows, good, strict=True) if is_good and row is not None]
-        array = np.zeros((len(rows), count), numbers[0].dtype if numbers else np.uint8)
+        kind = np.float64 if self.floats else np.result_type(*numbers) if numbers else np.uint8
+        array = np.zeros((len(rows), count), kind)
         if numbers:
             array[good] = np.stack(numbers).reshape(-1, count)
         return array, good
@@ -108,7 +121,12 @@ def find(table: Any, reading: Reading, rows: Rows) -> Pixels:
                 f"the cells of {column!r} have {first.size} numbers, which are no square image; "
                 "say the shape of an image: --image-shape HxW"
             )
-        return Pixels((column,), shape, label, tuple(notes))
+        turned = not reading.image_shape and first.ndim == 3 and first.shape != shape
+        if turned:
+            notes.append(f"{column} has its channels first")
+        seen = rows([column]).column(0).slice(0, SEEN).to_pylist()
+        floats = any(each is not None and each.dtype.kind == "f" for each in map(vector, seen))
+        return Pixels((column,), shape, label, tuple(notes), turned, floats)
     return _in_columns(table, reading, rows, notes)
 
 
@@ -143,15 +161,20 @@ def _in_columns(table: Any, reading: Reading, rows: Rows, notes: list[str]) -> P
 
 def _odd(names: list[str], rows: Rows) -> str:
     """Which of the columns is none of the pixels: that of another kind of name; else the first or
-    the last, by their values: labels are few whole numbers, more than one.
+    the last, by values: labels are few whole numbers, more than one, or such as pixels have not.
     """
     kinds = Counter(re.sub(r"\d+", "#", name) for name in names)
     usual = kinds.most_common(1)[0][0]
     others = [name for name in names if re.sub(r"\d+", "#", name) != usual]
     if len(others) == 1 and len(kinds) == 2:
         return others[0]
-    ends = [names[0], names[-1]]
-    table = rows(ends)
+    ends, inside = [names[0], names[-1]], names[1:-1:INNER]
+    table = rows([*ends, *inside])
+    values_of = {name: set(table.column(name).unique().to_pylist()) for name in (*ends, *inside)}
+    inner = set[Any]().union(*(values_of[name] for name in inside))
+    strange = [name for name in ends if values_of[name] - inner]
+    if len(strange) == 1 and len(inner) < FEW:
+        return strange[0]
     counts = []
     for name in ends:
         values = table.column(name).drop_null().to_numpy()

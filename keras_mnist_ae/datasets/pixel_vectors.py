@@ -8,19 +8,22 @@ from numpy.typing import NDArray
 
 FEWEST = 16  # numbers in a cell that are an image
 LOOKED_AT = 20  # cells
-BETWEEN = re.compile(r"[\s,;]+")  # numbers in text
+BETWEEN = re.compile(r"[\s,;\[\]()]+")  # numbers in text
+WHOLE = re.compile(r"[-+]?\d+")
+NAMES = ("pixels", "image", "img", "x")  # of such columns, which come before others
 
 
 def vector_column(table: Any) -> tuple[str, NDArray[Any]] | None:
     """The column each of whose cells holds all pixels of an image, as a list or as text, and the
-    first of them; where there are several, the one with the most numbers.
+    first of them; where there are several, one of a usual name, else that with the most numbers.
     """
     found = {}
     for name in table.column_names:
         vectors = (vector(cell) for cell in _cells(table, name))
         if (first := next((each for each in vectors if each is not None), None)) is not None:
             found[name] = first
-    return max(found.items(), key=lambda item: item[1].size) if found else None
+    usual = [(name, first) for name, first in found.items() if name.lower() in NAMES]
+    return max(usual or found.items(), key=lambda item: item[1].size) if found else None
 
 
 def _cells(table: Any, name: str) -> list[Any]:
@@ -38,11 +41,10 @@ def vector(value: Any) -> NDArray[Any] | None:
     """The numbers in a cell; None where it holds something else."""
     try:
         if isinstance(value, str):
-            parts = [part for part in BETWEEN.split(value.strip(" \t\r\n[]()")) if part]
+            parts = [part for part in BETWEEN.split(value) if part]
             if len(parts) < FEWEST:
                 return None
-            array = np.array(parts, np.float64)
-            return array.astype(np.int64) if (array == np.rint(array)).all() else array
+            return np.array(parts, np.int64 if all(map(WHOLE.fullmatch, parts)) else np.float64)
         array = np.asarray(value)
     except (ValueError, TypeError, OverflowError):
         return None
@@ -50,9 +52,11 @@ def vector(value: Any) -> NDArray[Any] | None:
 
 
 def shape_of(array: NDArray[Any]) -> tuple[int, int, int] | None:
-    """Of lists within lists."""
+    """Height, width and channels of lists within lists, the channels last or first."""
     if array.ndim == 2:
         return array.shape[0], array.shape[1], 1
     if array.ndim == 3 and array.shape[2] in (1, 3, 4):
         return array.shape[0], array.shape[1], array.shape[2]
+    if array.ndim == 3 and array.shape[0] in (1, 3, 4):
+        return array.shape[1], array.shape[2], array.shape[0]
     return None

@@ -56,6 +56,8 @@ class Reading:
         arrays: names of the arrays in a .npz file by role: train, test, labels, test_labels.
         expected: the size and channels that images must have where none is asked for: those of a
             trained model.
+        depth: the numbers that count as black and white in pictures of more than 8 bits, where
+            `value_range` says nothing; None takes the upper 8 of 16 bits.
     """
 
     size: Fit | None = None
@@ -65,6 +67,11 @@ class Reading:
     image_shape: tuple[int, int, int] | None = None
     arrays: tuple[tuple[str, str], ...] = ()
     expected: Fit | None = None
+    depth: tuple[float, float] | None = None
+
+    def with_depth(self, depth: tuple[float, float]) -> Self:
+        """The same with the range of pictures of more than 8 bits."""
+        return replace(self, depth=depth)
 
     def __str__(self) -> str:
         """Identifies the reading in the name of its cache entry; "" where nothing was asked for."""

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import reason
 from .decoding import Decoder
-from .pictures import BROKEN
+from .pictures import BROKEN, why
 
 
 class Row(NamedTuple):
@@ -67,5 +66,5 @@ class Streamed(ABC):
         try:
             return self.decoder(io.BytesIO(content) if isinstance(content, bytes) else content)
         except BROKEN as error:
-            broken.append(f"{what} ({reason(error, 80)})")
+            broken.append(f"{what} ({why(error)})")
             return None

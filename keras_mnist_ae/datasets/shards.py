@@ -3,22 +3,26 @@
 import io
 import tarfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, reason
+from ..errors import DataError
 from ..system import signals
 from .assembly import Part, Source, some
 from .decoding import Decoder
-from .folders import PICTURES
-from .pictures import BROKEN
+from .folders import PICTURES, Tree
+from .headers import Header, depth, header
+from .layout import layout
+from .opening import opened
+from .pictures import BROKEN, why
 from .reading import Fit, Reading
-from .resize import is_grey, opened
-from .splits import split_of
+from .splits import splits_of_files
 
 LARGEST_MEMBER = 2**28  # bytes
+FEW = 10  # texts, all of which may differ
 LABELS = (".cls", ".label", ".txt")
 
 
@@ -31,20 +35,18 @@ def source(files: list[Path], reading: Reading) -> Source:
     parts: dict[str, Part] = {}
     broken: list[str] = []
     left_out: Counter[str] = Counter()
-    first: tuple[int, int, int] | None = None
+    headers: list[Header] = []
 
-    def decode(content: bytes) -> NDArray[np.uint8] | None:
-        assert first is not None
+    def decode(item: tuple[str, bytes]) -> NDArray[np.uint8] | None:
+        name, content = item
         try:
-            return Decoder(first, reading)(io.BytesIO(content))
+            return decoder(io.BytesIO(content))
         except BROKEN as error:
-            broken.append(reason(error, 80))
+            broken.append(f"{name} ({why(error)})")
             return None
 
     notes = []
-    for file in files:
-        split = split_of(file.name.split("-")[0].split(".")[0]) or ""
-        split = split if len(files) > 1 else ""
+    for file, split in zip(files, splits_of_files(files), strict=True):
         names, images, labels = _members(file, left_out)
         if not images:
             raise DataError(f"{file} holds no pictures.")
@@ -53,14 +55,28 @@ def source(files: list[Path], reading: Reading) -> Source:
         part = parts.setdefault(split, Part([], decode, [], []))
         assert isinstance(part.items, list)
         assert isinstance(part.names, list)
-        part.items += images
+        part.items += zip(names, images, strict=True)
         part.names += names
         part.labels = None if part.labels is None or labels is None else [*part.labels, *labels]
     for part in parts.values():
-        for content in part.items:
-            first = first or _shape(content, reading)
-    if first is None:
+        if part.labels and 2 * len(set(part.labels)) > len(part.labels) > FEW:
+            notes.append("the texts beside the pictures are no labels: most differ")
+            part.labels = None
+    if list(parts) == [""] and parts[""].labels is None:
+        parts = _by_folders(parts[""], notes)
+    for part in parts.values():
+        for _, content in part.items:
+            signals.check()
+            with suppress(BROKEN), opened(io.BytesIO(content), reading.size) as picture:
+                headers.append(header(picture, reading))
+    if not headers:
         raise DataError(f"no picture in {files[0]} can be read.")
+    size = reading.size or reading.expected or Fit(*headers[0].size[::-1])
+    channels = size.channels or (1 if all(each.grey for each in headers) else 3)
+    shape = (size.height, size.width, channels)
+    reading, more = depth(headers, reading)
+    notes += more
+    decoder = Decoder(shape, reading)
 
     def finish() -> list[str]:
         return [f"{len(broken)} broken: {some(broken)}"] if broken else []
@@ -68,7 +84,23 @@ def source(files: list[Path], reading: Reading) -> Source:
     if left_out:
         told = ", ".join(f"{count} {suffix}" for suffix, count in left_out.most_common())
         notes.append(f"left out {sum(left_out.values())}: {told}")
-    return Source(str(files[0]), parts, first, notes, parallel=True, finish=finish)
+    return Source(str(files[0]), parts, shape, notes, parallel=True, finish=finish)
+
+
+def _by_folders(part: Part, notes: list[str]) -> dict[str, Part]:
+    """Pictures by split with their classes, as the folders within the archive name them."""
+    assert part.names is not None
+    order = layout(Tree(Path(), [Path(name) for name in part.names]))
+    notes += order.notes
+    items = dict(zip(part.names, part.items, strict=True))
+    classes = {name for entries in order.splits.values() for _, name in entries}
+    labelled = None not in classes and len(classes) > 1
+    found = {}
+    for split, entries in order.splits.items():
+        names = [path.as_posix() for path, _ in entries]
+        labels = [str(label) for _, label in entries] if labelled else None
+        found[split] = Part([items[name] for name in names], part.decode, labels, names)
+    return found
 
 
 def _members(file: Path, left_out: Counter[str]) -> tuple[list[str], list[bytes], list[str] | None]:
@@ -90,7 +122,8 @@ def _members(file: Path, left_out: Counter[str]) -> tuple[list[str], list[bytes]
                 key, suffix = str(name.parent / name.name.split(".")[0]), name.suffix.lower()
                 stream = archive.extractfile(member)
                 if stream and suffix in PICTURES:
-                    images[key] = stream.read()
+                    # a second picture of a key, as of frame.0001.png, has its whole name
+                    images[key if key not in images else str(name.with_suffix(""))] = stream.read()
                 elif stream and suffix in LABELS and member.size < 1000:
                     labels[key] = stream.read().decode("utf-8", "replace").strip()
                 else:
@@ -110,13 +143,3 @@ def _ended(file: Path) -> bool:
     with file.open("rb") as content:
         content.seek(-tarfile.BLOCKSIZE, io.SEEK_END)
         return not any(content.read())
-
-
-def _shape(content: bytes, reading: Reading) -> tuple[int, int, int] | None:
-    try:
-        with opened(io.BytesIO(content), reading.size) as picture:
-            channels = 1 if is_grey(picture) else 3
-            size = reading.size or reading.expected or Fit(picture.height, picture.width)
-            return size.height, size.width, size.channels or channels
-    except BROKEN:
-        return None

@@ -1,7 +1,9 @@
 """Which images are for training, validation and test."""
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +36,38 @@ def split_of(name: str) -> str | None:
     return NAMES[match[1]] if match else None
 
 
+def splits_of(names: Iterable[str]) -> dict[str, str]:
+    """The splits of several names, as of `seg_train` and `seg_test`: where not each is one, what
+    they have in common up to a separator is left aside. {} where they are none.
+    """
+    names = list(names)
+    common = re.match(r"(.*[-_. ])?", os.path.commonprefix(names))  # noqa: RUF071 - of characters
+    start = len(common[0]) if common else 0
+    for begin in dict.fromkeys((0, start)):
+        found = {name: split for name in names if (split := split_of(name[begin:]))}
+        if len(found) == len(names):
+            return found
+    return {}
+
+
+def splits_of_files(files: Sequence[Path]) -> list[str]:
+    """The split of each of several files, by the beginning of its name, by its folder, or by what
+    else differs in their names; "" where nothing tells, as for a single one.
+    """
+    if len(files) == 1:
+        return [""]
+    found = [split_of(re.split(r"[-_.]", file.name)[0]) or split_of(file.parent.name) for file in files]
+    if not any(found):
+        stems = [re.sub(r"([-_.]\d+|[-_]\d+-of-\d+)*$", "", file.name.split(".")[0]) for file in files]
+        by_name = splits_of(set(stems))
+        found = [by_name.get(stem) for stem in stems]
+    return [split or "" for split in found]
+
+
 def are_splits(names: Iterable[str]) -> bool:
     """Whether names of folders are those of splits: training and another, and nothing else."""
-    splits = {split_of(name) for name in names}
-    return None not in splits and "train" in splits and len(splits) > 1
+    splits = set(splits_of(names).values())
+    return "train" in splits and len(splits) > 1
 
 
 def stratified(labels: Labels, count: int, source: object) -> list[NDArray[np.int64]]:

@@ -2,7 +2,6 @@
 for sets that are larger than memory.
 """
 
-import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from .reading import Reading
 from .resize import fitted_array
 from .rows import Row, Streamed
 from .shards import LABELS, LARGEST_MEMBER
-from .splits import split_of
+from .splits import splits_of_files
 from .table_columns import SPLITS
 
 ROWS = 256  # read at once
@@ -114,7 +113,7 @@ def _groups(path: Path, low: int, high: int) -> Iterator[tuple[str, bytes, str |
     """Key, picture and label of each picture in a tar file before the one numbered `high`; those
     before `low` are not read.
     """
-    key, picture, label, at = "", None, None, 0
+    group, key, picture, label, at = "", "", None, None, 0
     try:
         with tarfile.open(path) as archive:
             while at < high and (member := archive.next()) is not None:
@@ -123,11 +122,13 @@ def _groups(path: Path, low: int, high: int) -> Iterator[tuple[str, bytes, str |
                 if not member.isfile() or name.name.startswith(".") or member.size > LARGEST_MEMBER:
                     continue
                 found, suffix = str(name.parent / name.name.split(".")[0]), name.suffix.lower()
-                if found != key and picture is not None:
+                again = suffix in PICTURES and found == group and picture is not None
+                if (found != group or again) and picture is not None:
                     yield key, picture, label
                     picture, at = None, at + 1
-                if found != key:
-                    key, picture, label = found, None, None
+                if found != group or again:
+                    group, label = found, None
+                    key = str(name.with_suffix("")) if again else found
                     signals.check()
                 stream = archive.extractfile(member)
                 if stream and suffix in PICTURES:
@@ -152,23 +153,23 @@ def streamed(files: list[Path], shape: tuple[int, int, int], reading: Reading) -
     decoder = Decoder(shape, reading)
     match files[0].suffix.lower():
         case ".tar":
-            ordered = _by_split(files, [split_of(re.split(r"[-.]", file.name)[0]) for file in files])
+            ordered = _by_split(files, splits_of_files(files))
             counts = tuple(sum(1 for _ in _groups(file, 2**63, 2**63)) for file in ordered)
             if 0 in counts:
                 raise DataError(f"{ordered[counts.index(0)]} holds no pictures.")
             return TarRows(ordered, counts, decoder)
         case ".parquet":
-            ordered = _by_split(files, [tables.split_of_file(file) for file in files])
+            ordered = _by_split(files, splits_of_files(files))
             return _parquet(ordered, decoder)
     return None
 
 
-def _by_split(files: list[Path], splits: list[str | None]) -> tuple[Path, ...]:
+def _by_split(files: list[Path], splits: list[str]) -> tuple[Path, ...]:
     """The files in the order in which training reads them: split by split."""
     if len(files) == 1:
         return tuple(files)
-    order = list(dict.fromkeys(split or "" for split in splits))
-    found = [order.index(split or "") for split in splits]
+    order = list(dict.fromkeys(splits))
+    found = [order.index(split) for split in splits]
     return tuple(file for _, file in sorted(zip(found, files, strict=True), key=lambda pair: pair[0]))
 
 

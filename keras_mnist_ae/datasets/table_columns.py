@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..system.hints import counted
 from . import picture_tables
 from .assembly import some
 from .pixel_vectors import vector_column
@@ -13,7 +14,7 @@ LABELS = ("label", "labels", "class", "class_name", "target", "y", "category", "
 PICTURES = ("image", "img", "path", "file", "filename", "file_name", "image_path", "filepath")
 IDS = ("id", "index", "row_id", "image_id", "unnamed: 0", "")  # first columns that number the rows
 WIDE = 16  # columns, among which are pixels
-SPLITS = ("split", "subset", "set", "partition", "usage")
+SPLITS = ("split", "subset", "set", "partition", "usage", "data set", "data_set", "dataset")
 
 
 def picture_column(table: Any, folder: Path) -> str | None:
@@ -60,7 +61,13 @@ def said_of(label: str | None, others: list[str]) -> list[str]:
 
 def label_column(table: Any) -> str | None:
     """The column of labels by its name, if there is one."""
-    return next((str(name) for name in table.column_names if name.lower() in LABELS), None)
+    from pyarrow.types import is_binary, is_nested
+
+    for name in table.column_names:
+        kind = table.schema.field(name).type
+        if name.lower() in LABELS and not (is_nested(kind) or is_binary(kind)):
+            return str(name)
+    return None
 
 
 def class_names(table: Any, column: str) -> tuple[str, ...]:
@@ -77,12 +84,17 @@ def row_ids(table: Any) -> list[str]:
     return [name for name in table.column_names[:1] if name.lower() in IDS]
 
 
-def without_splits(table: Any) -> tuple[Any, list[str] | None]:
+def without_splits(table: Any) -> tuple[Any, list[str] | None, list[str]]:
     """A table without the column that says the split of each row, and what it says; None where
-    there is no such column.
+    there is no such column. Rows whose split has no usual name are left out, and a note says so.
     """
     for name in table.column_names:
         values = table.column(name).to_pylist() if name.lower() in SPLITS else []
-        if values and are_splits({str(value) for value in values}):
-            return table.drop_columns([name]), [split_of(str(value)) or "" for value in values]
-    return table, None
+        splits = [split_of(str(value)) for value in values]
+        if are_splits({str(value) for value, split in zip(values, splits, strict=True) if split}):
+            known = [split for split in splits if split]
+            left = len(splits) - len(known)
+            notes = [f"left out {counted(left, 'row')} of no split"] if left else []
+            rows = table.filter([split is not None for split in splits]) if left else table
+            return rows.drop_columns([name]), known, notes
+    return table, None, []

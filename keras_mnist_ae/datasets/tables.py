@@ -1,8 +1,9 @@
 """CSV and Parquet files as a source of images: pixels in columns, or pictures in one column."""
 
 import gzip
-import re
 from collections.abc import Iterator, Sequence
+from csv import reader
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, MissingDependencyError, reason
+from ..system.notes import say
 from ..system.reading import open_regular
 from . import picture_tables, pixel_tables, table_columns
 from .assembly import Part, Source
+from .folders import PICTURES
 from .mapped import filled
 from .pixel_tables import LOOKED_AT, Pixels
+from .pixel_vectors import vector
 from .reading import Reading
 from .resize import fitted_array
-from .splits import split_of
+from .splits import splits_of_files
 
 ROWS = 256
+MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # with which a text of that encoding begins
 
 
 def source(files: list[Path], reading: Reading) -> Source:
@@ -32,19 +37,41 @@ def source(files: list[Path], reading: Reading) -> Source:
     """
     arrow = pyarrow(files[0])
     groups: dict[str, list[Path]] = {}
-    for file in files:
-        split = split_of_file(file) if len(files) > 1 else None
-        groups.setdefault(split or "", []).append(file)
+    for file, split in zip(files, splits_of_files(files), strict=True):
+        groups.setdefault(split, []).append(file)
     try:
         tables = {
             split: arrow.concat_tables([_table(path) for path in paths]) for split, paths in groups.items()
         }
         if "" not in tables:
             return _source(files[0], tables, reading)
-        tables[""], splits = table_columns.without_splits(tables[""])
-        return _source(files[0], tables, reading, splits)
+        tables[""], splits, notes = table_columns.without_splits(tables[""])
+        found = _source(files[0], tables, reading, splits)
+        found.notes += notes
+        return found
     except (arrow.ArrowException, OSError, ValueError, KeyError) as error:
         raise DataError(f"{files[0]} cannot be used: {reason(error)}") from error
+
+
+def named(files: list[Path]) -> list[Path]:
+    """The pictures that tables name, as far as they are there; none where a table cannot be read,
+    or holds its pictures.
+    """
+    arrow = pyarrow(files[0])
+    found: list[Path] = []
+    try:
+        for file in files:
+            first = _table(file, beginning=True)
+            column = table_columns.picture_column(first, file.parent)
+            if column is None or picture_tables.of_bytes(first, column):
+                return []
+            table = _table(file)
+            place = picture_tables.located(table, column, file.parent)
+            paths = [place.path(name) for name in table.column(column).to_pylist() if name] if place else []
+            found += filter(Path.is_file, paths)
+    except (arrow.ArrowException, OSError, ValueError, KeyError):
+        return []  # said by the reading
+    return found
 
 
 def pyarrow(path: Path) -> Any:
@@ -58,15 +85,15 @@ def pyarrow(path: Path) -> Any:
     return pyarrow
 
 
-def split_of_file(file: Path) -> str | None:
-    """The split that the name of a file, or of its folder, begins with."""
-    return split_of(re.split(r"[-_.]", file.stem)[0]) or split_of(file.parent.name)
-
-
-def _table(path: Path) -> Any:
+def _table(path: Path, beginning: bool = False) -> Any:
+    """A table, or its first rows."""
+    arrow = pyarrow(path)
     if path.suffix.lower() == ".parquet":
         from pyarrow import parquet
 
+        if beginning:
+            with parquet.ParquetFile(path) as opened:
+                return arrow.Table.from_batches(islice(opened.iter_batches(ROWS), 1), opened.schema_arrow)
         return parquet.read_table(path, memory_map=True)
     from pyarrow import csv
 
@@ -74,31 +101,54 @@ def _table(path: Path) -> Any:
         open_regular(path) as file,
         gzip.open(file) if path.suffix.lower() == ".gz" else file as stream,
     ):
-        head = stream.readline(2**20).decode("utf-8-sig", "replace").strip()
+        start = stream.readline(2**20)
+    encoding = next((name for mark, name in MARKS.items() if start.startswith(mark)), "utf-8-sig")
+    head = start.decode(encoding, "replace").strip()
     if not head:
         raise ValueError("it is empty")
     delimiter = max(",;\t", key=head.count)
-    cells = [cell.strip('"') for cell in head.split(delimiter)]
-    headless = all(_is_number(cell) for cell in cells if cell) and any(cells) and not _counts(cells)
+    cells = next(reader([head], delimiter=delimiter))
+    headless = _is_headless(cells)
     names = [cell for cell in cells if cell and cell.lower() in (*table_columns.IDS, *table_columns.PICTURES)]
-    table = csv.read_csv(
-        path,
-        read_options=csv.ReadOptions(autogenerate_column_names=headless),
-        parse_options=csv.ParseOptions(delimiter=delimiter),
-        # 007 names a picture, and is no number
-        convert_options=csv.ConvertOptions(column_types=dict.fromkeys(names, pyarrow(path).string())),
-    )
+
+    def table(encoding: str) -> Any:
+        read = _first_block if beginning else csv.read_csv
+        return read(
+            path,
+            read_options=csv.ReadOptions(autogenerate_column_names=headless, encoding=encoding),
+            parse_options=csv.ParseOptions(delimiter=delimiter),
+            convert_options=csv.ConvertOptions(
+                # 007 names a picture, and is no number
+                column_types={} if headless else dict.fromkeys(names, arrow.string()),
+                strings_can_be_null=True,
+            ),
+        )
+
+    found = table(encoding.removesuffix("-sig"))
+    if any(arrow.types.is_binary(field.type) for field in found.schema):
+        say(f"kae: {path.name} is no UTF-8: read as Windows-1252")
+        found = table("cp1252")
     if headless:
-        return table.rename_columns([str(at) for at in range(1, table.num_columns + 1)])
-    return table
+        return found.rename_columns([str(at) for at in range(1, found.num_columns + 1)])
+    return found
 
 
-def _counts(cells: list[str]) -> bool:
-    """Whether a first line numbers the columns, as pandas does, whose index has no name."""
-    numbers = cells if cells[0] else cells[1:]
-    return len(numbers) > 1 and any(
-        numbers == [str(at) for at in range(first, first + len(numbers))] for first in (0, 1)
-    )
+def _first_block(path: Path, **options: Any) -> Any:
+    from pyarrow import csv
+
+    with csv.open_csv(path, **options) as opened:
+        return pyarrow(path).Table.from_batches([opened.read_next_batch()])
+
+
+def _is_headless(cells: list[str]) -> bool:
+    """Whether a first line is a row of data: a picture, a cell with all pixels, or numbers, at most
+    one in two of which is missing or a word, unless they count the columns as pandas does.
+    """
+    if any(Path(cell).suffix.lower() in PICTURES or vector(cell) is not None for cell in cells):
+        return True
+    numbers = [cell for cell in cells if _is_number(cell)]
+    counts = [[str(at) for at in range(first, first + len(numbers))] for first in (0, 1)]
+    return 2 * len(numbers) >= len(cells) and not (len(numbers) > 1 and numbers in counts)
 
 
 def _is_number(cell: str) -> bool:
@@ -145,7 +195,8 @@ def _numbers(path: Path, tables: dict[str, Any], reading: Reading, splits: Seque
             raise
         bad += good.count(False)
         labels = _labels(table.filter(good), pixels.label, notes)
-        parts[split] = Part(images, lambda image: image, labels)
+        kept = [str(row) for row, is_good in enumerate(good) if is_good]
+        parts[split] = Part(images, lambda image: image, labels, kept)
         if splits:
             parts[split].splits = [name for name, is_good in zip(splits, good, strict=True) if is_good]
     notes += pixel_tables.left_out(bad, sum(table.num_rows for table in tables.values()))

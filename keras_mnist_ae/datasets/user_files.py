@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DataError
+from ..system.hints import counted
 from . import arrays, folders, idx_files, pictures, shards, tables
 from .assembly import Content, Source, assemble
+from .opening import pillow_unheard
 from .pairs import paired
 from .reading import Reading
-from .resize import pillow_unheard
+from .splits import splits_of_files
 
 
 class Kind(NamedTuple):
@@ -63,6 +65,7 @@ class Files(NamedTuple):
 
     files: list[Path]
     source: Callable[[Reading], Source]
+    named: Callable[[], list[Path]] = list  # other files that these name
 
     def read(self, reading: Reading) -> Content:
         """The images as a dataset. Raises `DataError`."""
@@ -74,6 +77,7 @@ class Files(NamedTuple):
         return Files(
             [*self.files, *targets.files],
             lambda reading: paired(self.source(reading), targets.source(reading)),
+            lambda: [*self.named(), *targets.named()],
         )
 
 
@@ -82,7 +86,7 @@ def find(path: Path) -> Files:
     if path.is_file():
         for kind in FILES:
             if suffix_of(path) in kind.suffixes:
-                return Files([path], partial(kind.source, [path]))
+                return _of_kind(kind, [path], partial(kind.source, [path]))
         known = ", ".join(sorted(SUFFIXES))
         raise DataError(f"{path} is no folder of pictures, and no file of a known kind ({known}).")
     if not path.is_dir():
@@ -90,22 +94,32 @@ def find(path: Path) -> Files:
             f"there is no folder or file {path}.\n"
             "Name a folder of pictures, a file, or a dataset (kae data list)."
         )
+    tree = folders.walk(path)
     for suffixes, kind in (([".parquet"], FILES[1]), ([".tar", ".tar.gz", ".tgz"], FILES[2])):
-        files = _with_suffix(path, "*", suffixes) or _with_suffix(path, "*/*", suffixes)
-        if files := [file for file in files if not file.parent.name.startswith(".")]:
-            return Files(files, partial(kind.source, files))
+        files = [file for file in tree.tables if suffix_of(file) in suffixes]
+        if len(files) > len(tree.files):
+            return _of_kind(kind, files, partial(_beside, partial(kind.source, files), len(tree.files)))
     if pairs := idx_files.pairs(path):
         return Files(
             [file for pair in pairs.values() for file in pair], partial(idx_files.source, path, pairs)
         )
-    tree = folders.walk(path)
+    if not tree.files:
+        files = [file for file in tree.tables if suffix_of(file) in (".csv", ".tsv")]
+        if len(files) == 1 or (files and all(splits_of_files(files))):
+            return _of_kind(FILES[1], files, partial(FILES[1].source, files))
     folders.require(tree)
     return Files(tree.files, partial(pictures.source, path, tree))
 
 
-def _with_suffix(folder: Path, pattern: str, suffixes: list[str]) -> list[Path]:
-    found = (file for suffix in suffixes for file in folder.glob(f"{pattern}{suffix}"))
-    return sorted(filter(Path.is_file, found))
+def _of_kind(kind: Kind, files: list[Path], source: Callable[[Reading], Source]) -> Files:
+    return Files(files, source, partial(tables.named, files) if kind is FILES[1] else list)
+
+
+def _beside(source: Callable[[Reading], Source], pictures: int, reading: Reading) -> Source:
+    found = source(reading)
+    if pictures:
+        found.notes.append(f"left out {counted(pictures, 'picture')} beside the tables")
+    return found
 
 
 def picture(path: Path) -> Files:

@@ -13,8 +13,8 @@ import numpy as np
 from ..datasets import user_files
 from ..datasets.assembly import Part, Source, class_numbers, decoded_items, divided
 from ..datasets.catalog import load
+from ..datasets.opening import pillow_unheard
 from ..datasets.reading import Fit, Reading
-from ..datasets.resize import pillow_unheard
 from ..errors import DataError, UsageError, shown
 from ..models.ports import Array
 from ..system.notes import say

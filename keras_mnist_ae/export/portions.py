@@ -13,12 +13,12 @@ from typing import Any
 
 from ..datasets import user_files
 from ..datasets.folders import PICTURES
-from ..datasets.pictures import BROKEN
+from ..datasets.opening import pillow_unheard
+from ..datasets.pictures import BROKEN, why
 from ..datasets.reading import Reading
-from ..datasets.resize import pillow_unheard
 from ..datasets.rows import Row, Streamed
 from ..datasets.streamed import streamed
-from ..errors import DataError, reason, shown
+from ..errors import DataError, shown
 from ..models.ports import Array
 from ..system.notes import say
 from . import inputs
@@ -88,7 +88,7 @@ class PicturesPortion(Portion):
             try:
                 yield Row(self.decoder(path), name, kind)
             except BROKEN as error:
-                broken.append(f"{name} ({reason(error, 80)})")
+                broken.append(f"{name} ({why(error)})")
                 yield Row(None, name, kind)
 
 

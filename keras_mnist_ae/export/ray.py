@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..datasets.decoding import Decoder
+from ..datasets.opening import pillow_unheard
 from ..datasets.reading import Fit, Reading, ReadingOptions, scaled
-from ..datasets.resize import fitted_array, pillow_unheard
+from ..datasets.resize import fitted_array
 from ..errors import DataError, reason
 from .infer import graphs_of, ports_and_names
 from .inputs import stacked
@@ -94,9 +95,10 @@ class _Image:
         image, asked = image[..., np.newaxis] if image.ndim == 2 else image, self._asked
         if image.dtype.kind != "f" or asked.value_range or asked.size or asked.invert:
             image = scaled(image[np.newaxis], asked.value_range, "it")[0]
+        image = 255 - image if asked.invert else image
         if asked.size and image.shape != self._size:
             image = fitted_array(image, self._size, asked.mode)
         if image.shape != self._size:
             shapes = ("x".join(map(str, shape)) for shape in (image.shape, self._size))
             raise ValueError("it is {}, the graphs take {}; fit it: resize=True".format(*shapes))
-        return 255 - image if asked.invert else image
+        return image

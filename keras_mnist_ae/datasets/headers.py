@@ -1,0 +1,59 @@
+"""What pictures are before their pixels become 8 bits: sizes, colours and ranges of numbers."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ..system.hints import counted
+from .deep_tiff import DeepTiff
+from .opening import ORIENTATION, is_grey, stored
+from .reading import Reading
+from .resize import eight_bits
+
+if TYPE_CHECKING:
+    from .opening import Picture
+
+TURNED = (5, 6, 7, 8)  # orientations by a quarter
+DEPTHS = ((8, 255), (12, 4095))  # bits, and the highest number of so many
+
+
+class Header(NamedTuple):
+    """Width and height as the picture is shown, whether it is grey, and the highest number in one
+    of more than 8 bits.
+    """
+
+    size: tuple[int, int]
+    grey: bool
+    highest: int | None
+
+
+def header(picture: "Picture", reading: Reading) -> Header:
+    """Of an opened picture. Raises `ValueError` for numbers that want a range."""
+    size = picture.size
+    if picture.getexif().get(ORIENTATION) in TURNED:
+        size = size[::-1]
+    highest = None
+    if not reading.value_range:
+        if isinstance(picture, DeepTiff) or picture.mode.startswith("I") or picture.mode == "F":
+            numbers = np.asarray(picture.numbers if isinstance(picture, DeepTiff) else picture)
+            eight_bits(numbers, None)  # or says why not
+            highest = int(numbers.max())
+        elif stored(picture).upper:
+            colours = np.asarray(picture.convert("RGB"))
+            highest = (int(colours.max()) + 1) * 256 - 1
+    return Header(size, is_grey(picture), highest)
+
+
+def depth(headers: Iterable[Header], reading: Reading) -> tuple[Reading, list[str]]:
+    """The reading with the range of pictures of more than 8 bits, and what was assumed of it."""
+    deep = [header.highest for header in headers if header.highest is not None]
+    if not deep or reading.value_range or reading.depth:
+        return reading, []
+    for bits, top in DEPTHS:
+        if max(deep) <= top:
+            note = (
+                f"{counted(len(deep), 'picture')} of 16 bits: no value is above {top:,}: read as {bits} bits"
+            )
+            return reading.with_depth((0, top)), [note]
+    return reading, []
