@@ -8,10 +8,15 @@ import pytest
 import tifffile
 from PIL import Image
 
+import keras_mnist_ae as kae
 from keras_mnist_ae import datasets
 from keras_mnist_ae.datasets import Reading
 from keras_mnist_ae.datasets.reading import Fit
 from keras_mnist_ae.errors import DataError
+from keras_mnist_ae.export.infer import reading_of
+from keras_mnist_ae.export.inputs import reading as given_to_infer
+from keras_mnist_ae.export.runtime import OnnxAutoencoder
+from keras_mnist_ae.runs.reading import trained_reading
 
 RNG = np.random.default_rng(7)
 
@@ -182,3 +187,20 @@ def test_bars_are_black_whatever_is_inverted(tmp_path):
     asked = {"size": Fit(24, 24), "mode": "pad", "invert": True}
     assert alike(read(tmp_path / "a.npy", **asked), read(tmp_path / "p", **asked))
     assert not read(tmp_path / "p", **asked)[:, :5].any()
+
+
+def test_a_run_reads_others_with_the_depth_of_its_own(tmp_path):
+    """A dark picture of 12 bits does not turn bright, in a run as in its export."""
+    images = numbers("u2", 0, 4095)
+    for name, these in (("own", images), ("dark", images // 32)):
+        (tmp_path / name).mkdir()
+        tiffs(tmp_path / name, these)
+    run = kae.train("conv", tmp_path / "own", resize="28", epochs=1, runs_dir=tmp_path, name="run")
+    export = run.export_onnx()
+    assert reading_of(OnnxAutoencoder(export).info).depth == trained_reading(run).depth == (0, 4095)
+    expected = int(scaled(images // 32, 0, 4095).max())
+    for reading in (trained_reading(run), reading_of(OnnxAutoencoder(export).info)):
+        asked = reading.changed((28, 28, 1), {})
+        with given_to_infer(str(tmp_path / "dark"), ["image"], (28, 28, 1), asked) as given:
+            found = np.concatenate([chunk.arrays["image"] for chunk in given.chunks])
+        assert int(found.max()) == pytest.approx(expected, abs=1)

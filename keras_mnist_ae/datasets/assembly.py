@@ -58,6 +58,7 @@ class Source:
     parallel: bool = False  # decode in threads
     finish: Callable[[], list[str]] = list  # notes that are known once all is decoded
     decoder: Callable[[Any], Image] | None = None  # as `decode` of the parts, for another process
+    depth: tuple[float, float] | None = None  # of `Reading`, where pictures have more than 8 bits
 
 
 @dataclass
@@ -68,6 +69,7 @@ class Content:
     classes: tuple[str, ...]
     note: str
     validation: int
+    depth: tuple[float, float] | None
 
 
 def assemble(source: Source) -> Content:
@@ -92,7 +94,7 @@ def assemble(source: Source) -> Content:
     arrays = (images, labels, test_images, test_labels)
     if labels is None:
         classes = ()
-    return Content(arrays, classes, "; ".join(notes), validation)
+    return Content(arrays, classes, "; ".join(notes), validation, source.depth)
 
 
 def _dark(images: Image) -> Iterator[str]:

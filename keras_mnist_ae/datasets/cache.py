@@ -17,14 +17,15 @@ from ..system.atomic import replacing, write_text
 from ..system.user_cache import cache_folder
 from .idx import Arrays
 
-FORMAT = 4  # one higher whenever the same source is to give other arrays
+FORMAT = 5  # one higher whenever the same source is to give other arrays
 PARTS = ("train_images", "train_labels", "test_images", "test_labels")
 
 
 class Decoded(NamedTuple):
     """The arrays of a set, the names of its classes, the sha256 of the arrays, a note for the
-    user, and how many of the last training images are a validation split; where they are `paired`,
-    the second half of an image's channels is what is to come out.
+    user, how many of the last training images are a validation split, and the range of pictures of
+    more than 8 bits; where they are `paired`, the second half of an image's channels is what is to
+    come out.
     """
 
     arrays: Arrays
@@ -32,6 +33,7 @@ class Decoded(NamedTuple):
     sha256: str
     note: str = ""
     validation: int = 0
+    depth: tuple[float, float] | None = None
     paired: bool = False
 
 
@@ -57,6 +59,7 @@ def decoded(name: str, origin: Path, sources: list[Path], decode: Callable[[], A
                 "sha256": content.sha256,
                 "note": content.note,
                 "validation": content.validation,
+                "depth": content.depth,
             },
         )
     return content
@@ -79,6 +82,7 @@ def from_cache(name: str, origin: Path, sources: list[Path]) -> Decoded | None:
                     meta["sha256"],
                     meta["note"],
                     meta["validation"],
+                    meta["depth"] and tuple(meta["depth"]),
                 )
     return None
 

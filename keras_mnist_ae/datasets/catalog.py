@@ -111,7 +111,7 @@ def _own(name: str, origin: Origin, reading: Reading) -> Decoded:
 
     def read() -> Any:
         content = there.read(reading)
-        return content.arrays, content.classes, content.note, content.validation
+        return content.arrays, content.classes, content.note, content.validation, content.depth
 
     files = [*there.files, *there.named()]
     content = decoded(title, path, files, read)._replace(paired=origin.target is not None)

@@ -60,6 +60,7 @@ class Dataset:
     classes: tuple[str, ...]
     sha256: str
     validation: int = 0
+    depth: tuple[float, float] | None = None
 
     @property
     def title(self) -> str:
@@ -153,6 +154,7 @@ def of_decoded(name: str, content: Decoded) -> Dataset:
         content.classes,
         content.sha256,
         content.validation,
+        content.depth,
     )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .opening import Picture
 
 TURNED = (5, 6, 7, 8)  # orientations by a quarter
-DEPTHS = ((8, 255), (12, 4095))  # bits, and the highest number of so many
+DEPTHS = {8: 255, 12: 4095, 16: 65535}  # the highest number of so many bits
 
 
 class Header(NamedTuple):
@@ -50,10 +50,7 @@ def depth(headers: Iterable[Header], reading: Reading) -> tuple[Reading, list[st
     deep = [header.highest for header in headers if header.highest is not None]
     if not deep or reading.value_range or reading.depth:
         return reading, []
-    for bits, top in DEPTHS:
-        if max(deep) <= top:
-            note = (
-                f"{counted(len(deep), 'picture')} of 16 bits: no value is above {top:,}: read as {bits} bits"
-            )
-            return reading.with_depth((0, top)), [note]
-    return reading, []
+    bits, top = next((bits, top) for bits, top in DEPTHS.items() if max(deep) <= top)
+    which = f"{counted(len(deep), 'picture')} of 16 bits"
+    note = f"{which}: no value is above {top:,}: read as {bits} bits"
+    return reading.with_depth((0, top)), [note] if bits < 16 else []

@@ -155,7 +155,7 @@ def source(
         )
         for split, table in tables.items()
     }
-    return Source(str(path), parts, shape, notes, parallel=True, finish=finish)
+    return Source(str(path), parts, shape, notes, parallel=True, finish=finish, depth=reading.depth)
 
 
 def _picture_names(column: Any) -> list[str] | None:

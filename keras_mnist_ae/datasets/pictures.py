@@ -63,7 +63,16 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
         return [f"{len(names)} broken: {some(names)}"] if names else []
 
     shape = (size.height, size.width, channels)
-    return Source(str(folder), parts, shape, notes, parallel=True, finish=finish, decoder=decoder)
+    return Source(
+        str(folder),
+        parts,
+        shape,
+        notes,
+        parallel=True,
+        finish=finish,
+        decoder=decoder,
+        depth=reading.depth,
+    )
 
 
 def stack(path: Path, reading: Reading) -> Source:
@@ -82,7 +91,7 @@ def stack(path: Path, reading: Reading) -> Source:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path} cannot be read: {why(error)}") from error
-    return Source(str(path), {"": Part(images, lambda image: image)}, shape, notes)
+    return Source(str(path), {"": Part(images, lambda image: image)}, shape, notes, depth=reading.depth)
 
 
 def _headers(files: list[Path], reading: Reading, broken: dict[Path, str]) -> dict[Path, Header]:

@@ -79,6 +79,7 @@ class Reading:
             str(self.size) if self.size else "",
             self.mode if self.mode != "crop" else "",
             f"range {self.value_range}" if self.value_range else "",
+            f"depth {self.depth}" if self.depth else "",
             "inverted" if self.invert else "",
             f"rows of {self.image_shape}" if self.image_shape else "",
             " ".join(f"{role}={name}" for role, name in self.arrays),

@@ -41,7 +41,7 @@ def _shallow(picture: "Picture", reading: Reading) -> "Image":
     """
     from PIL import Image
 
-    asked = reading.value_range or reading.depth
+    asked = reading.value_range or (reading.depth if reading.depth != (0, 65535) else None)
     if isinstance(picture, deep_tiff.DeepTiff):
         numbers, alpha = picture.numbers, picture.mode in ("LA", "RGBA")
         array = eight_bits(numbers[..., :-1] if alpha else numbers, asked)

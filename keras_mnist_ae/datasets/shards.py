@@ -84,7 +84,7 @@ def source(files: list[Path], reading: Reading) -> Source:
     if left_out:
         told = ", ".join(f"{count} {suffix}" for suffix, count in left_out.most_common())
         notes.append(f"left out {sum(left_out.values())}: {told}")
-    return Source(str(files[0]), parts, shape, notes, parallel=True, finish=finish)
+    return Source(str(files[0]), parts, shape, notes, parallel=True, finish=finish, depth=reading.depth)
 
 
 def _by_folders(part: Part, notes: list[str]) -> dict[str, Part]:

@@ -14,6 +14,7 @@ from ..datasets.images import to_float
 from ..errors import CorruptFileError, UsageError, ValidationError, WriteError
 from ..runs.folder import Run
 from ..runs.leftovers import beside, put_back
+from ..runs.reading import trained_reading
 from ..system import signals
 from ..system.atomic import advice, replacing
 from . import calibrated, manifest, weights
@@ -92,6 +93,8 @@ def facts(run: Run) -> dict[str, str]:
         told["resize"] = f"{size}; {FITTED[run.config.fit]}"
     if run.config.range:
         told["range"] = run.config.range
+    elif depth := trained_reading(run).depth:
+        told["depth"] = f"{depth[0]:g}:{depth[1]:g}"
     if run.config.invert:
         told["invert"] = "true"
     return told

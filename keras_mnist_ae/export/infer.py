@@ -9,6 +9,7 @@ from typing import Any, Unpack
 
 from ..datasets.reading import Fit, Reading, ReadingOptions, range_of
 from ..errors import UsageError
+from ..runs.reading import trained_reading
 from ..runs.runs_dir import find as find_run
 from . import inputs, manifest
 from .outputs import writing
@@ -81,7 +82,7 @@ def graphs_of(folder: str, runs_dir: Path) -> tuple[OnnxAutoencoder, Reading]:
         path = run.export_folder("float32")
         if not path.is_dir():
             raise UsageError(f"there is no export in {path}.\nMake one: {manifest.command(path)}")
-        return OnnxAutoencoder(path, chunk=CHUNK), run.config.reading
+        return OnnxAutoencoder(path, chunk=CHUNK), trained_reading(run)
     model = OnnxAutoencoder(path, chunk=CHUNK)
     return model, reading_of(model.info)
 
@@ -93,6 +94,8 @@ def reading_of(info: Info) -> Reading:
     asked = Reading(size, mode=_mode(told.get("resize", "")))
     if "range" in told:
         asked = replace(asked, value_range=range_of(told["range"]))
+    if "depth" in told:
+        asked = asked.with_depth(range_of(told["depth"]))
     return replace(asked, invert=told.get("invert") == "true")
 
 

@@ -21,6 +21,7 @@ from ..export import weights
 from ..export.formats import PRECISIONS
 from ..runs.checksums import to_json
 from ..runs.folder import Run
+from ..runs.reading import trained_reading
 from ..system.hints import did_you_mean
 from ..system.notes import say
 from ..system.progress import phase
@@ -160,7 +161,7 @@ def _given(
 
     channels, height, width = run.variant.image
     port = Port("image", np.float32, (height, width, channels))
-    asked = run.config.reading.changed(port.shape, options)
+    asked = trained_reading(run).changed(port.shape, options)
     with inputs.reading(fspath(images), ["image"], port.shape, asked, data_dir) as given:
         parts = [
             np.rint(checked(chunk.arrays["image"].reshape(-1, *port.shape), port, 0) * 255).astype(np.uint8)

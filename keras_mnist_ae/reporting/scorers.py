@@ -10,6 +10,7 @@ from ..datasets.reading import Reading
 from ..errors import UsageError
 from ..export import manifest
 from ..runs.folder import Run
+from ..runs.reading import trained_reading
 from ..runs.runs_dir import find as find_run
 from ..system.hints import calibrating
 
@@ -67,7 +68,7 @@ def of_run(run: Run) -> Scored:
         scorer,
         str(run.path),
         (height, width, channels),
-        run.config.reading,
+        trained_reading(run),
         run.config.dataset,
         run.config.classes,
     )
@@ -82,6 +83,6 @@ def of_export(folder: Path) -> Scored:
     dataset = classes = None
     asked = reading_of(graphs.info)
     if (folder.parent / "config.toml").is_file():
-        config = Run(folder.parent).config
-        dataset, classes, asked = config.dataset, config.classes, config.reading
+        run = Run(folder.parent)
+        dataset, classes, asked = run.config.dataset, run.config.classes, trained_reading(run)
     return Scored(graphs.scorer, str(folder), graphs.info.image, asked, dataset, classes)

@@ -41,6 +41,7 @@ def describe(config: TrainConfig, data: Dataset) -> dict[str, Any]:
         "devices": devices.count(),
         **({"hosts": group.members} if (group := joined()) else {}),
         "dataset": data.name,
+        **({"depth": list(data.depth)} if data.depth else {}),
         "dataset_sha256": data.sha256,
         "train_images": len(data.train.images),
     }

@@ -15,12 +15,14 @@ from ..datasets.catalog import load
 from ..datasets.classes import numbers, only
 from ..datasets.dataset import Dataset, Split
 from ..datasets.frameworks import in_memory
+from ..datasets.reading import Reading
 from ..datasets.user_files import is_path
 from ..errors import CorruptFileError, DataError, UsageError
 from ..system import backend
 from ..system.notes import say
 from .config import TrainConfig
 from .folder import Run
+from .reading import trained_reading
 from .samples import read_samples
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 IN_MEMORY = "arrays"  # the dataset of runs that were trained on arrays
 
 
-def load_data(config: TrainConfig) -> Dataset:
+def load_data(config: TrainConfig, reading: Reading | None = None) -> Dataset:
     """The dataset of a config, its training images of the chosen classes and cut to `limit`.
 
     Raises:
@@ -47,7 +49,7 @@ def load_data(config: TrainConfig) -> Dataset:
         say("kae: the data folder is not used: the dataset is a path")
     data_dir = Path(config.data_dir) if config.data_dir else None
     target = Path(config.target) if config.target else None
-    return check(config, load(config.dataset, data_dir, reading=config.reading, target=target))
+    return check(config, load(config.dataset, data_dir, reading=reading or config.reading, target=target))
 
 
 def check(config: TrainConfig, data: Dataset) -> Dataset:
@@ -162,7 +164,8 @@ def reopen_data(
     if target:
         changes["target"] = str(Path(target).absolute())
     try:
-        data = load_data(dataclasses.replace(run.config, **changes))  # type: ignore[arg-type]
+        config = dataclasses.replace(run.config, **changes)  # type: ignore[arg-type]
+        data = load_data(config, trained_reading(run) if dataset else None)
         if not (dataset or target) and data.sha256 != run.environment.get("dataset_sha256"):
             raise DataError(_changed(run, data))
     except DataError as error:
@@ -209,7 +212,7 @@ def scored_data(
     """A dataset whose test images are to be scored, read as the run's, and the numbers of its
     normal classes; a path is taken as a whole.
     """
-    data = load(source, data_dir, reading=run.config.reading)
+    data = load(source, data_dir, reading=trained_reading(run))
     if data.image_shape != run.variant.image:
         raise DataError(
             f"the images of {source!r} are {text(data.image_shape)}, but the run takes "
