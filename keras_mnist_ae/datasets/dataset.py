@@ -139,7 +139,8 @@ class Dataset:
 
 def of_decoded(name: str, content: Decoded) -> Dataset:
     """The dataset of decoded arrays, which become read-only."""
-    train_images, train_labels, test_images, test_labels = map(_read_only, content.arrays)
+    views = {id(array): _read_only(array) for array in content.arrays}  # what is one array stays one
+    train_images, train_labels, test_images, test_labels = (views[id(array)] for array in content.arrays)
 
     def split(images: NDArray[np.uint8], labels: Labels) -> Split:
         half = images.shape[-1] // 2
