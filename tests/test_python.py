@@ -69,7 +69,8 @@ def images(count=12, shape=(28, 28)):
 
 def test_datasets_of_other_frameworks_hold_the_same_images_as_the_array():
     import torch
-    from torch.utils.data import TensorDataset
+    from PIL import Image
+    from torch.utils.data import DataLoader, TensorDataset
 
     from keras_mnist_ae.datasets.frameworks import in_memory
 
@@ -77,13 +78,39 @@ def test_datasets_of_other_frameworks_hold_the_same_images_as_the_array():
     labels = np.arange(12) % 2
     expected = kae.Dataset.from_arrays(colour, labels=labels)
     channels_first = torch.from_numpy(colour).permute(0, 3, 1, 2) / 255
+    tensors = TensorDataset(channels_first, torch.from_numpy(labels))
     others = [
-        TensorDataset(channels_first, torch.from_numpy(labels)),
+        tensors,
+        DataLoader(tensors, batch_size=5),
         (colour, labels),
         zip(colour, labels, strict=True),
+        list(zip(colour, labels, strict=True)),
+        [
+            {"image": Image.fromarray(image), "label": label}
+            for image, label in zip(colour, labels, strict=True)
+        ],
     ]
     for each in others:
         assert in_memory(each).sha256 == expected.sha256
+    both = kae.Dataset.from_arrays(colour, colour[:5], labels=labels, test_labels=labels[:5])
+    assert in_memory(((colour, labels), (colour[:5], labels[:5]))).sha256 == both.sha256
+    palette = [Image.fromarray(image).convert("P", palette=Image.Palette.ADAPTIVE) for image in colour]
+    (found,) = in_memory(iter(palette)).train.images[:1]
+    assert found.shape == (8, 8, 3), "colours, not numbers of a palette"
+
+
+def test_labels_that_are_none_of_one_class_are_left_out_and_said(capsys):
+    for wrong in (np.arange(12) + 0.5, np.ones((12, 3)), np.zeros((12, 8, 8))):
+        assert kae.Dataset.from_arrays(images(), labels=wrong).train.labels is None
+        assert "no labels are used" in capsys.readouterr().err
+    kae.Dataset.from_arrays(images(), images(), labels=np.arange(12))
+    assert "no labels for test: none are used" in capsys.readouterr().err
+
+
+def test_the_arrays_of_the_user_stay_as_they_are():
+    mine = images(shape=(28, 28, 1))
+    kae.Dataset.from_arrays(mine, mine)
+    mine[0] = 0
 
 
 def printed(code, **environment):

@@ -13,13 +13,16 @@ TAKEN = (
     "(image, label) pairs"
 )
 CHANNELS = (1, 3, 4)
+KEYS = {"image": ("image", "images", "img", "pixel_values", "x"), "label": ("label", "labels", "y", "target")}
 
 
 def in_memory(dataset: Any) -> Dataset:
     """The images of an array, of (images, labels), or of a dataset of another framework.
 
-    PyTorch datasets are asked for each index, TensorFlow's and other iterables are read once;
-    images whose first axis holds the channels are turned.
+    PyTorch datasets are asked for each index, TensorFlow's and other iterables are read once, such
+    as loaders of batches; items are images, pairs with a label, or dictionaries of these. Images
+    whose first axis holds the channels are turned. A pair of pairs, as of `keras.datasets`, has the
+    test images second.
 
     Raises:
         DataError: They are no images.
@@ -29,15 +32,24 @@ def in_memory(dataset: Any) -> Dataset:
         >>> print(in_memory(iter(pairs)))
         10 train, 2 test, 2 classes, 3 x 8 x 8
     """
-    if isinstance(dataset, tuple) and len(dataset) == 2 and np.ndim(dataset[0]) > 2:
-        return Dataset.from_arrays(_channels_last(_array(dataset[0])), labels=dataset[1])
-    if hasattr(dataset, "__array__") or isinstance(dataset, list):
+    if isinstance(dataset, tuple) and len(dataset) == 2:
+        if all(isinstance(part, tuple) and len(part) == 2 for part in dataset):  # as keras.datasets
+            (train, labels), (test, test_labels) = dataset
+            train, test = (_channels_last(_array(images)) for images in (train, test))
+            return Dataset.from_arrays(train, test, labels=labels, test_labels=test_labels)
+        if hasattr(dataset[0], "__array__") and np.ndim(dataset[0]) > 2:
+            return Dataset.from_arrays(_channels_last(_array(dataset[0])), labels=dataset[1])
+    pairs = isinstance(dataset, list) and any(isinstance(item, tuple | dict) for item in dataset)
+    if hasattr(dataset, "__array__") or (isinstance(dataset, list) and not pairs):
         return Dataset.from_arrays(_channels_last(_array(dataset)))
-    images, labels = [], []
+    images: list[Any] = []
+    labels = []
     for item in _items(dataset):
-        image, *label = item if isinstance(item, tuple | list) else (item,)
-        images.append(_pixels(image))
-        labels += [np.asarray(value) for value in label[:1]]
+        image, label = _pair(item)
+        image = _pixels(image)
+        batched = image.ndim == 4 or (image.ndim == 3 and not {image.shape[0], image.shape[-1]} & {*CHANNELS})
+        images += list(image) if batched else [image]
+        labels += [] if label is None else list(np.asarray(label)) if batched else [np.asarray(label)]
     if not images:
         raise DataError("the dataset holds no images")
     shapes = {image.shape for image in images}
@@ -46,6 +58,20 @@ def in_memory(dataset: Any) -> Dataset:
         raise DataError(f"the images of the dataset have several shapes, such as {first} and {second}")
     named = np.stack(labels) if len(labels) == len(images) else None
     return Dataset.from_arrays(_channels_last(np.stack(images)), labels=named)
+
+
+def _pair(item: Any) -> tuple[Any, Any]:
+    """An image and its label, or a batch of them; None where there is no label. Raises
+    `DataError`.
+    """
+    if isinstance(item, dict):
+        named = {name: next((item[key] for key in keys if key in item), None) for name, keys in KEYS.items()}
+        if named["image"] is None:
+            raise DataError(f"the items of the dataset have {', '.join(map(str, item))}, but no image")
+        return named["image"], named["label"]
+    if isinstance(item, tuple | list):
+        return item[0], item[1] if len(item) > 1 else None
+    return item, None
 
 
 def _pixels(image: Any) -> Any:
