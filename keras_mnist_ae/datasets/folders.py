@@ -1,4 +1,4 @@
-"""A folder of pictures as a person reads it: which files are data, in which split and class."""
+"""The files below a folder: which are pictures or tables, and what is left out."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""How images are read: to which size, which numbers count as black and white, and where."""
+"""The options of reading images: their size, which numbers are black and white, the layout."""
 
 import re
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Which images are for training, validation and test."""
+"""The names of splits, and the images for training and test where no name tells."""
 
 import os
 import re
