@@ -94,9 +94,15 @@ def test_datasets_of_other_frameworks_hold_the_same_images_as_the_array():
         assert in_memory(each).sha256 == expected.sha256
     both = kae.Dataset.from_arrays(colour, colour[:5], labels=labels, test_labels=labels[:5])
     assert in_memory(((colour, labels), (colour[:5], labels[:5]))).sha256 == both.sha256
+    grey = images(shape=(8, 8))
+    expected = kae.Dataset.from_arrays(grey, labels=labels)
+    for size in (3, 5, 11):  # the last batches of which hold 3, 2 and 1 images
+        tensors = TensorDataset(torch.from_numpy(grey), torch.from_numpy(labels))
+        assert in_memory(DataLoader(tensors, batch_size=size)).sha256 == expected.sha256
+    assert in_memory({"image": grey, "label": labels}).sha256 == expected.sha256
     palette = [Image.fromarray(image).convert("P", palette=Image.Palette.ADAPTIVE) for image in colour]
-    (found,) = in_memory(iter(palette)).train.images[:1]
-    assert found.shape == (8, 8, 3), "colours, not numbers of a palette"
+    for each in (palette, iter(palette)):
+        assert in_memory(each).image_shape == (3, 8, 8), "colours, not numbers of a palette"
 
 
 def test_labels_that_are_none_of_one_class_are_left_out_and_said(capsys):

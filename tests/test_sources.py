@@ -200,6 +200,44 @@ CORPUS = {
         lambda r: tree(r, *many("seg_train/seg_train/a", "seg_train/seg_train/b", "seg_test/seg_test/a")),
         "", {}, (12, 0, 6, 2, (1, 12, 12)), "",
     ),
+    "splits with a word before, beside another": (
+        lambda r: tree(r, *many("seg_train/a", "seg_train/b", "seg_test/a", "seg_test/b", "seg_pred")),
+        "", {}, (12, 0, 12, 2, (1, 12, 12)), "left out, outside the splits: 6 in seg_pred",
+    ),
+    "splits deeper than they are looked for": (
+        lambda r: tree(r, *many("data/train/a", "data/test/a"), "preview.png"), "", {}, (11, 0, 2, 0, (1, 12, 12)),
+        "splits within data are not used: give one as the dataset",
+    ),
+    "images of the test in a folder of that name": (
+        lambda r: tree(r, *many("train/a/images", "train/b/images", "test/images")), "", {}, (12, 0, 6, 0, (1, 12, 12)),
+        "no labels for test",
+    ),
+    "two kinds of folders": (lambda r: tree(r, *many("images", "masks")), "", {}, (10, 0, 2, 2, (1, 12, 12)), ""),
+    "the tables of a competition": (
+        lambda r: (
+            csv(r, "train.csv", ROWS, HEADER), csv(r, "test.csv", [row[1:] for row in ROWS[:6]], HEADER[1:]),
+            csv(r, "sample_submission.csv", [[1, 2]] * 6, ["ImageId", "Label"]),
+        ),
+        "", {}, (24, 0, 6, 0, (1, 8, 8)), "no labels for test",
+    ),
+    "names of pandas for equal names": (
+        lambda r: csv(r, "a.csv", [row[1:] for row in ROWS], ["0", *(f"0.{at}" for at in range(1, 64))]),
+        "a.csv", {}, (20, 0, 4, 0, (1, 8, 8)), "",
+    ),
+    "tar of labels and captions": (
+        lambda r: shard(
+            r, "a.tar",
+            {
+                f"{at}.{end}": png(IMAGES[at]) if end == "png" else f"{at % 3 if end == 'cls' else at}".encode()
+                for at in range(24) for end in ("png", "cls", "txt")
+            },
+        ),
+        "a.tar", {}, (20, 0, 4, 3, (1, 8, 8)), "",
+    ),
+    "npz of two sets": (
+        lambda r: np.savez(r / "a.npz", train_x=IMAGES, train_y=LABELS, images=IMAGES, labels=LABELS),
+        "a.npz", {}, (20, 0, 4, 3, (1, 8, 8)), "left out the arrays images, labels",
+    ),
     "images within splits": (
         lambda r: tree(r, *many("train/images/a", "train/images/b", "test/images/a")),
         "", {}, (12, 0, 6, 2, (1, 12, 12)), "",
@@ -570,6 +608,12 @@ def test_a_large_photograph_is_scaled_while_it_is_decoded(tmp_path):
             "",
             {},
             "IDX files of several sets",
+        ),
+        (
+            lambda r: csv(r, "a.csv", [[n % 9, *range(11)] for n in range(30)], [*"abcdefghijk", "quality"]),
+            "a.csv",
+            {},
+            "no pixels of a square image",
         ),
         (lambda r: csv(r, "a.csv", [["x", "y"]] * 4, ["name", "text"]), "a.csv", {}, "no pixels of a square"),
         (lambda r: (r / "a.csv").write_text("1,2,3,4\n1,2\n"), "a.csv", {}, "Expected 4 columns, got 2"),

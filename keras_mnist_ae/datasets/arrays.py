@@ -82,7 +82,7 @@ def _archive(path: Path, members: Members, reading: Reading) -> Source:
             group = (*(asked.get(key, "") for key in keys), "", "")
             return _parts(path, members, group, reading)
         return _whole(path, members.images(asked["train"], reading), members.labels(asked.get("labels", "")))
-    roles, others = by_name(names)
+    roles, _ = by_name(names)
     notes = []
     if not roles.keys() & {("train", IMAGES), ("", IMAGES)}:
         found = _only(members)
@@ -93,18 +93,17 @@ def _archive(path: Path, members: Members, reading: Reading) -> Source:
             )
         images, labels = found
         roles = {("", IMAGES): images, **({("", LABELS): labels} if labels else {})}
-        others = sorted(names - set(roles.values()))
         if len(names) > 1:
             notes = [f"{images} holds the images" + (f", {labels} the labels" if labels else "")]
-    if others:
-        notes.append(f"left out the array{'s' * (len(others) > 1)} {some(others)}")
     if sum((split, IMAGES) in roles for split in SPLITS) > 1:
         group = tuple(roles.get((split, kind), "") for split in SPLITS for kind in (IMAGES, LABELS))
-        source = _parts(path, members, group, reading)
+        source, used = _parts(path, members, group, reading), {*group}
     else:
         images = roles.get(("train", IMAGES)) or roles["", IMAGES]
         labels = roles.get(("train", LABELS)) or roles.get(("", LABELS)) or ""
-        source = _whole(path, members.images(images, reading), members.labels(labels))
+        source, used = _whole(path, members.images(images, reading), members.labels(labels)), {images, labels}
+    if others := sorted(names - used):
+        notes.append(f"left out the array{'s' * (len(others) > 1)} {some(others)}")
     source.notes += [*notes, *members.notes]
     return source
 

@@ -41,13 +41,18 @@ def in_memory(dataset: Any) -> Dataset:
             return Dataset.from_arrays(_channels_last(_array(dataset[0])), labels=dataset[1])
     pairs = isinstance(dataset, list) and any(isinstance(item, tuple | dict) for item in dataset)
     if hasattr(dataset, "__array__") or (isinstance(dataset, list) and not pairs):
-        return Dataset.from_arrays(_channels_last(_array(dataset)))
+        given = [_pixels(image) for image in dataset] if isinstance(dataset, list) else dataset
+        return Dataset.from_arrays(_channels_last(_array(given)))
+    if isinstance(dataset, dict):
+        array, label = _pair(dataset)
+        return Dataset.from_arrays(_channels_last(_array(array)), labels=label)
     images: list[Any] = []
     labels = []
+    batched = False
     for item in _items(dataset):
         image, label = _pair(item)
         image = _pixels(image)
-        batched = image.ndim == 4 or (image.ndim == 3 and not {image.shape[0], image.shape[-1]} & {*CHANNELS})
+        batched = batched or image.ndim == 4 or (image.ndim == 3 and _is_batch(image, label))
         images += list(image) if batched else [image]
         labels += [] if label is None else list(np.asarray(label)) if batched else [np.asarray(label)]
     if not images:
@@ -58,6 +63,15 @@ def in_memory(dataset: Any) -> Dataset:
         raise DataError(f"the images of the dataset have several shapes, such as {first} and {second}")
     named = np.stack(labels) if len(labels) == len(images) else None
     return Dataset.from_arrays(_channels_last(np.stack(images)), labels=named)
+
+
+def _is_batch(image: Any, label: Any) -> bool:
+    """Whether the first axis counts images of one channel: it has as many labels, or neither it nor
+    the last counts channels.
+    """
+    if label is not None and np.ndim(label):
+        return bool(np.shape(label)[0] == len(image))
+    return not {image.shape[0], image.shape[-1]} & {*CHANNELS}
 
 
 def _pair(item: Any) -> tuple[Any, Any]:

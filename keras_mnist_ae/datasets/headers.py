@@ -7,7 +7,7 @@ import numpy as np
 
 from ..system.hints import counted
 from .deep_tiff import DeepTiff
-from .opening import ORIENTATION, is_grey, stored
+from .opening import ORIENTATION, UPPER, is_grey, stored
 from .reading import Reading
 from .resize import eight_bits
 
@@ -40,8 +40,9 @@ def header(picture: "Picture", reading: Reading) -> Header:
             eight_bits(numbers, None)  # or says why not
             highest = int(numbers.max())
         elif stored(picture).upper:
-            colours = np.asarray(picture.convert("RGB"))
-            highest = (int(colours.max()) + 1) * 256 - 1
+            highest = (int(np.asarray(picture.convert("RGB")).max()) + 1) * 256 - 1
+            if highest <= DEPTHS[12]:
+                raise ValueError(f"no value is above {highest:,}, and of its 16 bits {UPPER}")
     return Header(size, is_grey(picture), highest)
 
 

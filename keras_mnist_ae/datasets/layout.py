@@ -40,12 +40,13 @@ def layout(tree: Tree) -> Layout:
         None,
     )
     notes: list[str] = []
-    if level is None and _has_splits(parts):
-        return _splits_beside_others(tree, parts, notes)
+    if level is None and (known := _some_splits(parts)):
+        return _splits_beside_others(tree, parts, known, notes)
     if level is None:
         tops = {part[0] for part in parts if part}
         named = sorted(name for name in tops if split_of(name))
         notes += [f"{name} has the name of a split and is read as a class" for name in named]
+        notes += _deeper(parts)
         placed = [("", part) for part in parts]
     else:
         known = splits_of({part[level] for part in parts})
@@ -74,7 +75,7 @@ def _with_classes(
     while "" not in splits and _are_around(splits):
         splits = {split: [(path, rest[1:]) for path, rest in entries] for split, entries in splits.items()}
     named = {
-        split: _classes(split, [(path, rest[0] if rest else None) for path, rest in entries], notes)
+        split: _classes(split, [(path, _class(split, rest)) for path, rest in entries], notes)
         for split, entries in splits.items()
     }
     trained = {name for _, name in named.get("train", [])} - {None}
@@ -94,10 +95,22 @@ def _require_training(tree: Tree, names: set[str]) -> None:
         )
 
 
-def _has_splits(parts: list[tuple[str, ...]]) -> bool:
-    """Whether folders of splits stand beside others."""
-    names = {part[0] for part in parts if part}
-    return are_splits(name for name in names if split_of(name))
+def _some_splits(parts: list[Parts]) -> dict[str, str]:
+    """The folders of splits that stand beside others; {} where there are none."""
+    return splits_of({part[0] for part in parts if part}, some=True)
+
+
+def _deeper(parts: list[Parts]) -> list[str]:
+    """What is said of splits that lie beside other folders, or deeper than they are looked for."""
+    deep = {part[:at] for part in parts for at in range(1, len(part)) if split_of(part[at]) == "train"}
+    where = sorted("/".join(folders) for folders in deep)
+    return [f"splits within {some(where)} are not used: give one as the dataset"] if where else []
+
+
+def _class(split: str, rest: Parts) -> str | None:
+    """The class that the folders name; below a split, such as images is none."""
+    plain = split and len(rest) == 1 and rest[0].lower() in AROUND
+    return None if plain or not rest else rest[0]
 
 
 def _are_around(splits: dict[str, list[tuple[Path, Parts]]]) -> bool:
@@ -109,12 +122,12 @@ def _are_around(splits: dict[str, list[tuple[Path, Parts]]]) -> bool:
     return () not in first and each and (deeper or all(split_of(name) or name in AROUND for name in names))
 
 
-def _splits_beside_others(tree: Tree, parts: list[Parts], notes: list[str]) -> Layout:
+def _splits_beside_others(tree: Tree, parts: list[Parts], known: dict[str, str], notes: list[str]) -> Layout:
     files: list[Path] = []
     placed: list[tuple[str, Parts]] = []
     others: Counter[str] = Counter()
     for path, part in zip(tree.files, parts, strict=True):
-        if part and (split := split_of(part[0])):
+        if part and (split := known.get(part[0])):
             files.append(path)
             placed.append((split, part[1:]))
         else:

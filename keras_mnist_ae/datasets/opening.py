@@ -28,6 +28,7 @@ LARGEST_SCALED = 2**27  # of a JPEG that is made smaller: it is scaled while it 
 LARGEST_RESIZED = 2**26  # of another that is made smaller
 GREY = frozenset(["1", "L", "LA", "I", "I;16", "I;16B", "I;16L", "I;16N", "F"])
 ORIENTATION = 0x0112  # of EXIF
+UPPER = "only the upper 8 can be read; save it as TIFF, or with 8 bits"
 STORED = "kae.stored"  # in a picture's `info`
 
 

@@ -135,7 +135,9 @@ def _in_columns(table: Any, reading: Reading, rows: Rows, notes: list[str]) -> P
     text = [field.name for field in table.schema if not _is_number(field.type) and field.name != label]
     names = [name for name in table.column_names if name != label and name not in text]
     shape = reading.image_shape or square(len(names)) or square(len(names) - 1)
-    if shape is None or prod(shape) not in (len(names), len(names) - 1):
+    kinds = {re.sub(r"\d+", "#", name) for name in names}
+    named = not reading.image_shape and 2 * len(kinds) > len(names)  # each after something else
+    if shape is None or named or prod(shape) not in (len(names), len(names) - 1):
         raise ValueError(
             f"its {len(table.column_names)} columns ({some(list(table.column_names))}) are no pixels of a "
             "square image, nor a column of pictures; say the shape of an image: --image-shape HxW"
@@ -180,7 +182,8 @@ def _odd(names: list[str], rows: Rows) -> str:
         values = table.column(name).drop_null().to_numpy()
         whole = values.dtype.kind in "iu" or bool((values == np.rint(values)).all())
         count = len(np.unique(values))
-        counts.append(count if whole and 1 < count <= max(2, len(values) / 2) else len(values) + 2)
+        few = whole and 1 < count <= max(2, len(values) / 2)
+        counts.append(count if few else len(values) + 2 + (count == 1))
     return ends[counts.index(min(counts))]
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import deep_tiff
-from .opening import ORIENTATION, stored
+from .opening import ORIENTATION, UPPER, Stored, stored
 from .reading import Fit, Reading
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .opening import Picture
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+FULL = 65535  # the highest of 16 bits
 
 
 def upright(picture: "Picture", channels: int, reading: Reading) -> "Image":
@@ -41,7 +42,7 @@ def _shallow(picture: "Picture", reading: Reading) -> "Image":
     """
     from PIL import Image
 
-    asked = reading.value_range or (reading.depth if reading.depth != (0, 65535) else None)
+    asked = reading.value_range or (reading.depth if reading.depth != (0, FULL) else None)
     if isinstance(picture, deep_tiff.DeepTiff):
         numbers, alpha = picture.numbers, picture.mode in ("LA", "RGBA")
         array = eight_bits(numbers[..., :-1] if alpha else numbers, asked)
@@ -53,7 +54,7 @@ def _shallow(picture: "Picture", reading: Reading) -> "Image":
     as_stored = stored(picture)
     if picture.mode.startswith("I") or picture.mode == "F":
         numbers = np.asarray(picture)
-        array = eight_bits(numbers, asked and _times(asked, as_stored.factor))
+        array = eight_bits(_in_the_file(numbers, as_stored) if asked else numbers, asked)
         if (clear := picture.info.get("transparency")) is None:
             return Image.fromarray(array)
         return Image.fromarray(np.stack([array, np.uint8(255) * (numbers != clear)], axis=-1))
@@ -61,17 +62,22 @@ def _shallow(picture: "Picture", reading: Reading) -> "Image":
     if asked in (None, (0, 255)) or picture.mode == "1":
         return picture
     assert asked
-    asked = _times(asked, as_stored.factor)
+    if as_stored.upper and asked[1] - asked[0] < FULL / 2:
+        raise ValueError(f"of its 16 bits {UPPER}")
+    if as_stored.upper:
+        asked = asked[0] * as_stored.factor, asked[1] * as_stored.factor
     if picture.mode in ("LA", "PA", "RGBA") or "transparency" in picture.info:
         array = np.array(picture.convert("RGBA"))
-        array[..., :3] = eight_bits(array[..., :3], asked)
+        array[..., :3] = eight_bits(_in_the_file(array[..., :3], as_stored), asked)
         return Image.fromarray(array)
     grey = picture.mode == "L"
-    return Image.fromarray(eight_bits(np.asarray(picture if grey else picture.convert("RGB")), asked))
+    numbers = np.asarray(picture if grey else picture.convert("RGB"))
+    return Image.fromarray(eight_bits(_in_the_file(numbers, as_stored), asked))
 
 
-def _times(ends: tuple[float, float], factor: float) -> tuple[float, float]:
-    return ends[0] * factor, ends[1] * factor
+def _in_the_file(numbers: NDArray[Any], as_stored: Stored) -> NDArray[Any]:
+    """The numbers of a PGM or PPM, which Pillow has made to fill 8 or 16 bits."""
+    return numbers if as_stored.upper or as_stored.factor == 1 else np.rint(numbers / as_stored.factor)
 
 
 def eight_bits(array: NDArray[Any], value_range: tuple[float, float] | None) -> NDArray[np.uint8]:

@@ -23,7 +23,8 @@ from .splits import splits_of_files
 
 LARGEST_MEMBER = 2**28  # bytes
 FEW = 10  # texts, all of which may differ
-LABELS = (".cls", ".label", ".txt")
+CAPTION = ".txt"
+LABELS = (".cls", ".label", CAPTION)
 
 
 def source(files: list[Path], reading: Reading) -> Source:
@@ -125,12 +126,18 @@ def _members(file: Path, left_out: Counter[str]) -> tuple[list[str], list[bytes]
                     # a second picture of a key, as of frame.0001.png, has its whole name
                     images[key if key not in images else str(name.with_suffix(""))] = stream.read()
                 elif stream and suffix in LABELS and member.size < 1000:
+                    if suffix == CAPTION and key in labels:  # .cls says more
+                        continue
                     labels[key] = stream.read().decode("utf-8", "replace").strip()
                 else:
                     left_out[f"({suffix or 'without suffix'})"] += 1
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(f"{file} cannot be read: {error}") from error
     named = [labels[key] for key in images if key in labels]
+    if 0 < len(named) < len(images):
+        left_out[f"labels, since {len(images) - len(named)} of {len(images)} pictures have none"] += len(
+            named
+        )
     return list(images), list(images.values()), named if len(named) == len(images) and named else None
 
 

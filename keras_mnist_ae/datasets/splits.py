@@ -21,6 +21,8 @@ NAMES = {  # of folders, files, arrays and values, in small letters
     "valid": "validation",
     "validation": "validation",
     "dev": "validation",
+    "eval": "test",
+    "evaluation": "test",
 }
 # as in train_images, images-test, val2017, PrivateTest
 BESIDE = r"(?:images?|imgs?|pictures?|pics|photos?|data|dataset|set|samples?|split|public|private|\d{1,4})"
@@ -36,16 +38,17 @@ def split_of(name: str) -> str | None:
     return NAMES[match[1]] if match else None
 
 
-def splits_of(names: Iterable[str]) -> dict[str, str]:
+def splits_of(names: Iterable[str], some: bool = False) -> dict[str, str]:
     """The splits of several names, as of `seg_train` and `seg_test`: where not each is one, what
-    they have in common up to a separator is left aside. {} where they are none.
+    they have in common up to a separator is left aside. {} where they are none; with `some` also
+    where others lie beside those of training and another split.
     """
     names = list(names)
-    common = re.match(r"(.*[-_. ])?", os.path.commonprefix(names))  # noqa: RUF071 - of characters
-    start = len(common[0]) if common else 0
-    for begin in dict.fromkeys((0, start)):
-        found = {name: split for name in names if (split := split_of(name[begin:]))}
-        if len(found) == len(names):
+    front = re.match(r"(.*[-_. ])?", os.path.commonprefix(names))  # noqa: RUF071 - of characters
+    back = re.search(r"([-_. ].*)?$", os.path.commonprefix([name[::-1] for name in names])[::-1])  # noqa: RUF071
+    for start, end in ((0, 0), (len(front[0]) if front else 0, 0), (0, len(back[0]) if back else 0)):
+        found = {name: split for name in names if (split := split_of(name[start : len(name) - end]))}
+        if len(found) == len(names) or (some and {"train"} < set(found.values())):
             return found
     return {}
 

@@ -146,6 +146,9 @@ def _is_headless(cells: list[str]) -> bool:
     """
     if any(Path(cell).suffix.lower() in PICTURES or vector(cell) is not None for cell in cells):
         return True
+    again = [cell for cell in cells if "." in cell and cell.rpartition(".")[0] in cells]
+    if len(set(cells)) == len(cells) and 4 * len(again) > len(cells):  # pandas' names for equal names
+        return False
     numbers = [cell for cell in cells if _is_number(cell)]
     counts = [[str(at) for at in range(first, first + len(numbers))] for first in (0, 1)]
     return 2 * len(numbers) >= len(cells) and not (len(numbers) > 1 and numbers in counts)
@@ -179,7 +182,7 @@ def _source(
 
 def _numbers(path: Path, tables: dict[str, Any], reading: Reading, splits: Sequence[str] | None) -> Source:
     """Tables with the pixels of an image in a row."""
-    first = next(iter(tables.values()))
+    first = max(tables.values(), key=lambda table: table.num_columns)  # one without labels has less
     pixels = pixel_tables.find(first, reading, lambda names: first.select(names).slice(0, LOOKED_AT))
     height, width, channels = pixels.shape
     if size := reading.size:
@@ -221,7 +224,7 @@ def _fitted(
 
 
 def _labels(table: Any, name: str | None, notes: list[str]) -> NDArray[Any] | None:
-    if name is None:
+    if name is None or name not in table.column_names:
         return None
     column = table.column(name)
     if column.null_count:

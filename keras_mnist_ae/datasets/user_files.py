@@ -12,7 +12,7 @@ from .assembly import Content, Source, assemble
 from .opening import pillow_unheard
 from .pairs import paired
 from .reading import Reading
-from .splits import splits_of_files
+from .splits import splits_of
 
 
 class Kind(NamedTuple):
@@ -105,8 +105,9 @@ def find(path: Path) -> Files:
         )
     if not tree.files:
         files = [file for file in tree.tables if suffix_of(file) in (".csv", ".tsv")]
-        if len(files) == 1 or (files and all(splits_of_files(files))):
-            return _of_kind(FILES[1], files, partial(FILES[1].source, files))
+        named = splits_of([file.name.partition(".")[0] for file in files], some=True)
+        if chosen := files if len(files) == 1 else [f for f in files if f.name.partition(".")[0] in named]:
+            return _of_kind(FILES[1], chosen, partial(FILES[1].source, chosen))
     folders.require(tree)
     return Files(tree.files, partial(pictures.source, path, tree))
 
