@@ -8,7 +8,7 @@ import numpy as np
 from ..system.hints import counted
 from .deep_tiff import DeepTiff
 from .opening import ORIENTATION, UPPER, is_grey, stored
-from .reading import Reading
+from .reading import Fit, Reading
 from .resize import eight_bits
 
 if TYPE_CHECKING:
@@ -55,3 +55,12 @@ def depth(headers: Iterable[Header], reading: Reading) -> tuple[Reading, list[st
     which = f"{counted(len(deep), 'picture')} of 16 bits"
     note = f"{which}: no value is above {top:,}: read as {bits} bits"
     return reading.with_depth((0, top)), [note] if bits < 16 else []
+
+
+def shape_of(headers: list[Header], reading: Reading) -> tuple[int, int, int]:
+    """Height, width and channels of images that are read from pictures, of which the first has the
+    size of all where none is asked for.
+    """
+    size = reading.size or reading.expected or Fit(*headers[0].size[::-1])
+    channels = size.channels or (1 if all(header.grey for header in headers) else 3)
+    return size.height, size.width, channels

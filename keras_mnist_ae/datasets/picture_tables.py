@@ -14,10 +14,10 @@ from ..system.progress import phase
 from .assembly import Part, Source, some
 from .decoding import Decoder
 from .folders import PICTURES
-from .headers import Header, depth, header
+from .headers import Header, depth, header, shape_of
 from .opening import opened
 from .pictures import BROKEN, why
-from .reading import Fit, Reading
+from .reading import Reading
 
 ROWS = 256  # between two steps of the bar
 FIRST = 20  # rows looked at for where the pictures lie
@@ -125,9 +125,7 @@ def source(
                     continue
     if not headers:
         raise ValueError(f"column {column!r} holds no pictures")
-    size = reading.size or reading.expected or Fit(*headers[0].size[::-1])
-    channels = size.channels or (1 if all(each.grey for each in headers) else 3)
-    shape = (size.height, size.width, channels)
+    shape = shape_of(headers, reading)
     reading, more = depth(headers, reading)
     notes += more
     decoder = Decoder(shape, reading)

@@ -14,11 +14,11 @@ from ..system import signals
 from .assembly import Part, Source, some
 from .decoding import Decoder
 from .folders import PICTURES, Tree
-from .headers import Header, depth, header
+from .headers import Header, depth, header, shape_of
 from .layout import layout
 from .opening import opened
 from .pictures import BROKEN, why
-from .reading import Fit, Reading
+from .reading import Reading
 from .splits import splits_of_files
 
 LARGEST_MEMBER = 2**28  # bytes
@@ -72,9 +72,7 @@ def source(files: list[Path], reading: Reading) -> Source:
                 headers.append(header(picture, reading))
     if not headers:
         raise DataError(f"no picture in {files[0]} can be read.")
-    size = reading.size or reading.expected or Fit(*headers[0].size[::-1])
-    channels = size.channels or (1 if all(each.grey for each in headers) else 3)
-    shape = (size.height, size.width, channels)
+    shape = shape_of(headers, reading)
     reading, more = depth(headers, reading)
     notes += more
     decoder = Decoder(shape, reading)
