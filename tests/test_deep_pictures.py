@@ -171,6 +171,12 @@ def test_colours_whose_lower_bits_are_dropped_are_refused(tmp_path, channels, to
         read(tmp_path, **reading)
 
 
+def test_a_dark_picture_among_bright_ones_of_16_bits_is_kept(tmp_path):
+    for at, image in enumerate(numbers("u2", 0, 65535, (3,))):
+        png(tmp_path / f"{at}.png", image // 256 if at == 5 else image)
+    assert len(read(tmp_path)) == 8
+
+
 def test_grey_with_alpha_of_16_bits_is_grey(tmp_path):
     for at, image in enumerate(numbers("u2", 0, 65535, (2,))):
         png(tmp_path / f"{at}.png", image)

@@ -117,6 +117,7 @@ def test_the_arrays_of_the_user_stay_as_they_are():
     mine = images(shape=(28, 28, 1))
     kae.Dataset.from_arrays(mine, mine)
     mine[0] = 0
+    assert mine.flags.writeable
 
 
 def printed(code, **environment):

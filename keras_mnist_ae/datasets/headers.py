@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..errors import DataError
 from ..system.hints import counted
 from .deep_tiff import DeepTiff
 from .opening import ORIENTATION, UPPER, is_grey, stored
@@ -20,12 +21,13 @@ DEPTHS = {8: 255, 12: 4095, 16: 65535}  # the highest number of so many bits
 
 class Header(NamedTuple):
     """Width and height as the picture is shown, whether it is grey, and the highest number in one
-    of more than 8 bits.
+    of more than 8 bits, of which the `upper` 8 alone may be at hand.
     """
 
     size: tuple[int, int]
     grey: bool
     highest: int | None
+    upper: bool = False
 
 
 def header(picture: "Picture", reading: Reading) -> Header:
@@ -41,17 +43,22 @@ def header(picture: "Picture", reading: Reading) -> Header:
             highest = int(numbers.max())
         elif stored(picture).upper:
             highest = (int(np.asarray(picture.convert("RGB")).max()) + 1) * 256 - 1
-            if highest <= DEPTHS[12]:
-                raise ValueError(f"no value is above {highest:,}, and of its 16 bits {UPPER}")
-    return Header(size, is_grey(picture), highest)
+    return Header(size, is_grey(picture), highest, stored(picture).upper)
 
 
 def depth(headers: Iterable[Header], reading: Reading) -> tuple[Reading, list[str]]:
-    """The reading with the range of pictures of more than 8 bits, and what was assumed of it."""
+    """The reading with the range of pictures of more than 8 bits, and what was assumed of it.
+
+    Raises:
+        DataError: They have fewer than 16, of which the upper ones say too little.
+    """
+    headers = list(headers)
     deep = [header.highest for header in headers if header.highest is not None]
     if not deep or reading.value_range or reading.depth:
         return reading, []
     bits, top = next((bits, top) for bits, top in DEPTHS.items() if max(deep) <= top)
+    if bits < 16 and any(header.upper for header in headers):
+        raise DataError(f"the brightest picture has no value above {top:,}, and of its 16 bits {UPPER}.")
     which = f"{counted(len(deep), 'picture')} of 16 bits"
     note = f"{which}: no value is above {top:,}: read as {bits} bits"
     return reading.with_depth((0, top)), [note] if bits < 16 else []
