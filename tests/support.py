@@ -1,5 +1,8 @@
 """What several test files use."""
 
+import signal
+import subprocess
+
 import pytest
 
 
@@ -32,3 +35,14 @@ def unknown_words(words):
     options = {option for each in taking for parameter in each.params for option in parameter.opts}
     options |= {"--help", "-h", "--debug"}
     return [word for word in rest if word.startswith("--") and word.split("=")[0] not in options]
+
+
+def interrupted(command, line):
+    """Send SIGINT to a command once it has said a line that begins so; its exit code."""
+    with subprocess.Popen([*map(str, command)], stderr=subprocess.PIPE, text=True) as process:
+        for said in process.stderr:
+            if said.startswith(line):
+                process.send_signal(signal.SIGINT)
+                break
+        process.stderr.read()
+    return process.returncode

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import warnings
@@ -10,6 +9,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from support import interrupted
 
 import keras_mnist_ae as kae
 from keras_mnist_ae.architecture.variants import VARIANTS
@@ -104,13 +104,7 @@ def test_a_stopped_training_goes_on(tmp_path):
     whole = trained(tmp_path, "whole", "conv-best", 30)
     command = [*KAE, "train", "conv-best", *SMALL, "--epochs", "30", "--checkpoint-every", "3"]
     command += ["--runs-dir", str(tmp_path), "--name", "stopped"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        for line in process.stderr:
-            if line.startswith("epoch  3/"):
-                process.send_signal(signal.SIGINT)
-                break
-        process.stderr.read()
-    assert process.returncode == 130
+    assert interrupted(command, "epoch  3/") == 130
     run("resume", tmp_path / "stopped")
     resumed = kae.Run(tmp_path / "stopped")
     assert resumed.history["loss"][:3] == pytest.approx(whole.history["loss"][:3], rel=APART)

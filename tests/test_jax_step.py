@@ -2,7 +2,6 @@
 nothing.
 """
 
-import signal
 import subprocess
 import sys
 
@@ -12,6 +11,8 @@ import pytest
 
 if keras.backend.backend() != "jax":
     pytest.skip("the steps of the JAX backend", allow_module_level=True)
+
+from support import interrupted
 
 import keras_mnist_ae as kae
 from keras_mnist_ae import build, datasets
@@ -140,13 +141,7 @@ def test_devices_that_share_each_batch_train_as_one(variant, more, tmp_path):
 def test_a_stopped_training_on_two_devices_goes_on_to_the_same_bits(tmp_path):
     whole, _ = trained("mlp", tmp_path, 2, "--epochs", 40)
     given = command("train", "mlp", *DIGITS, "--runs-dir", tmp_path, "--name", "stopped", "--epochs", 40)
-    with subprocess.Popen([*given, "--processes", "2"], stderr=subprocess.PIPE, text=True) as process:
-        for line in process.stderr:
-            if line.startswith("epoch  3/"):
-                process.send_signal(signal.SIGINT)
-                break
-        process.stderr.read()
-    assert process.returncode == 130
+    assert interrupted([*given, "--processes", "2"], "epoch  3/") == 130
     other = subprocess.run(
         command("resume", tmp_path / "stopped"), capture_output=True, text=True, check=False
     )
