@@ -12,6 +12,11 @@ import pytest
 
 import keras_mnist_ae as kae
 from keras_mnist_ae import errors
+from keras_mnist_ae.datasets.catalog import load
+from keras_mnist_ae.datasets.frameworks import in_memory
+from keras_mnist_ae.datasets.reading import Fit, Reading
+from keras_mnist_ae.errors import DataError
+from keras_mnist_ae.runs.config import configure
 from keras_mnist_ae.runs.settings import SETTINGS
 from keras_mnist_ae.training.train import explained
 
@@ -72,8 +77,6 @@ def test_datasets_of_other_frameworks_hold_the_same_images_as_the_array():
     from PIL import Image
     from torch.utils.data import DataLoader, TensorDataset
 
-    from keras_mnist_ae.datasets.frameworks import in_memory
-
     colour = images(shape=(8, 8, 3))
     labels = np.arange(12) % 2
     expected = kae.Dataset.from_arrays(colour, labels=labels)
@@ -91,18 +94,64 @@ def test_datasets_of_other_frameworks_hold_the_same_images_as_the_array():
         ],
     ]
     for each in others:
-        assert in_memory(each).sha256 == expected.sha256
+        assert in_memory(each, Reading()).sha256 == expected.sha256
     both = kae.Dataset.from_arrays(colour, colour[:5], labels=labels, test_labels=labels[:5])
-    assert in_memory(((colour, labels), (colour[:5], labels[:5]))).sha256 == both.sha256
+    assert in_memory(((colour, labels), (colour[:5], labels[:5])), Reading()).sha256 == both.sha256
     grey = images(shape=(8, 8))
     expected = kae.Dataset.from_arrays(grey, labels=labels)
     for size in (3, 5, 11):  # the last batches of which hold 3, 2 and 1 images
         tensors = TensorDataset(torch.from_numpy(grey), torch.from_numpy(labels))
-        assert in_memory(DataLoader(tensors, batch_size=size)).sha256 == expected.sha256
-    assert in_memory({"image": grey, "label": labels}).sha256 == expected.sha256
+        assert in_memory(DataLoader(tensors, batch_size=size), Reading()).sha256 == expected.sha256
+    assert in_memory({"image": grey, "label": labels}, Reading()).sha256 == expected.sha256
     palette = [Image.fromarray(image).convert("P", palette=Image.Palette.ADAPTIVE) for image in colour]
     for each in (palette, iter(palette)):
-        assert in_memory(each).image_shape == (3, 8, 8), "colours, not numbers of a palette"
+        assert in_memory(each, Reading()).image_shape == (3, 8, 8), "colours, not numbers of a palette"
+
+
+def test_axes_of_arrays_are_found_as_in_files(tmp_path, capsys):
+    """Rows, channels first and stated shapes: one rule for arrays in memory and .npy files."""
+    grey, colour, wide = images(shape=(8, 8)), images(shape=(8, 10, 3)), images(shape=(4, 6))
+    for given, shape, expected in (
+        (grey, None, grey[..., None]),
+        (grey[:, None], None, grey[..., None]),
+        (grey.reshape(12, 64), None, grey[..., None]),
+        (colour.transpose(0, 3, 1, 2), None, colour),
+        (colour.reshape(12, 240), "8x10x3", colour),
+        (wide.reshape(12, 24), "4x6", wide[..., None]),
+    ):
+        data = kae.Dataset.from_arrays(given, image_shape=shape)
+        assert data.sha256 == kae.Dataset.from_arrays(expected).sha256
+        np.save(tmp_path / "images.npy", given)
+        assert load(
+            tmp_path / "images.npy", reading=Reading().changed((), {"image_shape": shape})
+        ).sha256 == (data.sha256)
+    assert "train: rows of 64 numbers are read as 8x8" in capsys.readouterr().err
+    assert kae.Dataset.from_arrays(wide.reshape(12, 24), image_shape=(4, 6)).image_shape == (1, 4, 6)
+    for wrong in (grey[0], images(64, (64,)), wide.reshape(12, 24), images(shape=(8, 10, 2))):
+        with pytest.raises(DataError, match="give"):  # a single image is no rows
+            kae.Dataset.from_arrays(wrong)
+
+
+def test_what_says_how_images_are_read_holds_for_arrays_too(tmp_path, capsys):
+    """Size, range, inversion and shape of rows: as for a file with the same array."""
+    hounsfield = images(24, (12, 10)).astype(np.float32) * 4 - 200
+    settings = {"resize": "16", "fit": "pad", "range": "-200:820", "invert": True}
+    np.save(tmp_path / "images.npy", hounsfield)
+    reading = configure(dataset="arrays", **settings).reading
+    expected = load(tmp_path / "images.npy", reading=reading)
+    assert in_memory(hounsfield, reading).sha256 == expected.sha256
+    run = kae.train("conv", hounsfield, epochs=1, runs_dir=tmp_path, **settings)
+    assert run.environment["dataset_sha256"] == expected.sha256
+    assert run.evaluate()["mse"] == run.evaluate(dataset=hounsfield)["mse"], "read as the run's"
+    pairs = kae.Dataset.from_arrays(images(), targets=255 - images())
+    fitted = in_memory(pairs, Reading(size=Fit(14, 14)))
+    assert fitted.test.targets.shape == (2, 14, 14, 1)
+    assert abs(255.0 - fitted.test.targets - fitted.test.images).max() <= 1
+    capsys.readouterr()
+    in_memory(pairs, Reading(value_range=(0, 4), image_shape=(2, 2, 1)))
+    said = capsys.readouterr().err
+    assert "range is not used for a kae.Dataset" in said
+    assert "image_shape is not used" in said
 
 
 def test_labels_that_are_none_of_one_class_are_left_out_and_said(capsys):

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import struct
 import tarfile
 
@@ -17,6 +18,7 @@ from keras_mnist_ae.datasets import Reading
 from keras_mnist_ae.datasets.catalog import SOURCES, NamedSource
 from keras_mnist_ae.datasets.reading import Fit
 from keras_mnist_ae.errors import DataError, UsageError
+from keras_mnist_ae.runs.config import configure
 
 RNG = np.random.default_rng(5)
 PIXELS = RNG.integers(0, 200, (12, 12), dtype=np.uint8)
@@ -674,7 +676,7 @@ def test_arrays_in_memory():
     assert (str(data), data.classes) == ("20 train, 4 test, 3 classes, 1 x 8 x 8", ("x", "y", "z"))
     both = datasets.Dataset.from_arrays(IMAGES, IMAGES[:3], LABELS, LABELS[:3], classes="abc")
     assert (len(both.test.images), both.classes) == (3, ("a", "b", "c"))
-    for wrong in (IMAGES[0], IMAGES[:, :, :0], IMAGES.astype("float32"), np.zeros((3, 4, 4, 2))):
+    for wrong in (IMAGES[0], IMAGES[:, :, :0], IMAGES.astype("float32"), np.zeros((3, 5, 5, 2))):
         with pytest.raises(DataError):
             datasets.Dataset.from_arrays(wrong)
     with pytest.raises(DataError, match="24 images and 3 labels"):
@@ -704,3 +706,32 @@ def encoded():
     content = io.BytesIO()
     Image.fromarray(PIXELS).save(content, "PNG")
     return content.getvalue()
+
+
+def test_options_that_have_no_use_are_said(tmp_path, capsys):
+    tree(tmp_path / "photos", *many("."))
+    np.save(tmp_path / "images.npy", IMAGES)
+    unused = Reading(value_range=(0, 255), image_shape=(8, 8, 1), arrays=(("train", "x"),))
+    for name, said in (
+        ("digits", ["range", "image_shape", "arrays"]),
+        (tmp_path / "photos", ["image_shape", "arrays"]),
+        (tmp_path / "images.npy", ["arrays"]),
+    ):
+        datasets.load(name, reading=unused)
+        told = re.findall(r"kae: (\w+) is not used for", capsys.readouterr().err)
+        assert told == said
+    with pytest.raises(UsageError, match="nothing is resized"):
+        configure(dataset="digits", fit="pad")
+    with pytest.raises(DataError, match="not the 4x16x1"):
+        datasets.load(tmp_path / "images.npy", reading=Reading(image_shape=(4, 16, 1)))
+
+
+def test_pictures_in_colour_that_are_read_as_grey_are_said(tmp_path, capsys):
+    colour = Image.fromarray(np.stack([PIXELS] * 3, axis=-1))
+    for number in range(6):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        (colour if number < 4 else Image.fromarray(PIXELS)).save(tmp_path / f"photos/{number}.png")
+    assert datasets.load(tmp_path / "photos", fit=Fit(12, 12, 1)).image_shape == (1, 12, 12)
+    assert "4 pictures stored in colour: read as grey" in capsys.readouterr().err
+    assert datasets.load(tmp_path / "photos", fit=Fit(12, 12)).image_shape == (3, 12, 12)
+    assert "grey" not in capsys.readouterr().err

@@ -3,7 +3,7 @@
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from math import isqrt, prod
+from math import prod
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,13 +15,13 @@ from ..system import npy, signals
 from ..system.notes import say
 from ..system.reading import length, open_regular
 from .assembly import Part, Source, some
+from .axes import axes
 from .mapped import filled
 from .npz_names import IMAGES, LABELS, SPLITS, by_name
 from .reading import Reading, scaled
-from .resize import MODES, fitted_array
+from .resize import fitted_array
 
 LARGEST = 2**36  # bytes of pixels
-WIDEST = 4096  # pixels of a side
 ROWS = 256  # images read at a time
 
 UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, KeyError, *npy.ZIP_ERRORS)
@@ -148,61 +148,24 @@ def _same(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _images(path: Path, name: str, stream: IO[bytes], length: int, reading: Reading) -> NDArray[np.uint8]:
     """The images in a stream of `length` bytes, as a mapped array."""
     shape, dtype = npy.header(stream)
-    height, width, channels, first = _layout(shape, name, reading)
+    found = axes(shape, name, reading.image_shape)
     if prod(shape) > LARGEST:
         raise ValueError(f"{name} has shape {shape}, more than {LARGEST:,} numbers")
     if prod(shape) * dtype.itemsize > length:
         raise ValueError(f"{name} is truncated: {length:,} bytes for shape {shape} and type {dtype}")
-    stored = (channels, height, width) if first else (height, width, channels)
 
     def rows() -> Iterator[NDArray[np.uint8]]:
         for start in range(0, shape[0], ROWS):
             signals.check()
             part = npy.rows(stream, (min(ROWS, shape[0] - start), *shape[1:]), dtype)
-            part = scaled(part, reading.value_range, name, start).reshape(-1, *stored)
-            part = part.transpose(0, 2, 3, 1) if first else part
+            part = found.channels_last(scaled(part, reading.value_range, name, start))
             part = 255 - part if reading.invert else part
             for image in part:
                 yield fitted_array(image, reading.size, reading.mode) if reading.size else image
 
+    height, width, channels, first = found
     if first:
         say(f"kae: {path}: {name} has its channels first: {shape} is read as images of {height}x{width}")
     if size := reading.size:
         height, width, channels = size.height, size.width, size.channels or channels
     return filled((shape[0], height, width, channels), rows())
-
-
-def _layout(shape: tuple[int, ...], name: str, reading: Reading) -> tuple[int, int, int, bool]:
-    """Height, width and channels of images in an array of that shape, and whether the channels come
-    first.
-    """
-    if len(shape) == 2:
-        side = isqrt(shape[1])
-        if not reading.image_shape and side > 1 and side * side == shape[1]:
-            return side, side, 1, False
-        if not reading.image_shape:
-            raise ValueError(
-                f"{name} has shape {shape}; give images of shape (n, height, width), or the shape of "
-                "an image in a row: --image-shape HxW"
-            )
-        if prod(reading.image_shape) != shape[1]:
-            height, width, channels = reading.image_shape
-            raise ValueError(
-                f"{name} has rows of {shape[1]} numbers; images of {height}x{width}x{channels} have "
-                f"{prod(reading.image_shape)}"
-            )
-        return (*reading.image_shape, False)
-    if len(shape) not in (3, 4) or not all(1 <= size <= WIDEST for size in shape[1:]):
-        raise ValueError(
-            f"{name} has shape {shape}; give images of shape (n, height, width) or "
-            "(n, height, width, channels)"
-        )
-    if len(shape) == 3:
-        return shape[1], shape[2], 1, False
-    if shape[-1] in MODES:
-        return shape[1], shape[2], shape[3], False
-    if shape[1] in MODES:
-        return shape[2], shape[3], shape[1], True
-    raise ValueError(
-        f"{name} has shape {shape}; give {', '.join(map(str, MODES))} channels, as the last axis"
-    )

@@ -16,12 +16,11 @@ from ..system.hints import did_you_mean
 from ..system.notes import say
 from ..system.user_cache import cache_folder
 from . import digits, user_files
-from .cache import Decoded, content_sha256, decoded, from_cache
+from .cache import Decoded, decoded, from_cache
 from .dataset import Dataset, Split, of_decoded
+from .fitting import fitted_dataset
 from .idx import IDX_SETS, find, read_set
-from .mapped import filled
-from .reading import Fit, Reading
-from .resize import fitted_array
+from .reading import NOTHING, Fit, Reading, say_unused
 
 __all__ = ["SOURCES", "Dataset", "Origin", "Split", "data_folder", "load"]
 
@@ -91,7 +90,10 @@ def load(
                 raise UsageError(f"target is for images of your own, given by their path; {name} has none")
             content = source.read(name, Origin(data_dir, download, target), reading)
             data = of_decoded(name, content)
-            return data if source.resizes else _resized(data, reading)
+            if source.resizes:
+                return data
+            say_unused(reading, name, NOTHING)
+            return fitted_dataset(data, reading)
     hint = did_you_mean(name.lower(), [*IDX_SETS, "digits"])
     if Path(name).exists():
         hint = f"; there is a {'folder' if Path(name).is_dir() else 'file'} of that name: give ./{name}"
@@ -108,6 +110,7 @@ def _own(name: str, origin: Origin, reading: Reading) -> Decoded:
     if origin.target:
         target = origin.target.expanduser().absolute()
         there, title = there.with_targets(user_files.find(target)), f"{title} to {target}"
+    there.say_unused(path.name, reading)
 
     def read() -> Any:
         content = there.read(reading)
@@ -143,22 +146,6 @@ SOURCES = [
     NamedSource("published IDX files", lambda name: name in IDX_SETS, _published),
     NamedSource("TensorFlow Datasets", lambda name: bool(re.fullmatch(TFDS_NAME, name)), _any_tfds),
 ]
-
-
-def _resized(data: Dataset, reading: Reading) -> Dataset:
-    size, channels = reading.size, data.image_shape[0]
-    wanted = (size.channels or channels, size.height, size.width) if size else data.image_shape
-    if wanted == data.image_shape and not reading.invert:
-        return data
-
-    def image(pixels: Any) -> Any:
-        pixels = 255 - pixels if reading.invert else pixels
-        return fitted_array(pixels, size, reading.mode) if size else pixels
-
-    shape = (*wanted[1:], wanted[0])
-    splits = [filled((len(s.images), *shape), map(image, s.images)) for s in (data.train, data.test)]
-    arrays = (splits[0], data.train.labels, splits[1], data.test.labels)
-    return of_decoded(data.name, Decoded(arrays, data.classes, content_sha256(arrays)))
 
 
 def data_folder(data_dir: Path | None) -> Path:

@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import DataError
 from ..system.hints import counted, titled
 from ..system.notes import say
+from .axes import axes
 from .cache import Decoded, content_sha256
 from .labels import Labels, numbered
-from .reading import scaled
+from .reading import Reading, scaled
 from .splits import stratified
 
 
@@ -96,19 +97,26 @@ class Dataset:
         targets: ArrayLike | None = None,
         test_targets: ArrayLike | None = None,
         classes: Sequence[str] = (),
+        range: str | tuple[float, float] | None = None,
+        image_shape: str | tuple[int, ...] | None = None,
         name: str = "arrays",
     ) -> "Dataset":
         """A dataset of arrays in memory.
 
         Args:
-            train: images of shape (n, H, W) or (n, H, W, C), C being 1, 3 or 4: uint8 in 0..255,
-                other integers in the same range, or floating point in [0, 1].
+            train: images of shape (n, H, W), (n, H, W, C) or (n, C, H, W), C being 1, 3 or 4, or
+                rows of numbers: uint8 in 0..255, other integers in the same range, or floating
+                point in [0, 1].
             test: the same for the test; None takes one in six of `train`, of each class alike.
             labels: of the training images: whole numbers, text or one-hot rows.
             test_labels: of the test images.
             targets: what is to come out of `train`, of the same shape; None means `train` itself.
             test_targets: the same for `test`.
             classes: names of the classes 0, 1, ...; () names them by their labels.
+            range: the numbers that are black and white, where they are others: (-1, 1) or "-1:1".
+            image_shape: height, width and maybe channels of images in rows: (20, 30) or "20x30";
+                None takes square ones.
+            name: what the dataset is called.
 
         Raises:
             DataError: The arrays are not images, or do not belong together.
@@ -118,13 +126,14 @@ class Dataset:
             >>> print(Dataset.from_arrays(np.zeros((60, 28, 28), np.uint8)))
             50 train, 10 test, no labels, 1 x 28 x 28
         """
-        images = _with_targets(_images(train, "train"), targets, "targets")
+        asked = Reading().changed((), {"range": range, "image_shape": image_shape})
+        images = _images(asked, train=train, targets=targets)
         numbers, named = _labels(labels, len(images), "labels")
         if test is None:
             chosen = stratified(numbers, len(images), name)
             splits = [(images[at], None if numbers is None else numbers[at]) for at in chosen]
         else:
-            others = _with_targets(_images(test, "test"), test_targets, "test_targets")
+            others = _images(asked, test=test, test_targets=test_targets)
             if (targets is None) != (test_targets is None):
                 raise DataError("give both targets and test_targets, or none of them")
             if others.shape[1:] != images.shape[1:]:
@@ -167,28 +176,27 @@ def _read_only(array: Any) -> Any:
     return array
 
 
-def _images(values: ArrayLike, name: str) -> NDArray[np.uint8]:
-    array = np.asarray(values)
-    if array.ndim == 3:
-        array = array[..., np.newaxis]
-    if array.ndim != 4 or array.shape[-1] not in (1, 3, 4) or not array.size:
-        raise DataError(
-            f"{name} has shape {np.shape(values)}; give images of shape (n, height, width) or "
-            "(n, height, width, channels) with 1, 3 or 4 channels"
-        )
+def _images(asked: Reading, **given: ArrayLike | None) -> NDArray[np.uint8]:
+    """The images of an array by its name, and behind their channels those that are to come out,
+    where there is a second one.
+    """
+    found = [_read(asked, values, name) for name, values in given.items() if values is not None]
+    if len({array.shape for array in found}) > 1:
+        raise DataError(f"{[*given][1]} has shape {found[1].shape}; what goes in has {found[0].shape}")
+    return found[0] if len(found) == 1 else np.concatenate(found, axis=-1)
+
+
+def _read(asked: Reading, values: ArrayLike, name: str) -> NDArray[np.uint8]:
     try:
-        return scaled(array, None, name)
+        array = np.asarray(values)
+        if not array.size:
+            raise ValueError(f"{name} has shape {array.shape}, without images")
+        there = axes(array.shape, name, asked.image_shape)
+        if array.ndim == 2 and not asked.image_shape:
+            say(f"kae: {name}: rows of {array.shape[1]} numbers are read as {there.height}x{there.width}")
+        return there.channels_last(scaled(array, asked.value_range, name))
     except ValueError as error:
         raise DataError(str(error)) from error
-
-
-def _with_targets(images: NDArray[np.uint8], targets: ArrayLike | None, name: str) -> NDArray[np.uint8]:
-    if targets is None:
-        return images
-    wanted = _images(targets, name)
-    if wanted.shape != images.shape:
-        raise DataError(f"{name} has shape {wanted.shape}; what goes in has {images.shape}")
-    return np.concatenate([images, wanted], axis=-1)
 
 
 def _labels(values: Any, count: int, name: str) -> tuple[Labels, tuple[str, ...]]:

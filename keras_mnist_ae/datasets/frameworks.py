@@ -1,5 +1,6 @@
 """Datasets of other frameworks as a `Dataset` in memory."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,45 +8,67 @@ import numpy as np
 
 from ..errors import DataError
 from .dataset import Dataset
+from .fitting import fitted_dataset
+from .reading import NOTHING, OF_ARRAYS, Reading, say_unused
+from .resize import MODES
 
 TAKEN = (
     "a name, a path, a kae.Dataset, an array of images, or a PyTorch or TensorFlow dataset of images or of "
     "(image, label) pairs"
 )
-CHANNELS = (1, 3, 4)
+IN_MEMORY = "arrays"  # the dataset of runs that were trained on arrays
 KEYS = {"image": ("image", "images", "img", "pixel_values", "x"), "label": ("label", "labels", "y", "target")}
 
 
-def in_memory(dataset: Any) -> Dataset:
-    """The images of an array, of (images, labels), or of a dataset of another framework.
+def name_of(dataset: Any) -> str:
+    """What a run calls the dataset that it was given: its name or path, or that of arrays."""
+    if isinstance(dataset, str | os.PathLike):
+        return os.fspath(dataset)
+    return dataset.name if isinstance(dataset, Dataset) else IN_MEMORY
+
+
+def in_memory(dataset: Any, reading: Reading) -> Dataset:
+    """The images of a `Dataset`, of an array, of (images, labels), or of a dataset of another
+    framework, read as asked.
 
     PyTorch datasets are asked for each index, TensorFlow's and other iterables are read once, such
-    as loaders of batches; items are images, pairs with a label, or dictionaries of these. Images
-    whose first axis holds the channels are turned. A pair of pairs, as of `keras.datasets`, has the
-    test images second.
+    as loaders of batches; items are images, pairs with a label, or dictionaries of these. A pair
+    of pairs, as of `keras.datasets`, has the test images second.
 
     Raises:
         DataError: They are no images.
 
     Examples:
         >>> pairs = [(np.zeros((3, 8, 8), np.float32), label) for label in (0, 1) * 6]
-        >>> print(in_memory(iter(pairs)))
+        >>> print(in_memory(iter(pairs), Reading()))
         10 train, 2 test, 2 classes, 3 x 8 x 8
     """
+    if not isinstance(dataset, Dataset):
+        say_unused(reading, IN_MEMORY, OF_ARRAYS)
+        given = _arrays(dataset)
+        dataset = Dataset.from_arrays(
+            *given, range=reading.value_range, image_shape=reading.image_shape, name=IN_MEMORY
+        )
+    else:
+        say_unused(reading, "a kae.Dataset", NOTHING)
+    return fitted_dataset(dataset, reading)
+
+
+def _arrays(dataset: Any) -> tuple[Any, Any, Any, Any]:
+    """Training images, test images, training labels and test labels; None where there are none."""
     if isinstance(dataset, tuple) and len(dataset) == 2:
         if all(isinstance(part, tuple) and len(part) == 2 for part in dataset):  # as keras.datasets
             (train, labels), (test, test_labels) = dataset
-            train, test = (_channels_last(_array(images)) for images in (train, test))
-            return Dataset.from_arrays(train, test, labels=labels, test_labels=test_labels)
-        if hasattr(dataset[0], "__array__") and np.ndim(dataset[0]) > 2:
-            return Dataset.from_arrays(_channels_last(_array(dataset[0])), labels=dataset[1])
+            return _array(train), _array(test), labels, test_labels
+        if hasattr(dataset[0], "__array__") and np.ndim(dataset[0]) > 1:
+            return _array(dataset[0]), None, dataset[1], None
     pairs = isinstance(dataset, list) and any(isinstance(item, tuple | dict) for item in dataset)
     if hasattr(dataset, "__array__") or (isinstance(dataset, list) and not pairs):
         given = [_pixels(image) for image in dataset] if isinstance(dataset, list) else dataset
-        return Dataset.from_arrays(_channels_last(_array(given)))
+        return _array(given), None, None, None
     if isinstance(dataset, dict):
         array, label = _pair(dataset)
-        return Dataset.from_arrays(_channels_last(_array(array)), labels=label)
+        return _array(array), None, label, None
     images: list[Any] = []
     labels = []
     batched = False
@@ -61,8 +84,7 @@ def in_memory(dataset: Any) -> Dataset:
     if len(shapes) > 1:
         first, second, *_ = sorted(map(str, shapes))
         raise DataError(f"the images of the dataset have several shapes, such as {first} and {second}")
-    named = np.stack(labels) if len(labels) == len(images) else None
-    return Dataset.from_arrays(_channels_last(np.stack(images)), labels=named)
+    return np.stack(images), None, np.stack(labels) if len(labels) == len(images) else None, None
 
 
 def _is_batch(image: Any, label: Any) -> bool:
@@ -71,7 +93,7 @@ def _is_batch(image: Any, label: Any) -> bool:
     """
     if label is not None and np.ndim(label):
         return bool(np.shape(label)[0] == len(image))
-    return not {image.shape[0], image.shape[-1]} & {*CHANNELS}
+    return not {image.shape[0], image.shape[-1]} & {*MODES}
 
 
 def _pair(item: Any) -> tuple[Any, Any]:
@@ -100,12 +122,6 @@ def _array(values: Any) -> Any:
         return np.asarray(values)
     except ValueError:
         raise DataError("dataset is a list of arrays of several shapes; give images of one") from None
-
-
-def _channels_last(images: Any) -> Any:
-    """Arrays (n, C, H, W), as PyTorch has them, turned to (n, H, W, C)."""
-    turned = images.ndim == 4 and images.shape[1] in CHANNELS and images.shape[-1] not in CHANNELS
-    return images.transpose(0, 2, 3, 1) if turned else images
 
 
 def _items(dataset: Any) -> Iterator[Any]:

@@ -1,6 +1,6 @@
 """What pictures are before their pixels become 8 bits: sizes, colours and ranges of numbers."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -46,13 +46,29 @@ def header(picture: "Picture", reading: Reading) -> Header:
     return Header(size, is_grey(picture), highest, stored(picture).upper)
 
 
-def depth(headers: Iterable[Header], reading: Reading) -> tuple[Reading, list[str]]:
-    """The reading with the range of pictures of more than 8 bits, and what was assumed of it.
+def images_of(
+    headers: Collection[Header], size: Fit, reading: Reading
+) -> tuple[tuple[int, int, int], Reading, list[str]]:
+    """What images are made of pictures that get this size: height, width and channels; the reading,
+    with the range of pictures of more than 8 bits; and what was assumed.
 
     Raises:
-        DataError: They have fewer than 16, of which the upper ones say too little.
+        DataError: They have fewer than 16 bits, of which the upper ones say too little.
     """
-    headers = list(headers)
+    coloured = sum(not header.grey for header in headers)
+    channels = size.channels or (3 if coloured else 1)
+    reading, notes = _depth(headers, reading)
+    if coloured and channels == 1:
+        notes.append(f"{counted(coloured, 'picture')} stored in colour: read as grey")
+    return (size.height, size.width, channels), reading, notes
+
+
+def first_size(headers: list[Header], reading: Reading) -> Fit:
+    """The size that pictures get: the one asked for, or that of the first."""
+    return reading.size or reading.expected or Fit(*headers[0].size[::-1])
+
+
+def _depth(headers: Collection[Header], reading: Reading) -> tuple[Reading, list[str]]:
     deep = [header.highest for header in headers if header.highest is not None]
     if not deep or reading.value_range or reading.depth:
         return reading, []
@@ -62,12 +78,3 @@ def depth(headers: Iterable[Header], reading: Reading) -> tuple[Reading, list[st
     which = f"{counted(len(deep), 'picture')} of 16 bits"
     note = f"{which}: no value is above {top:,}: read as {bits} bits"
     return reading.with_depth((0, top)), [note] if bits < 16 else []
-
-
-def shape_of(headers: list[Header], reading: Reading) -> tuple[int, int, int]:
-    """Height, width and channels of images that are read from pictures, of which the first has the
-    size of all where none is asked for.
-    """
-    size = reading.size or reading.expected or Fit(*headers[0].size[::-1])
-    channels = size.channels or (1 if all(header.grey for header in headers) else 3)
-    return size.height, size.width, channels

@@ -14,7 +14,7 @@ from ..system.progress import phase
 from .assembly import Part, Source, some
 from .decoding import Decoder
 from .folders import PICTURES
-from .headers import Header, depth, header, shape_of
+from .headers import Header, first_size, header, images_of
 from .opening import opened
 from .pictures import BROKEN, why
 from .reading import Reading
@@ -125,8 +125,7 @@ def source(
                     continue
     if not headers:
         raise ValueError(f"column {column!r} holds no pictures")
-    shape = shape_of(headers, reading)
-    reading, more = depth(headers, reading)
+    shape, reading, more = images_of(headers, first_size(headers, reading), reading)
     notes += more
     decoder = Decoder(shape, reading)
 

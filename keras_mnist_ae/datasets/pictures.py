@@ -12,7 +12,7 @@ from ..system.progress import phase
 from . import folders
 from .assembly import Part, Source, some
 from .decoding import Decoder
-from .headers import Header, depth, header
+from .headers import Header, header, images_of
 from .layout import layout
 from .mapped import filled
 from .opening import opened, pages
@@ -35,11 +35,10 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
     headers = _headers(files.files, reading, broken)
     _check_broken(folder, len(files.files), broken)
     size = reading.size or _common_size(folder, headers, reading.expected)
-    channels = size.channels or (1 if all(each.grey for each in headers.values()) else 3)
-    reading, notes = depth(headers.values(), reading)
+    shape, reading, notes = images_of(headers.values(), size, reading)
     notes = [*order.notes, *notes, *folders.left_out(files)]
 
-    decoder = Decoder((size.height, size.width, channels), reading)
+    decoder = Decoder(shape, reading)
 
     def decode(path: Path) -> NDArray[np.uint8] | None:
         try:
@@ -62,7 +61,6 @@ def source(folder: Path, files: folders.Tree, reading: Reading) -> Source:
         names = [f"{path.relative_to(folder)} ({why})" for path, why in sorted(broken.items())]
         return [f"{len(names)} broken: {some(names)}"] if names else []
 
-    shape = (size.height, size.width, channels)
     return Source(
         str(folder),
         parts,
@@ -82,9 +80,7 @@ def stack(path: Path, reading: Reading) -> Source:
         size = reading.size or Fit(*headers[0].size[::-1])
         if len({each.size for each in headers}) > 1 and not reading.size:
             raise DataError(f"the pages of {path} have several sizes.\nFit them: --resize SIZE")
-        reading, notes = depth(headers, reading)
-        channels = size.channels or (1 if all(each.grey for each in headers) else 3)
-        shape = (size.height, size.width, channels)
+        shape, reading, notes = images_of(headers, size, reading)
         decoder = Decoder(shape, reading)
         images = filled((len(headers), *shape), (decoder.image(page) for page in pages(path)))
     except BROKEN as error:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import UsageError
+from ..system.notes import say
 
 FITS = ("crop", "pad", "stretch")
 
@@ -109,8 +110,26 @@ class Reading:
         return asked
 
 
+NOTHING = frozenset[str]()
+OF_ARRAYS = frozenset(["value_range", "image_shape"])
+FOR = {  # options of a reading that not all data have a use for: their names, and what they are for
+    "value_range": ("range", "images of your own"),
+    "image_shape": ("image_shape", "rows of numbers"),
+    "arrays": ("arrays", "a .npz file"),
+}
+
+
+def say_unused(reading: Reading, name: str, used: frozenset[str]) -> None:
+    """Say which options have no use for the data of that name, where those of these fields have."""
+    for field, (option, purpose) in FOR.items():
+        if getattr(reading, field) and field not in used:
+            say(f"kae: {option} is not used for {name}: it is for {purpose}")
+
+
 def range_of(text: Any) -> tuple[float, float]:
-    """The numbers of "LOW:HIGH". Raises `UsageError`."""
+    """The numbers of "LOW:HIGH", or a pair of them. Raises `UsageError`."""
+    if isinstance(text, tuple):
+        text = ":".join(str(float(number)) for number in text)
     number = r"[-+]?\d*\.?\d+(?:[eE][-+]?\d+)?"
     match = re.fullmatch(f"({number}):({number})", text) if isinstance(text, str) else None
     if not match or not float(match[1]) < float(match[2]):
@@ -119,7 +138,9 @@ def range_of(text: Any) -> tuple[float, float]:
 
 
 def shape_of(text: Any) -> tuple[int, int, int]:
-    """Height, width and channels of "HxW" or "HxWxC". Raises `UsageError`."""
+    """Height, width and channels of "HxW" or "HxWxC", or a tuple of them. Raises `UsageError`."""
+    if isinstance(text, tuple):
+        text = "x".join(map(str, text))
     match = re.fullmatch(r"(\d{1,4})x(\d{1,4})(?:x([134]))?", text) if isinstance(text, str) else None
     if not match or 0 in (int(match[1]), int(match[2])):
         raise UsageError(f"image_shape is {text!r}; give HxW or HxWxC, such as 28x28 or 32x32x3")

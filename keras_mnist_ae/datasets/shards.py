@@ -14,7 +14,7 @@ from ..system import signals
 from .assembly import Part, Source, some
 from .decoding import Decoder
 from .folders import PICTURES, Tree
-from .headers import Header, depth, header, shape_of
+from .headers import Header, first_size, header, images_of
 from .layout import layout
 from .opening import opened
 from .pictures import BROKEN, why
@@ -72,8 +72,7 @@ def source(files: list[Path], reading: Reading) -> Source:
                 headers.append(header(picture, reading))
     if not headers:
         raise DataError(f"no picture in {files[0]} can be read.")
-    shape = shape_of(headers, reading)
-    reading, more = depth(headers, reading)
+    shape, reading, more = images_of(headers, first_size(headers, reading), reading)
     notes += more
     decoder = Decoder(shape, reading)
 

@@ -11,16 +11,19 @@ from . import arrays, folders, idx_files, pictures, shards, tables
 from .assembly import Content, Source, assemble
 from .opening import pillow_unheard
 from .pairs import paired
-from .reading import Reading
+from .reading import OF_ARRAYS, Reading, say_unused
 from .splits import splits_of
 
 
 class Kind(NamedTuple):
-    """A kind of own data: the suffixes of its files, words for `kae data list`, and its reader."""
+    """A kind of own data: the suffixes of its files, words for `kae data list`, its reader, and
+    the options of a reading that it has a use for.
+    """
 
     suffixes: frozenset[str]
     words: str
     source: Callable[[list[Path], Reading], Source]
+    uses: frozenset[str] = frozenset(["value_range"])
 
 
 FILES = (
@@ -28,11 +31,13 @@ FILES = (
         frozenset([".npy", ".npz"]),
         "a .npy or .npz file of images",
         lambda files, reading: arrays.source(files[0], reading),
+        OF_ARRAYS | {"arrays"},
     ),
     Kind(
         frozenset([".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet"]),
         "a CSV or Parquet file with pixels in columns, or with pictures in one",
         tables.source,
+        OF_ARRAYS,
     ),
     Kind(frozenset([".tar", ".tar.gz", ".tgz"]), "tar shards of pictures (WebDataset)", shards.source),
     Kind(
@@ -66,6 +71,12 @@ class Files(NamedTuple):
     files: list[Path]
     source: Callable[[Reading], Source]
     named: Callable[[], list[Path]] = list  # other files that these name
+    uses: frozenset[str] = frozenset(["value_range"])  # of the fields of a reading
+
+    def say_unused(self, name: str, reading: Reading) -> None:
+        """Say which options of a reading these files have no use for."""
+        uses = self.uses - {"arrays"} if suffix_of(self.files[0]) == ".npy" else self.uses
+        say_unused(reading, name, uses)
 
     def read(self, reading: Reading) -> Content:
         """The images as a dataset. Raises `DataError`."""
@@ -78,6 +89,7 @@ class Files(NamedTuple):
             [*self.files, *targets.files],
             lambda reading: paired(self.source(reading), targets.source(reading)),
             lambda: [*self.named(), *targets.named()],
+            self.uses | targets.uses,
         )
 
 
@@ -113,7 +125,7 @@ def find(path: Path) -> Files:
 
 
 def _of_kind(kind: Kind, files: list[Path], source: Callable[[Reading], Source]) -> Files:
-    return Files(files, source, partial(tables.named, files) if kind is FILES[1] else list)
+    return Files(files, source, partial(tables.named, files) if kind is FILES[1] else list, kind.uses)
 
 
 def _beside(source: Callable[[Reading], Source], pictures: int, reading: Reading) -> Source:

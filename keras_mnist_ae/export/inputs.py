@@ -95,6 +95,7 @@ def source_of(path: Path, image: tuple[int, ...], asked: Reading) -> Source:
     there = user_files.picture(path) if single else user_files.find(path.absolute())
     height, width, channels = image
     asked = replace(asked, expected=None if asked.size else Fit(height, width, channels))
+    there.say_unused(path.name, asked)
     with pillow_unheard():
         source = there.source(asked)
     if source.shape != image:

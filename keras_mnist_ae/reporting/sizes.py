@@ -65,11 +65,10 @@ def size(
     from ..analysis import metrics, pca, plots, size_plot, sizes
     from ..analysis.codec import of_model
     from ..architecture.variant import Variant as Table
-    from ..datasets.dataset import Dataset as Arrays
-    from ..datasets.frameworks import in_memory
+    from ..datasets.frameworks import name_of
     from ..datasets.images import chunks
     from ..runs.config import configure
-    from ..runs.reopen import check, load_data
+    from ..runs.reopen import load_data
     from ..runs.settings import SETTINGS
     from ..system import backend
     from ..training.defaults import settled
@@ -78,13 +77,9 @@ def size(
         if settings.get(name, SETTINGS[name].value) != SETTINGS[name].value:
             raise UsageError(f"{name} is no setting of `kae size`: {reason}")
     named = {"table": variant} if isinstance(variant, Table) else {"variant": variant}
-    data = None
-    if not isinstance(dataset, str | PathLike):
-        data = dataset if isinstance(dataset, Arrays) else in_memory(dataset)
-        dataset = data.name
-    config = configure(**{**settings, **named, "dataset": dataset, "latent_dim": latent_dim})
+    config = configure(**{**settings, **named, "dataset": name_of(dataset), "latent_dim": latent_dim})
     backend.choose(config.backend, config.device)
-    data = load_data(config) if data is None else check(config, data)
+    data = load_data(config, dataset)
     config = settled(config, data)
     _refuse(config, data)
     from ..training.nested_fit import fit_nested

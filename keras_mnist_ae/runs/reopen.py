@@ -14,7 +14,7 @@ from ..datasets.binarize import binarized
 from ..datasets.catalog import load
 from ..datasets.classes import numbers, only
 from ..datasets.dataset import Dataset, Split
-from ..datasets.frameworks import in_memory
+from ..datasets.frameworks import IN_MEMORY, in_memory
 from ..datasets.reading import Reading
 from ..datasets.user_files import is_path
 from ..errors import CorruptFileError, DataError, UsageError
@@ -30,16 +30,19 @@ if TYPE_CHECKING:
     from ..models.autoencoder import Autoencoder
 
 
-IN_MEMORY = "arrays"  # the dataset of runs that were trained on arrays
-
-
-def load_data(config: TrainConfig, reading: Reading | None = None) -> Dataset:
+def load_data(config: TrainConfig, dataset: Any = None, reading: Reading | None = None) -> Dataset:
     """The dataset of a config, its training images of the chosen classes and cut to `limit`.
+
+    Args:
+        dataset: what the config was made for, which may lie in memory: all that `kae.train` takes.
+        reading: how images at a path are read; None reads them as the config says.
 
     Raises:
         DataError: The images are not those that the variant takes.
         UsageError: A batch is larger than the training set.
     """
+    if not isinstance(dataset, str | PathLike | None):
+        return check(config, in_memory(dataset, config.reading))
     if config.dataset == IN_MEMORY:
         raise DataError(
             "the run was trained on arrays from Python, which it does not keep.\n"
@@ -152,7 +155,7 @@ def reopen_data(
     if isinstance(dataset, tuple) and all(isinstance(path, str | PathLike | None) for path in dataset):
         dataset, target = (path and os.fspath(path) for path in dataset)
     if dataset is not None and not isinstance(dataset, str):
-        return _of_that_size(run, dataset if isinstance(dataset, Dataset) else in_memory(dataset))
+        return _of_that_size(run, in_memory(dataset, trained_reading(run)))
     changes: dict[str, str | None] = {}
     if data_dir:
         changes["data_dir"] = str(data_dir)
@@ -165,7 +168,7 @@ def reopen_data(
         changes["target"] = str(Path(target).absolute())
     try:
         config = dataclasses.replace(run.config, **changes)  # type: ignore[arg-type]
-        data = load_data(config, trained_reading(run) if dataset else None)
+        data = load_data(config, reading=trained_reading(run) if dataset else None)
         if not (dataset or target) and data.sha256 != run.environment.get("dataset_sha256"):
             raise DataError(_changed(run, data))
     except DataError as error:

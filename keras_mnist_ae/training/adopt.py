@@ -9,14 +9,14 @@ from ..analysis.elbo import evidence
 from ..analysis.metrics import squared_errors
 from ..architecture.variants import VARIANTS
 from ..datasets.dataset import Dataset
-from ..datasets.frameworks import in_memory
+from ..datasets.frameworks import IN_MEMORY, name_of
 from ..datasets.noise import first_images
 from ..errors import UsageError
 from ..runs import runs_dir as folder_of_runs
 from ..runs.config import configure
 from ..runs.environment import describe
 from ..runs.folder import Run
-from ..runs.reopen import IN_MEMORY, check, load_data
+from ..runs.reopen import load_data
 from ..system.notes import say
 from .finish import SHOWN, write
 
@@ -40,10 +40,6 @@ def from_model(
     if not isinstance(model, Autoencoder):
         kind = type(model).__name__
         raise UsageError(f"model is of type {kind}; give an Autoencoder, such as kae.build makes")
-    data = None
-    if not isinstance(dataset, str | PathLike):
-        data = dataset if isinstance(dataset, Dataset) else in_memory(dataset)
-        dataset = data.name
     history = getattr(history or getattr(model, "history", None), "history", history) or {}
     variant = model.variant
     known = VARIANTS.get(variant.name) == variant
@@ -51,9 +47,9 @@ def from_model(
     seen = {"epochs": len(history["loss"])} if history.get("loss") else {}
     if variant.variational:
         settings.setdefault("likelihood", model.likelihood)
-    place = {"dataset": dataset, "runs_dir": runs_dir, "name": name}
+    place = {"dataset": name_of(dataset), "runs_dir": runs_dir, "name": name}
     config = configure(**{**named, **place, **seen, **settings})
-    data = load_data(config) if data is None else check(config, data)
+    data = load_data(config, dataset)
     run = folder_of_runs.create(config)
     with run.locked():
         run.write_variant(variant)

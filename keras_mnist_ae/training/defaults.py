@@ -9,10 +9,10 @@ from ..architecture import recipes
 from ..architecture.families import FAMILIES
 from ..datasets.augment import NONE, augmentation
 from ..datasets.dataset import Dataset
+from ..datasets.frameworks import IN_MEMORY
 from ..datasets.user_files import is_path
 from ..errors import worded
 from ..runs.config import TrainConfig
-from ..runs.reopen import IN_MEMORY
 from ..system.hints import counted
 from ..system.notes import say
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from ..architecture.variant import Variant
 from ..datasets.dataset import Dataset
-from ..datasets.frameworks import in_memory
+from ..datasets.frameworks import IN_MEMORY, name_of
 from ..errors import in_python
 from ..runs import runs_dir as folder_of_runs
 from ..runs.config import TrainConfig, configure
 from ..runs.environment import describe
 from ..runs.folder import Run
-from ..runs.reopen import IN_MEMORY, check, load_data
+from ..runs.reopen import load_data
 from ..runs.settings import SETTINGS
 from ..system import backend as backends
 from ..system import processes, signals
@@ -163,12 +163,8 @@ def train(
     given = {name: value for name, value in locals().items() if name in SETTINGS}
     given.pop("variant")
     named = {"table": variant} if isinstance(variant, Variant) else {"variant": variant}
-    data = None
-    if not isinstance(dataset, str | PathLike):
-        data = dataset if isinstance(dataset, Dataset) else in_memory(dataset)
-        dataset = data.name
-    config = configure(**{**given, **named, "dataset": dataset})
-    return train_config(config, data, Extras(callbacks, optimizer, loss))
+    config = configure(**{**given, **named, "dataset": name_of(dataset)})
+    return train_config(config, dataset, Extras(callbacks, optimizer, loss))
 
 
 def explained(name: str) -> str:
@@ -179,8 +175,10 @@ def explained(name: str) -> str:
     return f"{in_python(row.help)} Default: {in_python(default)}."
 
 
-def train_config(config: TrainConfig, data: Dataset | None = None, extras: Extras | None = None) -> Run:
-    """The same for settings that are complete; `data` in place of the dataset that they name."""
+def train_config(config: TrainConfig, dataset: Any = None, extras: Extras | None = None) -> Run:
+    """The same for settings that are complete; `dataset` where that which they name lies in
+    memory.
+    """
     from .finish import finish, follow
 
     extras = extras or Extras()
@@ -190,7 +188,7 @@ def train_config(config: TrainConfig, data: Dataset | None = None, extras: Extra
     if (device := backends.device_name()) != "cpu":
         say(f"computing on {device}")
     with together() as group:
-        data = load_data(config) if data is None else check(config, data)
+        data = load_data(config, dataset)
         config = settled(config, data)
         variant = config.architecture(data.image_shape)
         before_training(config, variant, data)
