@@ -103,6 +103,15 @@ def tar(root, broken):
     return root / "s.tar"
 
 
+def tar_of_folders(root, broken):
+    with tarfile.open(root / "f.tar", "w") as archive:
+        for at, image in enumerate(IMAGES):
+            entry, content = tarfile.TarInfo(f"all/{'cat' if at < 400 else 'dog'}/{at:04}.png"), png(image)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return root / "f.tar"
+
+
 def folder(root, broken):
     for at, image in enumerate(IMAGES):
         place = root / "pictures" / ("cat" if at < 400 else "dog")
@@ -129,7 +138,9 @@ def rows(root, broken):
     return root / "i.csv"
 
 
-@pytest.mark.parametrize("make", [table, pixels, tar, folder, npy, npz, rows], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "make", [table, pixels, tar, tar_of_folders, folder, npy, npz, rows], ids=lambda f: f.__name__
+)
 def test_the_rows_are_those_of_one_process(graphs, tmp_path, inline, make):
     """Also where pictures are broken, with the same names and classes."""
     source = make(tmp_path, make in (table, tar, folder))

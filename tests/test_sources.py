@@ -301,6 +301,31 @@ CORPUS = {
         lambda r: shard(r, "a.tar", {f"frame.{at:04}.png": png(IMAGES[at]) for at in range(24)}),
         "a.tar", {}, (20, 0, 4, 0, (1, 8, 8)), "",
     ),
+    "tar of pictures and masks": (
+        lambda r: shard(
+            r, "a.tar",
+            {
+                f"{at}.{kind}": png(IMAGES[at]) if kind != "cls" else b"%d" % (at % 3)
+                for at in range(24) for kind in ("mask.png", "image.png", "cls")
+            },
+        ),
+        "a.tar", {}, (20, 0, 4, 3, (1, 8, 8)), "left out 24: 24 of another kind (mask, not image)",
+    ),
+    "two sides, as for translation": (
+        lambda r: tree(r, *many("h2z/trainA", "h2z/trainB", "h2z/testA", "h2z/testB")),
+        "h2z", {}, (12, 0, 12, 2, (1, 12, 12)), "",
+    ),
+    "splits and classes in one name": (
+        lambda r: tree(r, *many("train_cats", "train_dogs", "Validation_cats", "Validation_dogs", "test_cats")),
+        "", {}, (12, 12, 6, 2, (1, 12, 12)), "",
+    ),
+    "classes before splits": (
+        lambda r: tree(r, *many("cats-train/x", "dogs-train/x", "cats-test/x", "dogs-test/x")),
+        "", {}, (12, 0, 12, 2, (1, 12, 12)), "",
+    ),
+    "classes that begin as splits": (
+        lambda r: tree(r, *many("train-car", "test-tube", "trainers", "valid")), "", {}, (20, 0, 4, 4, (1, 12, 12)), "",
+    ),
     "deep and shallow pictures": (
         lambda r: (deep(4000)(r), tree(r, *(f"_{at}.png" for at in range(6)), size=(8, 8))), "", {}, None, "read as 12 bits",
     ),

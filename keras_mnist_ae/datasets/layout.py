@@ -8,7 +8,7 @@ from ..errors import DataError
 from ..system.hints import counted
 from .assembly import some
 from .folders import Tree
-from .splits import are_splits, split_of, splits_of
+from .splits import are_splits, split_of, splits_of, splits_with_classes
 
 AROUND = ("images", "imgs", "pictures", "photos", "data")  # folders that are no class
 
@@ -30,6 +30,9 @@ def layout(tree: Tree) -> Layout:
     looked through.
     """
     parts = _unwrapped([path.relative_to(tree.root).parts[:-1] for path in tree.files])
+    tops = {part[0] if part else "" for part in parts}
+    if not splits_of(tops, some=True) and (both := splits_with_classes(tops)):
+        parts = [(*both[part[0]], *part[1:]) for part in parts]
     _require_training(tree, {part[0] if part else "" for part in parts})
     level = next(
         (

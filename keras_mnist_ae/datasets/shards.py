@@ -4,6 +4,7 @@ import io
 import tarfile
 from collections import Counter
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -23,6 +24,8 @@ from .splits import splits_of_files
 
 LARGEST_MEMBER = 2**28  # bytes
 FEW = 10  # texts, all of which may differ
+LOOKED_AT = 256  # pictures that tell of several kinds
+IMAGES = ("image", "img", "input", "x", "rgb", "jpg", "png")  # kinds of which the first one there is taken
 CAPTION = ".txt"
 LABELS = (".cls", ".label", CAPTION)
 
@@ -107,6 +110,7 @@ def _members(file: Path, left_out: Counter[str]) -> tuple[list[str], list[bytes]
     """
     images: dict[str, bytes] = {}
     labels: dict[str, str] = {}
+    kind = kind_taken(file)
     try:
         with tarfile.open(file) as archive:
             for member in archive:
@@ -119,7 +123,9 @@ def _members(file: Path, left_out: Counter[str]) -> tuple[list[str], list[bytes]
                     continue
                 key, suffix = str(name.parent / name.name.split(".")[0]), name.suffix.lower()
                 stream = archive.extractfile(member)
-                if stream and suffix in PICTURES:
+                if suffix in PICTURES and kind not in (None, kind_of(name)):
+                    left_out[f"of another kind ({kind_of(name)}, not {kind})"] += 1
+                elif stream and suffix in PICTURES:
                     # a second picture of a key, as of frame.0001.png, has its whole name
                     images[key if key not in images else str(name.with_suffix(""))] = stream.read()
                 elif stream and suffix in LABELS and member.size < 1000:
@@ -136,6 +142,31 @@ def _members(file: Path, left_out: Counter[str]) -> tuple[list[str], list[bytes]
             named
         )
     return list(images), list(images.values()), named if len(named) == len(images) and named else None
+
+
+def kind_of(name: PurePosixPath) -> str:
+    """What stands between the key and the suffix: `mask` of 0001.mask.png."""
+    return ".".join(name.name.split(".")[1:-1])
+
+
+def kind_taken(file: Path) -> str | None:
+    """The kind of picture that is read, where there are several of a key, such as 0001.image.png
+    and 0001.mask.png; None where there are not.
+
+    Raises:
+        DataError: It is no tar file.
+    """
+    try:
+        with tarfile.open(file) as archive:
+            members = (PurePosixPath(member.name) for member in archive if member.isfile())
+            pictures = (name for name in members if name.suffix.lower() in PICTURES)
+            kinds = Counter(map(kind_of, islice(pictures, LOOKED_AT)))
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise DataError(f"{file} cannot be read: {error}") from error
+    numbered = any(kind.isdecimal() for kind in kinds)  # as frame.0001.png
+    if len(kinds) < 2 or numbered or min(kinds.values()) < 2:
+        return None
+    return next((kind for kind in ("", *IMAGES) if kind in kinds), next(iter(kinds)))
 
 
 def _ended(file: Path) -> bool:

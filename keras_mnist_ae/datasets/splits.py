@@ -53,6 +53,25 @@ def splits_of(names: Iterable[str], some: bool = False) -> dict[str, str]:
     return {}
 
 
+def splits_with_classes(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Splits and classes that stand in one name, as of `trainA` and `testB`, `train_cats` or
+    `cats-test`; {} where not each name has both, or a class has no training images.
+    """
+    words = f"((?i:{'|'.join(sorted(NAMES, key=len, reverse=True))}))"
+    first, last = re.compile(rf"{words}(?:[-_. ]+|(?=[A-Z]))(.+)"), re.compile(rf"(.+?)[-_. ]+{words}")
+    found = {}
+    for name in names:
+        if match := first.fullmatch(name):
+            found[name] = (match[1], match[2])
+        elif match := last.fullmatch(name):
+            found[name] = (match[2], match[1])
+        else:
+            return {}
+    trained = {kind for split, kind in found.values() if NAMES[split.lower()] == "train"}
+    several = {NAMES[split.lower()] for split, _ in found.values()} > {"train"}
+    return found if several and trained == {kind for _, kind in found.values()} else {}
+
+
 def splits_of_files(files: Sequence[Path]) -> list[str]:
     """The split of each of several files, by the beginning of its name, by its folder, or by what
     else differs in their names; "" where nothing tells, as for a single one.

@@ -3,7 +3,7 @@ for sets that are larger than memory.
 """
 
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
@@ -13,13 +13,14 @@ from ..errors import DataError, reason
 from ..system import signals
 from . import pixel_tables, table_columns, tables
 from .decoding import Decoder
-from .folders import PICTURES
+from .folders import PICTURES, Tree
+from .layout import layout
 from .picture_tables import FIRST, Place, located, of_bytes
 from .pixel_tables import Pixels
 from .reading import Reading
 from .resize import fitted_array
 from .rows import Row, Streamed
-from .shards import LABELS, LARGEST_MEMBER
+from .shards import LABELS, LARGEST_MEMBER, kind_of, kind_taken
 from .splits import splits_of_files
 from .table_columns import SPLITS
 
@@ -100,13 +101,29 @@ def _content(value: Any, place: Place) -> tuple[Any, str | None]:
 @dataclass(frozen=True)
 class TarRows(Streamed):
     """Pictures in tar shards: members that follow each other and differ in their suffix alone are
-    one, as WebDataset has it.
+    one, as WebDataset has it. Where no picture has a label, `folders` names the classes of those
+    within the archive.
     """
+
+    folders: Mapping[str, str]
 
     def _rows(self, path: Path, low: int, high: int, first: int, broken: list[str]) -> Iterator[Row]:
         for at, (key, content, label) in enumerate(_groups(path, low, high)):
             if low <= at < high:
+                label = label or self.folders.get(str(PurePosixPath(key).parent))
                 yield Row(self._image(content, key, broken), key, label)
+
+
+def _classes_of_folders(names: set[str]) -> dict[str, str]:
+    """Folders of pictures and the classes that training makes of them."""
+    placed = layout(Tree(Path(), [Path(name, "picture.png") for name in names]))
+    found = {
+        path.parent.as_posix(): name
+        for entries in placed.splits.values()
+        for path, name in entries
+        if name is not None
+    }
+    return found if len(found) == len(names) and len(set(found.values())) > 1 else {}
 
 
 def _groups(path: Path, low: int, high: int) -> Iterator[tuple[str, bytes, str | None]]:
@@ -114,12 +131,15 @@ def _groups(path: Path, low: int, high: int) -> Iterator[tuple[str, bytes, str |
     before `low` are not read.
     """
     group, key, picture, label, at = "", "", None, None, 0
+    kind = kind_taken(path)
     try:
         with tarfile.open(path) as archive:
             while at < high and (member := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # which would grow with the file
                 name = PurePosixPath(member.name)
                 if not member.isfile() or name.name.startswith(".") or member.size > LARGEST_MEMBER:
+                    continue
+                if kind not in (None, kind_of(name)) and name.suffix.lower() in PICTURES:
                     continue
                 found, suffix = str(name.parent / name.name.split(".")[0]), name.suffix.lower()
                 again = suffix in PICTURES and found == group and picture is not None
@@ -154,10 +174,17 @@ def streamed(files: list[Path], shape: tuple[int, int, int], reading: Reading) -
     match files[0].suffix.lower():
         case ".tar":
             ordered = _by_split(files, splits_of_files(files))
-            counts = tuple(sum(1 for _ in _groups(file, 2**63, 2**63)) for file in ordered)
-            if 0 in counts:
-                raise DataError(f"{ordered[counts.index(0)]} holds no pictures.")
-            return TarRows(ordered, counts, decoder)
+            counts, folders, labelled = [], set(), False
+            for file in ordered:
+                count = 0
+                for key, _, label in _groups(file, 2**63, 2**63):
+                    count += 1
+                    folders.add(str(PurePosixPath(key).parent))
+                    labelled = labelled or label is not None
+                if not count:
+                    raise DataError(f"{file} holds no pictures.")
+                counts.append(count)
+            return TarRows(ordered, tuple(counts), decoder, {} if labelled else _classes_of_folders(folders))
         case ".parquet":
             ordered = _by_split(files, splits_of_files(files))
             return _parquet(ordered, decoder)
