@@ -2,6 +2,8 @@
 nothing.
 """
 
+import os
+import platform
 import subprocess
 import sys
 
@@ -12,6 +14,7 @@ import pytest
 if keras.backend.backend() != "jax":
     pytest.skip("the steps of the JAX backend", allow_module_level=True)
 
+import jax
 from support import interrupted
 
 import keras_mnist_ae as kae
@@ -20,6 +23,7 @@ from keras_mnist_ae.architecture import transforms
 from keras_mnist_ae.architecture.variants import VARIANTS
 from keras_mnist_ae.datasets.images import to_float
 from keras_mnist_ae.errors import UsageError
+from keras_mnist_ae.models import jax_products
 from keras_mnist_ae.models.jax_step import Looped
 from keras_mnist_ae.system import devices
 
@@ -68,6 +72,59 @@ def test_callbacks_hear_of_the_batches_of_an_execution():
     history = model.fit(IMAGES, IMAGES, batch_size=32, callbacks=[hear], verbose=0).history
     assert [batch for batch, _ in heard] == [3, 7, 11]  # as Keras counts
     assert float(heard[-1][1]) == pytest.approx(history["loss"][0])
+
+
+@pytest.mark.parametrize("met", [2**27, 0], ids=["by products", "as XLA has it"])
+@pytest.mark.parametrize(
+    ("size", "kernel", "inputs", "outputs", "stride", "padding"),
+    [
+        ((7, 7), (3, 3), 6, 5, 1, (1, 1)),
+        ((14, 12), (4, 4), 3, 8, 2, (1, 1)),
+        ((9, 10), (3, 2), 2, 4, 2, (0, 1)),  # what is left over at the edges is not met
+        ((8, 8), (5, 3), 1, 4, 3, (2, 0)),
+        ((6, 6), (2, 4), 4, 1, 1, (0, 2)),
+    ],
+)
+def test_convolutions_and_their_gradients_are_those_of_pytorch(
+    monkeypatch, met, size, kernel, inputs, outputs, stride, padding
+):
+    import torch
+
+    monkeypatch.setattr(jax_products, "LARGEST", met)
+    draw = np.random.default_rng(3).normal
+    images, weights = draw(size=(4, *size, inputs)), draw(size=(*kernel, inputs, outputs))
+    theirs = [
+        torch.tensor(images.transpose(0, 3, 1, 2), requires_grad=True),
+        torch.tensor(weights.transpose(3, 2, 0, 1).copy(), requires_grad=True),
+    ]
+    expected = torch.nn.functional.conv2d(*theirs, stride=stride, padding=padding)
+    around = tuple((beside, beside) for beside in padding)
+    pull = draw(size=tuple(np.array(expected.shape)[[0, 2, 3, 1]]))
+    expected.backward(torch.tensor(pull.transpose(0, 3, 1, 2)))
+    result, back = jax.vjp(
+        lambda *given: jax_products.convolution(*given, stride, around),
+        images.astype("float32"),
+        weights.astype("float32"),
+    )
+    of_images, of_weights = back(pull.astype("float32"))
+    near = {"rtol": 1e-4, "atol": 1e-5}
+    np.testing.assert_allclose(result, expected.detach().numpy().transpose(0, 2, 3, 1), **near)
+    np.testing.assert_allclose(of_images, theirs[0].grad.numpy().transpose(0, 2, 3, 1), **near)
+    np.testing.assert_allclose(of_weights, theirs[1].grad.numpy().transpose(2, 3, 1, 0), **near)
+
+
+def test_memory_of_steps_is_kept_unless_the_environment_says_how():
+    """In processes of their own: what glibc was told cannot be taken back."""
+    program = (
+        "import os; os.environ['KERAS_BACKEND'] = 'jax'\n"
+        "import keras_mnist_ae.models.jax_step, jax; print(jax.config.read('jax_cpu_enable_async_dispatch'))"
+    )
+    for added, waits in (({}, platform.libc_ver()[0] != "glibc"), ({"MALLOC_ARENA_MAX": "2"}, True)):
+        environment = {**os.environ, **added}
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, env=environment
+        )
+        assert done.stdout.strip() == str(waits), done.stderr
 
 
 @pytest.mark.parametrize(

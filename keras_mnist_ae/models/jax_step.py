@@ -12,9 +12,10 @@ import numpy as np
 
 from ..architecture.layers import Conv, ConvTranspose
 from ..architecture.variant import Variant
-from . import jax_cache
+from . import jax_cache, jax_memory
 
 jax_cache.enable()
+jax_memory.keep()
 
 
 class JaxModel(keras.Model):

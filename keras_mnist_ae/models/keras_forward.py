@@ -9,7 +9,7 @@ the s x s pixels that stand where an input pixel stood (Shi et al. 2016).
 from collections.abc import Callable, Iterator
 from typing import Any, assert_never
 
-from keras import activations, layers, ops
+from keras import activations, config, layers, ops
 
 from ..architecture.layers import (
     Add,
@@ -145,7 +145,7 @@ def _convolution(step: Step, kernel: Any, x: Any) -> Any:
             ops.matmul(ops.reshape(x[:, :rows, :columns], (-1, seen.shape[0])), seen),
             (-1, 1, 1, layer.outputs),
         )
-    return ops.conv(_padded(x, p, p), kernel, layer.s, "valid", LAST)
+    return _convolved(x, kernel, layer.s, (p, p))
 
 
 def _transposed(step: Step, kernel: Any, x: Any) -> Any:
@@ -164,7 +164,7 @@ def _transposed(step: Step, kernel: Any, x: Any) -> Any:
         )
     if s == 1 and p < min(kernel_size):  # a convolution with the kernel rotated by 180 degrees
         rotated = ops.transpose(ops.flip(kernel, (0, 1)), (0, 1, 3, 2))
-        return ops.conv(_padded(x, *(k - 1 - p for k in kernel_size)), rotated, 1, "valid", LAST)
+        return _convolved(x, rotated, 1, (kernel_size[0] - 1 - p, kernel_size[1] - 1 - p))
     down, along = (-(-k // s) for k in kernel_size)  # input pixels on which an output pixel depends
     x = _padded(x, down - 1, along - 1)
     height, width = height + down - 1, width + along - 1
@@ -177,13 +177,31 @@ def _transposed(step: Step, kernel: Any, x: Any) -> Any:
     )
     # by_phase: (down, along, inputs, s, s, outputs)
     columns = down * along * inputs
-    pixels = ops.matmul(
+    pixels = _product(
         ops.reshape(ops.concatenate(near, axis=-1), (-1, columns)),
         ops.reshape(by_phase, (columns, s * s * outputs)),
     )
     # pixels: (n * height * width, s * s * outputs)
     x = ops.transpose(ops.reshape(pixels, (-1, height, width, s, s, outputs)), (0, 1, 3, 2, 4, 5))
     return ops.reshape(x, (-1, height * s, width * s, outputs))[:, p : p + high, p : p + wide]
+
+
+def _convolved(x: Any, kernel: Any, s: int, beside: tuple[int, int]) -> Any:
+    """With so many rows and columns of zeros on each side."""
+    if config.backend() == "jax":
+        from .jax_products import convolution
+
+        down, along = beside
+        return convolution(x, ops.convert_to_tensor(kernel), s, ((down, down), (along, along)))
+    return ops.conv(_padded(x, *beside), kernel, s, "valid", LAST)
+
+
+def _product(rows: Any, weights: Any) -> Any:
+    if config.backend() == "jax":
+        from .jax_products import product
+
+        return product(rows, weights)
+    return ops.matmul(rows, weights)
 
 
 def _padded(x: Any, down: int, along: int) -> Any:
