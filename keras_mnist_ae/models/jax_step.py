@@ -12,7 +12,8 @@ import numpy as np
 
 from ..architecture.layers import Conv, ConvTranspose
 from ..architecture.variant import Variant
-from . import jax_cache, jax_memory
+from ..system import jax_memory
+from . import jax_cache
 
 jax_cache.enable()
 jax_memory.keep()
@@ -35,9 +36,14 @@ class JaxModel(keras.Model):
     def make_train_function(self, force: bool = False) -> None:
         made_anew = force or self.train_function is None
         super().make_train_function(force)
-        if made_anew and self._loops():
+        if not made_anew:
+            return
+        train = self.train_function
+        if self._loops():
             self.train_function = Looped(self.train_step, self.steps_per_execution)
-        if made_anew and self.devices:
+        elif not self.devices:
+            self.train_function = lambda state, batches: train(state, map(jax_memory.at_hand, batches))
+        if self.devices:
             self.train_function = Divided(self.train_function, self.devices)
 
     def _loops(self) -> bool:
@@ -82,9 +88,8 @@ class Looped:
             raise StopIteration
         for _, alike in groupby(batches, key=lambda batch: jax.tree.map(np.shape, batch)):
             those = list(alike)
-            logs, state = self._loop(
-                state, _stacked(those + those[-1:] * (self._most - len(those))), len(those)
-            )
+            stacked = _stacked(those + those[-1:] * (self._most - len(those)))
+            logs, state = self._loop(state, jax_memory.at_hand(stacked), len(those))
         return logs, state
 
 

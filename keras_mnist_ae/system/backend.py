@@ -12,7 +12,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from ..errors import MissingDependencyError, UsageError
-from . import lean
+from . import devices, jax_memory, lean
 
 INSTALL = {
     "torch": "pip install torch",
@@ -81,6 +81,8 @@ def choose(backend: str, device: str = "auto") -> None:
         # which it says of several models, as if they were one that is traced again and again
         logging.getLogger("tensorflow").addFilter(lambda record: "retracing" not in str(record.msg))
     leave_triton()
+    if backend == "jax" and devices.count() == 1:
+        jax_memory.keep()
     lean.load(backend)
     if device == "gpu" and device_name() == "cpu":
         raise UsageError(
