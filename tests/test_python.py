@@ -154,6 +154,58 @@ def test_what_says_how_images_are_read_holds_for_arrays_too(tmp_path, capsys):
     assert "image_shape is not used" in said
 
 
+def test_a_training_on_arrays_is_resumed_with_them(tmp_path):
+    import keras
+
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch:
+                raise KeyboardInterrupt
+
+    settings = {
+        "epochs": 2,
+        "batch_size": 4,
+        "range": (0, 255),
+        "image_shape": (28, 28),
+        "runs_dir": tmp_path,
+    }
+    rows = images(24).reshape(24, 784)
+    with pytest.raises(KeyboardInterrupt):
+        kae.train("mlp", rows, callbacks=[Stop()], name="stopped", **settings)
+    with pytest.raises(DataError, match="Give them again in Python, as dataset"):
+        kae.Run(tmp_path / "stopped").resume(callbacks=[Stop()])
+    with pytest.raises(DataError, match="not what run"):
+        kae.Run(tmp_path / "stopped").resume(dataset=rows[::-1], inexact=True)
+    resumed = kae.Run(tmp_path / "stopped").resume(dataset=rows, inexact=True)
+    assert resumed.history["loss"] == kae.train("mlp", rows, name="whole", **settings).history["loss"]
+    assert resumed.config.range == "0:255"
+    with pytest.raises(errors.UsageError, match="from_arrays"):
+        kae.train("mlp", rows, target="there.npy", **settings)
+
+
+def test_loaders_and_lists_without_channels():
+    import torch
+    from torch.utils.data import DataLoader, TensorDataset
+
+    grey, labels = images(shape=(20, 30)), np.arange(12) % 2
+    expected = kae.Dataset.from_arrays(grey)
+    for size in (3, 4):
+        loader = DataLoader(TensorDataset(torch.from_numpy(grey)), batch_size=size)
+        assert in_memory(loader, Reading()).sha256 == expected.sha256
+    named = kae.Dataset.from_arrays(grey, labels=labels).sha256
+    assert in_memory((list(grey), list(labels)), Reading()).sha256 == named
+    assert in_memory((list(grey), labels), Reading()).sha256 == named
+    both = kae.Dataset.from_arrays(grey, grey, labels=labels[:, None], test_labels=labels)
+    assert both.classes == ("0", "1")
+    for wrong in (
+        {"test_labels": labels},
+        {"labels": labels, "classes": ["one"]},
+        {"labels": np.eye(2)[labels], "test": grey, "test_labels": labels},
+    ):
+        with pytest.raises(DataError):
+            kae.Dataset.from_arrays(grey, **wrong)
+
+
 def test_labels_that_are_none_of_one_class_are_left_out_and_said(capsys):
     for wrong in (np.arange(12) + 0.5, np.ones((12, 3)), np.zeros((12, 8, 8))):
         assert kae.Dataset.from_arrays(images(), labels=wrong).train.labels is None

@@ -309,7 +309,39 @@ CORPUS = {
                 for at in range(24) for kind in ("mask.png", "image.png", "cls")
             },
         ),
-        "a.tar", {}, (20, 0, 4, 3, (1, 8, 8)), "left out 24: 24 of another kind (mask, not image)",
+        "a.tar", {}, (20, 0, 4, 3, (1, 8, 8)), "left out 24: 24 beside another of its key (mask)",
+    ),
+    "tar of a photo, its depth and one mask": (
+        lambda r: shard(
+            r, "a.tar",
+            {
+                **{f"/all/{at}.{kind}": png(IMAGES[at]) for at in range(24) for kind in ("depth.png", "Photo.png")},
+                "/all/3.mask.png": png(IMAGES[0]),
+            },
+        ),
+        "a.tar", {}, (20, 0, 4, 0, (1, 8, 8)), "24 beside another of its key (depth), 1 beside another of its key (mask)",
+    ),
+    "tar of kinds that are each alone": (
+        lambda r: shard(r, "a.tar", {f"{at}.{'cat' if at % 2 else 'dog'}.png": png(IMAGES[at]) for at in range(24)}),
+        "a.tar", {}, (20, 0, 4, 0, (1, 8, 8)), "",
+    ),
+    "tar of two formats": (
+        lambda r: shard(r, "a.tar", {f"{at}.{end}": png(IMAGES[at]) for at in range(24) for end in ("jpg", "png")}),
+        "a.tar", {}, (20, 0, 4, 0, (1, 8, 8)), "left out 24: 24 beside another of its key (.png)",
+    ),
+    "what is normal in one name with its split": (
+        lambda r: tree(r, *many("train_good", "test_good", "test_bad")), "", {}, (6, 0, 12, 2, (1, 12, 12)),
+        "no training pictures of bad",
+    ),
+    "splits within names": (
+        lambda r: tree(r, *many("DIV2K_train_HR", "DIV2K_valid_HR")), "", {}, (6, 0, 6, 0, (1, 12, 12)), "",
+    ),
+    "splits at the end, by a capital": (
+        lambda r: tree(r, *many("catsTrain", "catsTest", "dogsTrain", "dogsTest")), "", {}, (12, 0, 12, 2, (1, 12, 12)), "",
+    ),
+    "two sides, and others beside": (
+        lambda r: tree(r, *many("trainA", "trainB", "testA", "testB", "more", count=6), "preview.png"),
+        "", {}, (12, 0, 12, 2, (1, 12, 12)), "left out, outside the splits: 6 in more, 1 in beside the folders",
     ),
     "two sides, as for translation": (
         lambda r: tree(r, *many("h2z/trainA", "h2z/trainB", "h2z/testA", "h2z/testB")),
@@ -649,6 +681,7 @@ def test_a_large_photograph_is_scaled_while_it_is_decoded(tmp_path):
         (lambda r: table(r, "a.parquet", {"audio": [b"RIFF"] * 4}), "a.parquet", {}, "no pixels of a square"),
         (lambda r: (r / "a.parquet").write_bytes(b"PAR1"), "a.parquet", {}, "cannot be used"),
         (lambda r: shard(r, "a.tar", {"1.json": b"{}"}), "a.tar", {}, "holds no pictures"),
+        (lambda r: tree(r, *many("val_cats", "test_cats")), "", {}, "none is for training"),
         (lambda r: (r / "a.tar").write_bytes(b"x" * 2000), "a.tar", {}, "cannot be read"),
         (
             lambda r: np.save(r / "a.npy", IMAGES),

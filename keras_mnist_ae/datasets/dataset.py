@@ -129,6 +129,8 @@ class Dataset:
         asked = Reading().changed((), {"range": range, "image_shape": image_shape})
         images = _images(asked, train=train, targets=targets)
         numbers, named = _labels(labels, len(images), "labels")
+        if test is None and (test_labels is not None or test_targets is not None):
+            raise DataError("test_labels and test_targets belong to test; give the test images")
         if test is None:
             chosen = stratified(numbers, len(images), name)
             splits = [(images[at], None if numbers is None else numbers[at]) for at in chosen]
@@ -140,6 +142,10 @@ class Dataset:
                 raise DataError(f"train has images of {images.shape[1:]}, test of {others.shape[1:]}")
             both, named = _both(labels, test_labels, len(images), len(others))
             splits = [(images, both[0]), (others, both[1])]
+        if len(classes) and len(classes) < len(named):
+            raise DataError(
+                f"there are {len(named)} labels and names of {counted(len(classes), 'class', 'classes')}"
+            )
         names = tuple(classes) if len(classes) else named
         arrays = (*splits[0], *splits[1])
         content = Decoded(arrays, names, content_sha256(arrays), paired=targets is not None)
@@ -222,6 +228,15 @@ def _both(
     of_train, of_test = (_labels(train, count, "labels"), _labels(test, test_count, "test labels"))
     if of_train[0] is None or of_test[0] is None:
         return (None, None), ()
-    numbers, names = numbered(np.concatenate([np.asarray(train), np.asarray(test)]))
+    try:
+        numbers, names = numbered(np.concatenate([_flat(train), _flat(test)]))
+    except ValueError:
+        raise DataError("labels and test_labels are of different kinds; give both alike") from None
     assert numbers is not None
     return (numbers[:count], numbers[count:]), names
+
+
+def _flat(labels: Any) -> NDArray[Any]:
+    """Labels of shape (n, 1) as (n,)."""
+    array = np.asarray(labels)
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array

@@ -60,6 +60,8 @@ def _arrays(dataset: Any) -> tuple[Any, Any, Any, Any]:
         if all(isinstance(part, tuple) and len(part) == 2 for part in dataset):  # as keras.datasets
             (train, labels), (test, test_labels) = dataset
             return _array(train), _array(test), labels, test_labels
+        if isinstance(dataset[0], list) and dataset[0] and np.ndim(dataset[0][0]) > 1:
+            dataset = _array([_pixels(image) for image in dataset[0]]), dataset[1]
         if hasattr(dataset[0], "__array__") and np.ndim(dataset[0]) > 1:
             return _array(dataset[0]), None, dataset[1], None
     pairs = isinstance(dataset, list) and any(isinstance(item, tuple | dict) for item in dataset)
@@ -71,7 +73,7 @@ def _arrays(dataset: Any) -> tuple[Any, Any, Any, Any]:
         return _array(array), None, label, None
     images: list[Any] = []
     labels = []
-    batched = False
+    batched = getattr(dataset, "batch_size", None) is not None  # as PyTorch's loaders have it
     for item in _items(dataset):
         image, label = _pair(item)
         image = _pixels(image)

@@ -30,9 +30,9 @@ def layout(tree: Tree) -> Layout:
     looked through.
     """
     parts = _unwrapped([path.relative_to(tree.root).parts[:-1] for path in tree.files])
-    tops = {part[0] if part else "" for part in parts}
+    tops = {part[0] for part in parts if part}
     if not splits_of(tops, some=True) and (both := splits_with_classes(tops)):
-        parts = [(*both[part[0]], *part[1:]) for part in parts]
+        parts = [(*both.get(part[0], part[:1]), *part[1:]) if part else () for part in parts]
     _require_training(tree, {part[0] if part else "" for part in parts})
     level = next(
         (
@@ -90,7 +90,8 @@ def _with_classes(
 
 def _require_training(tree: Tree, names: set[str]) -> None:
     """Raise `DataError` for splits of which none is for training."""
-    splits = {split_of(name) for name in names}
+    known = splits_of(names)
+    splits = {known.get(name) or split_of(name) for name in names}
     if len(splits) > 1 and splits <= {"test", "validation"}:
         raise DataError(
             f"{tree.root} has the splits {some(sorted(names))}, of which none is for training.\n"

@@ -4,13 +4,13 @@ import io
 import tarfile
 from collections import Counter
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError
+from ..errors import DataError, reason
 from ..system import signals
 from .assembly import Part, Source, some
 from .decoding import Decoder
@@ -24,8 +24,9 @@ from .splits import splits_of_files
 
 LARGEST_MEMBER = 2**28  # bytes
 FEW = 10  # texts, all of which may differ
-LOOKED_AT = 256  # pictures that tell of several kinds
-IMAGES = ("image", "img", "input", "x", "rgb", "jpg", "png")  # kinds of which the first one there is taken
+# Of several pictures of a key these are read before others, and those after others.
+FIRST = ("", "image", "img", "photo", "picture", "rgb", "color", "colour", "input", "x", "jpg", "png")
+LAST = ("mask", "masks", "seg", "segmentation", "label", "labels", "gt", "depth", "target", "y")
 CAPTION = ".txt"
 LABELS = (".cls", ".label", CAPTION)
 
@@ -108,65 +109,67 @@ def _members(file: Path, left_out: Counter[str]) -> tuple[list[str], list[bytes]
     """Keys and encoded pictures of a shard, and their labels where each has one; other members are
     counted in `left_out`.
     """
-    images: dict[str, bytes] = {}
+    images: dict[str, tuple[Member, bytes]] = {}
     labels: dict[str, str] = {}
-    kind = kind_taken(file)
     try:
         with tarfile.open(file) as archive:
-            for member in archive:
+            for entry in archive:
                 signals.check()
-                name = PurePosixPath(member.name)
-                if not member.isfile():
+                if not entry.isfile():
                     continue
-                if name.name.startswith(".") or member.size > LARGEST_MEMBER:
-                    left_out["hidden" if name.name.startswith(".") else "too large"] += 1
+                hidden = PurePosixPath(entry.name).name.startswith(".")
+                if hidden or entry.size > LARGEST_MEMBER:
+                    left_out["hidden" if hidden else "too large"] += 1
                     continue
-                key, suffix = str(name.parent / name.name.split(".")[0]), name.suffix.lower()
-                stream = archive.extractfile(member)
-                if suffix in PICTURES and kind not in (None, kind_of(name)):
-                    left_out[f"of another kind ({kind_of(name)}, not {kind})"] += 1
-                elif stream and suffix in PICTURES:
-                    # a second picture of a key, as of frame.0001.png, has its whole name
-                    images[key if key not in images else str(name.with_suffix(""))] = stream.read()
-                elif stream and suffix in LABELS and member.size < 1000:
-                    if suffix == CAPTION and key in labels:  # .cls says more
+                member, stream = member_of(entry.name), archive.extractfile(entry)
+                key = member.key
+                if stream and member.suffix in PICTURES:
+                    other = images.get(key, (member, b""))[0]
+                    if key in images:
+                        less = max(member, other, key=lambda each: each.rank)
+                        left_out[f"beside another of its key ({less.kind or less.suffix})"] += 1
+                    if key not in images or member.rank < other.rank:
+                        images[key] = member, stream.read()
+                elif stream and member.suffix in LABELS and entry.size < 1000:
+                    if member.suffix == CAPTION and key in labels:  # .cls says more
                         continue
                     labels[key] = stream.read().decode("utf-8", "replace").strip()
                 else:
-                    left_out[f"({suffix or 'without suffix'})"] += 1
+                    left_out[f"({member.suffix or 'without suffix'})"] += 1
     except (tarfile.TarError, OSError, EOFError) as error:
-        raise DataError(f"{file} cannot be read: {error}") from error
+        raise DataError(f"{file} cannot be read as a tar file: {reason(error).partition(':')[0]}") from error
     named = [labels[key] for key in images if key in labels]
     if 0 < len(named) < len(images):
         left_out[f"labels, since {len(images) - len(named)} of {len(images)} pictures have none"] += len(
             named
         )
-    return list(images), list(images.values()), named if len(named) == len(images) and named else None
+    contents = [content for _, content in images.values()]
+    return list(images), contents, named if len(named) == len(images) and named else None
 
 
-def kind_of(name: PurePosixPath) -> str:
-    """What stands between the key and the suffix: `mask` of 0001.mask.png."""
-    return ".".join(name.name.split(".")[1:-1])
-
-
-def kind_taken(file: Path) -> str | None:
-    """The kind of picture that is read, where there are several of a key, such as 0001.image.png
-    and 0001.mask.png; None where there are not.
-
-    Raises:
-        DataError: It is no tar file.
+class Member(NamedTuple):
+    """What the name of a file in a shard says: `mask` of 0001.mask.png is its kind. Numbers belong
+    to the key, as in frame.0001.png.
     """
-    try:
-        with tarfile.open(file) as archive:
-            members = (PurePosixPath(member.name) for member in archive if member.isfile())
-            pictures = (name for name in members if name.suffix.lower() in PICTURES)
-            kinds = Counter(map(kind_of, islice(pictures, LOOKED_AT)))
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise DataError(f"{file} cannot be read: {error}") from error
-    numbered = any(kind.isdecimal() for kind in kinds)  # as frame.0001.png
-    if len(kinds) < 2 or numbered or min(kinds.values()) < 2:
-        return None
-    return next((kind for kind in ("", *IMAGES) if kind in kinds), next(iter(kinds)))
+
+    key: str
+    kind: str
+    suffix: str
+
+    @property
+    def rank(self) -> int:
+        """Of several pictures of a key that with the lowest one is read."""
+        kind = self.kind.lower()
+        return FIRST.index(kind) if kind in FIRST else len(FIRST) + (kind in LAST)
+
+
+def member_of(path: str) -> Member:
+    """Of a file's path within an archive."""
+    name = PurePosixPath(path.lstrip("/"))
+    stem, *others = name.name.split(".")[:-1] or [name.name]
+    while others and others[0].isdecimal():
+        stem += "." + others.pop(0)
+    return Member(str(name.parent / stem), ".".join(others), name.suffix.lower())
 
 
 def _ended(file: Path) -> bool:

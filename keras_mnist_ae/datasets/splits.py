@@ -46,7 +46,8 @@ def splits_of(names: Iterable[str], some: bool = False) -> dict[str, str]:
     names = list(names)
     front = re.match(r"(.*[-_. ])?", os.path.commonprefix(names))  # noqa: RUF071 - of characters
     back = re.search(r"([-_. ].*)?$", os.path.commonprefix([name[::-1] for name in names])[::-1])  # noqa: RUF071
-    for start, end in ((0, 0), (len(front[0]) if front else 0, 0), (0, len(back[0]) if back else 0)):
+    before, behind = len(front[0]) if front else 0, len(back[0]) if back else 0
+    for start, end in ((0, 0), (before, 0), (0, behind), (before, behind)):
         found = {name: split for name in names if (split := split_of(name[start : len(name) - end]))}
         if len(found) == len(names) or (some and {"train"} < set(found.values())):
             return found
@@ -54,22 +55,21 @@ def splits_of(names: Iterable[str], some: bool = False) -> dict[str, str]:
 
 
 def splits_with_classes(names: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Splits and classes that stand in one name, as of `trainA` and `testB`, `train_cats` or
-    `cats-test`; {} where not each name has both, or a class has no training images.
+    """Splits and classes of the names that hold both, as `trainA` and `testB`, `train_cats` or
+    `cats-test` do; {} where no class has training images and others.
     """
     words = f"((?i:{'|'.join(sorted(NAMES, key=len, reverse=True))}))"
-    first, last = re.compile(rf"{words}(?:[-_. ]+|(?=[A-Z]))(.+)"), re.compile(rf"(.+?)[-_. ]+{words}")
+    first = re.compile(rf"{words}(?:[-_. ]+|(?=[A-Z]))(.+)")
+    last = re.compile(rf"(.+?)(?:[-_. ]+|(?<=[a-z])(?=[A-Z])){words}")
     found = {}
     for name in names:
         if match := first.fullmatch(name):
             found[name] = (match[1], match[2])
         elif match := last.fullmatch(name):
             found[name] = (match[2], match[1])
-        else:
-            return {}
     trained = {kind for split, kind in found.values() if NAMES[split.lower()] == "train"}
-    several = {NAMES[split.lower()] for split, _ in found.values()} > {"train"}
-    return found if several and trained == {kind for _, kind in found.values()} else {}
+    others = {kind for split, kind in found.values() if NAMES[split.lower()] != "train"}
+    return found if trained & others else {}
 
 
 def splits_of_files(files: Sequence[Path]) -> list[str]:

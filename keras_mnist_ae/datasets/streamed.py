@@ -20,7 +20,7 @@ from .pixel_tables import Pixels
 from .reading import Reading
 from .resize import fitted_array
 from .rows import Row, Streamed
-from .shards import LABELS, LARGEST_MEMBER, kind_of, kind_taken
+from .shards import FEW, LABELS, LARGEST_MEMBER, Member, member_of
 from .splits import splits_of_files
 from .table_columns import SPLITS
 
@@ -101,16 +101,17 @@ def _content(value: Any, place: Place) -> tuple[Any, str | None]:
 @dataclass(frozen=True)
 class TarRows(Streamed):
     """Pictures in tar shards: members that follow each other and differ in their suffix alone are
-    one, as WebDataset has it. Where no picture has a label, `folders` names the classes of those
-    within the archive.
+    one, as WebDataset has it. Where not each picture is `labelled`, `folders` names the classes of
+    those within the archive.
     """
 
+    labelled: bool
     folders: Mapping[str, str]
 
     def _rows(self, path: Path, low: int, high: int, first: int, broken: list[str]) -> Iterator[Row]:
         for at, (key, content, label) in enumerate(_groups(path, low, high)):
             if low <= at < high:
-                label = label or self.folders.get(str(PurePosixPath(key).parent))
+                label = label if self.labelled else self.folders.get(str(PurePosixPath(key).parent))
                 yield Row(self._image(content, key, broken), key, label)
 
 
@@ -130,30 +131,27 @@ def _groups(path: Path, low: int, high: int) -> Iterator[tuple[str, bytes, str |
     """Key, picture and label of each picture in a tar file before the one numbered `high`; those
     before `low` are not read.
     """
-    group, key, picture, label, at = "", "", None, None, 0
-    kind = kind_taken(path)
+    group: Member | None = None  # whose picture is the one of its key so far
+    key, picture, label, at = "", None, None, 0
     try:
         with tarfile.open(path) as archive:
-            while at < high and (member := archive.next()) is not None:
+            while at < high and (entry := archive.next()) is not None:
                 archive.members = []  # type: ignore[attr-defined]  # which would grow with the file
-                name = PurePosixPath(member.name)
-                if not member.isfile() or name.name.startswith(".") or member.size > LARGEST_MEMBER:
+                hidden = PurePosixPath(entry.name).name.startswith(".")
+                if not entry.isfile() or hidden or entry.size > LARGEST_MEMBER:
                     continue
-                if kind not in (None, kind_of(name)) and name.suffix.lower() in PICTURES:
-                    continue
-                found, suffix = str(name.parent / name.name.split(".")[0]), name.suffix.lower()
-                again = suffix in PICTURES and found == group and picture is not None
-                if (found != group or again) and picture is not None:
-                    yield key, picture, label
-                    picture, at = None, at + 1
-                if found != group or again:
-                    group, label = found, None
-                    key = str(name.with_suffix("")) if again else found
+                member = member_of(entry.name)
+                if member.key != key:
+                    if picture is not None:
+                        yield key, picture, label
+                        at += 1
+                    key, group, picture, label = member.key, None, None, None
                     signals.check()
-                stream = archive.extractfile(member)
-                if stream and suffix in PICTURES:
-                    picture = stream.read() if at >= low else b""
-                elif stream and suffix in LABELS and member.size < 1000:
+                stream = archive.extractfile(entry)
+                if stream and member.suffix in PICTURES:
+                    if group is None or member.rank < group.rank:
+                        group, picture = member, stream.read() if at >= low else b""
+                elif stream and member.suffix in LABELS and entry.size < 1000:
                     label = stream.read().decode("utf-8", "replace").strip()
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
@@ -174,17 +172,18 @@ def streamed(files: list[Path], shape: tuple[int, int, int], reading: Reading) -
     match files[0].suffix.lower():
         case ".tar":
             ordered = _by_split(files, splits_of_files(files))
-            counts, folders, labelled = [], set(), False
+            counts, folders, labels = [], set[str](), list[str | None]()
             for file in ordered:
-                count = 0
-                for key, _, label in _groups(file, 2**63, 2**63):
-                    count += 1
-                    folders.add(str(PurePosixPath(key).parent))
-                    labelled = labelled or label is not None
-                if not count:
+                found = [(key, label) for key, _, label in _groups(file, 2**63, 2**63)]
+                if not found:
                     raise DataError(f"{file} holds no pictures.")
-                counts.append(count)
-            return TarRows(ordered, tuple(counts), decoder, {} if labelled else _classes_of_folders(folders))
+                counts.append(len(found))
+                folders |= {str(PurePosixPath(key).parent) for key, _ in found}
+                labels += [label for _, label in found]
+            differ = 2 * len(set(labels)) > len(labels) > FEW  # captions
+            labelled = None not in labels and not differ
+            classes = {} if labelled else _classes_of_folders(folders)
+            return TarRows(ordered, tuple(counts), decoder, labelled, classes)
         case ".parquet":
             ordered = _by_split(files, splits_of_files(files))
             return _parquet(ordered, decoder)

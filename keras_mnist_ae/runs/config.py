@@ -126,6 +126,9 @@ def configure(file: Path | None = None, **flags: Any) -> TrainConfig:
     for setting in ("checkpoint_every", "resize", "classes"):
         if type(settings.get(setting)) is int:
             settings[setting] = str(settings[setting])
+    for setting, between in (("range", ":"), ("image_shape", "x")):
+        if isinstance(settings.get(setting), tuple | list):
+            settings[setting] = between.join(map(str, settings[setting]))
     if flags.get("fit") not in (None, TrainConfig.fit) and settings.get("resize") is None:
         raise UsageError(f"fit is {flags['fit']!r}, but nothing is resized: add --resize")
     table = settings.get("table")

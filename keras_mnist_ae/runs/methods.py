@@ -192,6 +192,7 @@ class RunMethods:
         self,
         epochs: int | None = None,
         *,
+        dataset: Any = None,
         callbacks: Sequence[Any] = (),
         optimizer: Any = None,
         loss: Any = None,
@@ -203,6 +204,7 @@ class RunMethods:
 
         Args:
             epochs: the number of epochs in all; None keeps the run's.
+            dataset: what the run was trained on, where that lay in memory.
             callbacks, optimizer, loss: those that the run was started with, if any.
             backend: another than the run's; not exact.
             data_dir: the folder in which the dataset lies now.
@@ -218,6 +220,7 @@ class RunMethods:
         return _package().resume(
             self,
             epochs=epochs,
+            dataset=dataset,
             callbacks=callbacks,
             optimizer=optimizer,
             loss=loss,

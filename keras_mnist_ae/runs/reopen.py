@@ -42,11 +42,13 @@ def load_data(config: TrainConfig, dataset: Any = None, reading: Reading | None 
         UsageError: A batch is larger than the training set.
     """
     if not isinstance(dataset, str | PathLike | None):
+        if config.target:
+            raise UsageError("target is for images at a path; give kae.Dataset.from_arrays(..., targets=...)")
         return check(config, in_memory(dataset, config.reading))
     if config.dataset == IN_MEMORY:
         raise DataError(
             "the run was trained on arrays from Python, which it does not keep.\n"
-            "Say where the data lie: --dataset PATH"
+            "Give them again in Python, as dataset; commands that measure take --dataset PATH"
         )
     if config.data_dir and is_path(config.dataset):
         say("kae: the data folder is not used: the dataset is a path")

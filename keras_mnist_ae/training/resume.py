@@ -27,6 +27,7 @@ def resume(
     run: Run,
     *,
     epochs: int | None = None,
+    dataset: Any = None,
     data_dir: Path | None = None,
     backend_name: str | None = None,
     inexact: bool = False,
@@ -43,6 +44,7 @@ def resume(
 
     Args:
         epochs: the number of epochs in all; more than the run has had.
+        dataset: what the run was trained on, where that lay in memory.
         data_dir: where the data lie now.
         inexact: go on even where the same bits cannot be promised.
         callbacks, optimizer, loss: those that the run was started with, if any.
@@ -61,17 +63,19 @@ def resume(
     with together() as group:
         if group and not group.first:
             config = configure(**tomllib.loads(group.ask("config")), data_dir=changes["data_dir"])
-            _follow(run, config, group, extras)
+            _follow(run, config, dataset, group, extras)
         else:
-            _resume(run, configure(run.checked("config.toml"), **changes), group, inexact, extras)
+            _resume(run, configure(run.checked("config.toml"), **changes), dataset, group, inexact, extras)
     return run
 
 
-def _resume(run: Run, config: TrainConfig, group: Group | None, inexact: bool, extras: Extras) -> None:
+def _resume(
+    run: Run, config: TrainConfig, dataset: Any, group: Group | None, inexact: bool, extras: Extras
+) -> None:
     with run.locked(), signals.remedied(f"kae resume {run.path}"):
         processes.refuse_backend(config.backend)
         backend.choose(config.backend, config.device)
-        data = run.data or load_data(config)
+        data = run.data or load_data(config, dataset)
         config = settled(config, data)
         if group:
             group.tell("config", config.to_toml())
@@ -84,12 +88,12 @@ def _resume(run: Run, config: TrainConfig, group: Group | None, inexact: bool, e
         _write(run, config, data, notes, extras)
 
 
-def _follow(run: Run, config: TrainConfig, group: Group, extras: Extras) -> None:
+def _follow(run: Run, config: TrainConfig, dataset: Any, group: Group, extras: Extras) -> None:
     """Train beside the process that goes on with the run."""
     from .finish import follow
 
     backend.choose(config.backend, config.device)
-    data = run.data or load_data(config)
+    data = run.data or load_data(config, dataset)
     group.check_data(data.name, data.sha256)
     with signals.remedied(f"kae resume {run.path}"):
         follow(config.architecture(data.image_shape), config, data, extras)
