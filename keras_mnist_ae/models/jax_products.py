@@ -3,6 +3,7 @@ processor.
 """
 
 from functools import partial
+from math import prod
 from typing import Any
 
 import jax
@@ -52,7 +53,7 @@ def convolution(images: Any, kernel: Any, stride: int, padding: Padding) -> Any:
         (size + sum(beside) - side) // stride + 1
         for size, beside, side in zip(images.shape[1:3], padding, kernel.shape, strict=False)
     )
-    met = len(images) * down * along * kernel[..., 0].size * images.dtype.itemsize
+    met = len(images) * down * along * prod(kernel.shape[:3]) * images.dtype.itemsize
     if jax.default_backend() != "cpu" or met > LARGEST:
         return _plain(images, kernel, stride, padding)
     return _by_products(images, kernel, stride, padding)
